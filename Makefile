@@ -1,0 +1,61 @@
+# The two commands:  make repro   make test
+#
+# Settings, as `make repro NAME=value` or from the environment:
+#   PYTHON           a Python 3.11 to make .venv with
+#   ARGS             more arguments for `dvc repro` or pytest, e.g. ARGS=train@turbo, ARGS="-k voting"
+#   TORCH_INDEX_URL  package index with the CPU build of torch; empty: only pip's own indexes
+PYTHON ?= python3.11
+ARGS ?=
+
+VENV_PATH := PATH="$(CURDIR)/.venv/bin:$$PATH"
+DVC := $(VENV_PATH) DVC_NO_ANALYTICS=1 dvc
+
+.DEFAULT_GOAL := help
+.PHONY: help repro test test-fast lint format check environment lock clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+repro: environment  ## the whole pipeline, from problems to the result table; only what changed runs again
+	@$(DVC) repro $(ARGS)
+	@$(VENV_PATH) python -m stages.edge.cli
+
+test: lint  ## every test, with style, types and the coverage of stages/core
+	@$(VENV_PATH) python -m pytest --cov=stages/core --cov-report=term --cov-fail-under=95 $(ARGS)
+
+test-fast: lint  ## the tests that take no engine, training or DVC run
+	@$(VENV_PATH) python -m pytest -m "not slow" $(ARGS)
+
+lint: environment  ## style and types
+	@$(VENV_PATH) ruff check
+	@$(VENV_PATH) ruff format --check
+	@$(VENV_PATH) mypy
+
+format: environment  ## put style right where ruff can
+	@$(VENV_PATH) ruff check --fix
+	@$(VENV_PATH) ruff format
+
+environment: check  ## .venv, made from requirements/cpu.lock
+	@$(PYTHON) requirements/environment.py install
+
+check:  ## what must be on the machine
+	@command -v "$(PYTHON)" >/dev/null || \
+	    { echo "$(PYTHON) was not found: install Python 3.11 or name one, as in: make repro PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	    { echo "$(PYTHON) is not Python 3.11, which the lock is made for: name one, as in: make repro PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' || \
+	    { echo "$(PYTHON) cannot make environments: install its venv package (Debian, Ubuntu: python3.11-venv)." >&2; exit 2; }
+	@command -v g++ >/dev/null || \
+	    { echo "g++ was not found: DeepSpeed and vLLM compile small parts at run time (Debian, Ubuntu: apt install g++)." >&2; exit 2; }
+	@git rev-parse --is-inside-work-tree >/dev/null || \
+	    { echo "git does not see a repository here, and DVC works in one: clone the project, or run git init." >&2; exit 2; }
+	@[ "$$(uname -sm)" = "Linux x86_64" ] || [ -n "$$OPENAI_BASE_URL" ] || \
+	    { echo "The embedded engine is for Linux on x86-64: name a server that has the models in OPENAI_BASE_URL." >&2; exit 2; }
+
+lock: environment  ## newer packages: resolve pyproject.toml anew (KEEP=1: only what pyproject.toml makes necessary)
+	@$(PYTHON) requirements/environment.py lock $(if $(KEEP),keep)
+
+clean:  ## remove .venv and the caches of the tools; data, models, answers and DVC's cache stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov build *.egg-info
+	rm -rf requirements/vllm-shim/build requirements/vllm-shim/*.egg-info
+	find stages tests requirements -name __pycache__ -type d -prune -exec rm -rf {} +
