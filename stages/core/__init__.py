@@ -1,0 +1,1 @@
+"""What results depend on: pure functions and the tables they own."""

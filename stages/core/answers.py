@@ -1,0 +1,139 @@
+r"""Answers: what a response gives as its final answer, as text.
+
+A model is asked to put its answer in ``\boxed{...}``. The last complete box counts, so a model that takes an answer
+back is read by its last word. Responses without a box are read by their closing statement ("the answer is ...").
+"""
+
+import re
+from typing import Literal, NamedTuple
+
+STATEMENT_CHARS = 300
+"""A stated answer longer than this is prose, and cut here."""
+MAX_JOINED = 100
+"""No answer has more boxes than this side by side."""
+
+_BRACES = re.compile(
+    r"(?P<box>\\{1,4}(?:boxed|fbox)\s*\{)|(?P<short>\\{1,4}(?:boxed|fbox)\s+(?P<word>-?\w+))|\\.|(?P<open>\{)|(?P<close>\})",
+    re.DOTALL,
+)
+_INNER_BOX = re.compile(r"\\+(?:boxed|fbox)\s*(?=\{)")
+_BETWEEN_BOXES = re.compile(
+    r"(?:\s|[$,;&.]|\\quad|\\qquad|\\[,;:! ()\[\]]|\\(?:text|mbox|mathrm)\s*\{|\}|,?\b(?:and|or)\b)*"
+)
+_GAP_CHARS = 60
+_STATEMENT = re.compile(
+    r"(?:\banswer\b[^\n:=]{0,60}?(?:\bis\b|\bare\b|[:=])|\banswer\s*\*\*\s*:?|^[ \t]*####"
+    r"|答案\s*(?:是|为|[:\uff1a]))[ \t]*",
+    re.IGNORECASE | re.MULTILINE,
+)
+_MATH = re.compile(r"\$\$?([^$]+)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+_SENTENCE_END = re.compile(r"(?<!\d)\.(?=\s|$)|(?<=\d)\.(?=\s|$)|[。\n]|<\|")
+
+
+class Extracted(NamedTuple):
+    """The answer of a response, or None, and the rule that found it."""
+
+    answer: str | None
+    rule: Literal["box", "stated", "none"]
+
+
+class _Box(NamedTuple):
+    """One complete box: its span in the response, and the span of what is inside."""
+
+    start: int
+    inner_start: int
+    inner_end: int
+    end: int
+
+
+def extract(response: str) -> Extracted:
+    r"""The final answer of a whole response.
+
+    Boxes that stand side by side, or joined by "and" or a comma, are one answer ("1, 2"); otherwise the last complete,
+    non-empty ``\boxed`` or ``\fbox`` counts. Takes time linear in the length.
+    """
+    boxes = _filled(response, _complete_boxes(response))
+    if boxes:
+        return Extracted(_join_adjacent(response, boxes), "box")
+    stated = _stated(response)
+    return Extracted(stated, "stated") if stated else Extracted(None, "none")
+
+
+def payload(text: str) -> str:
+    """The answer inside `text`, which may be a whole response, a sentence that ends in a formula, or an answer.
+
+    Text in which no answer is singled out comes back unchanged.
+    """
+    found = extract(text).answer
+    if found is not None:
+        return found
+    if len(text) > STATEMENT_CHARS:
+        return text
+    formulas = list(_MATH.finditer(text))
+    prose = _MATH.sub(" ", text)
+    if formulas and re.search(r"[A-Za-z]{2}", prose) and not prose.lstrip().startswith("%"):
+        return _formula(formulas[-1])
+    return text
+
+
+def _complete_boxes(response: str) -> list[_Box]:
+    """The complete boxes in the order of the text, by one pass over the braces; of nested ones the outermost."""
+    boxes: list[_Box] = []
+    opened: list[tuple[int, int] | None] = []
+    for mark in _BRACES.finditer(response):
+        found = None
+        if mark["box"]:
+            opened.append((mark.start(), mark.end()))
+        elif mark["short"]:
+            found = _Box(mark.start(), *mark.span("word"), mark.end())
+        elif mark["open"]:
+            opened.append(None)
+        elif mark["close"] and opened and (box := opened.pop()):
+            found = _Box(*box, mark.start(), mark.end())
+        if found:
+            while boxes and boxes[-1].start >= found.start:
+                boxes.pop()
+            boxes.append(found)
+    return boxes
+
+
+def _filled(response: str, boxes: list[_Box]) -> list[tuple[_Box, str]]:
+    """The boxes that hold something, with their contents; boxes inside them are undone."""
+    contents = (_INNER_BOX.sub("", response[box.inner_start : box.inner_end]).strip() for box in boxes)
+    filled = [(box, content) for box, content in zip(boxes, contents, strict=True) if content.strip(" .\t\n{}")]
+    return filled[-MAX_JOINED:]
+
+
+def _join_adjacent(response: str, boxes: list[tuple[_Box, str]]) -> str:
+    """The last box, with the boxes before it from which only a connective separates it."""
+    contents = [boxes[-1][1]]
+    for (left, content), (right, _) in zip(reversed(boxes[:-1]), reversed(boxes[1:]), strict=True):
+        gap = response[left.end : right.start]
+        joined = gap == "" or bool(re.search(r",|\band\b|\bor\b", gap[:_GAP_CHARS]))
+        if len(gap) > _GAP_CHARS or not joined or not _BETWEEN_BOXES.fullmatch(gap):
+            break
+        if content not in contents:
+            contents.insert(0, content)
+    return ", ".join(contents)
+
+
+def _stated(response: str) -> str | None:
+    """What follows the last "answer is", "Answer:" or "####", up to the end of its sentence."""
+    ends = [found.end() for found in _STATEMENT.finditer(response)]
+    if not ends:
+        return None
+    tail = response[ends[-1] : ends[-1] + STATEMENT_CHARS].lstrip(" \t\n*:")
+    end = _SENTENCE_END.search(tail)
+    if re.match(r"(?:the|so|it|there)\b", tail, re.IGNORECASE) and end:
+        subject = list(re.finditer(r"\b(?:is|are|equals)\b:?[ \t]*", tail[: end.start()]))
+        tail = tail[subject[-1].end() :] if subject else tail
+        end = _SENTENCE_END.search(tail)
+    math = _MATH.search(tail)
+    if math and (end is None or math.start() <= end.start()):
+        return _formula(math).strip() or None
+    sentence = tail[: end.start()] if end else tail
+    return sentence.replace("**", "").strip().rstrip(".") or None
+
+
+def _formula(match: re.Match[str]) -> str:
+    return next(group for group in match.groups() if group is not None)

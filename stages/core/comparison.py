@@ -1,0 +1,197 @@
+r"""Comparison: two forms against each other, by exact values and structure, down to pairs of formulas.
+
+What two formulas are worth is asked of a `Leaf`: the cheap tiers pass one that cannot tell, the symbolic tier passes
+math-verify. The gates stand here: a pair is no set, words are no product of letters, and 101 in base 2 is not 101.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+
+from stages.core import forms
+from stages.core.brackets import SET
+from stages.core.forms import LIST, SCALAR, TUPLE, Form
+from stages.core.notation import squeeze
+from stages.core.numerals import decimal_places, is_rounding_of
+from stages.core.quantities import Quantity, quantity
+
+Leaf = Callable[[str, str], bool | None]
+
+ROUNDED_PLACES = 6
+"""A decimal may stand for an endless fraction from this many places on."""
+
+MAX_UNORDERED = 60
+"""Longer lists are equal by their keys or not told: matching takes the square of the length."""
+
+_RELATION = re.compile(r"=|[<>]|\\(?:le|ge|ne|in)(?![a-zA-Z])")
+_REGION = re.compile(r"[<>]|\\(?:le|ge|ne|cup|setminus|mathbb)(?![a-zA-Z])")
+_BASED = re.compile(r"\d\w*_\{?\d+\}?")
+_WORD = re.compile(r"[^\W\d_]{3,}|[^\x00-\x7f]")
+_NOT_WORDS = re.compile(r"\\(?:begin|end)\{[a-z]+\*?\}|\\[a-zA-Z]+|_\{[^{}]*\}")
+_ARTICLE = re.compile(r"^(?:an?|the)\s+", re.IGNORECASE)
+_CHOICE = re.compile(r"\(?([A-J])(?:\)|[.:](?=\s|$|[^\x00-\x7f])|$)|([A-J])\s+(?=[A-Z][a-z]+)")
+_LETTER = re.compile(r"[A-J]")
+_LETTERS = re.compile(r"[A-J]{2,6}")
+_MONOMIAL = re.compile(r"[-+\d./]*\s?[a-hj-zA-HJ-Z]{1,2}(?:\^\{?\d+\}?)?")
+_COLUMN = re.compile(r"\\begin\{[pb]matrix\}([^&]+)\\end\{[pb]matrix\}")
+
+
+def is_words(text: str) -> bool:
+    """Whether a tidied text is language rather than a formula: it has a run of three letters outside macros."""
+    return bool(_WORD.search(_NOT_WORDS.sub(" ", text)))
+
+
+def compare(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
+    """Whether two answers agree; None when only `leaf` could have told. `lenient` reads `a` as the gold."""
+    if not a.parts or not b.parts:
+        return False
+    if lenient:
+        letters = _choice(a), _choice(b)
+        if all(letters):
+            return letters[0] == letters[1]
+        a, b = opened(a), opened(b)
+    if a.brackets == SCALAR == b.brackets:
+        return _scalars(a, b, lenient, leaf)
+    if SCALAR in (a.brackets, b.brackets):
+        scalar, sequence = (a, b) if a.brackets == SCALAR else (b, a)
+        region = len(sequence.parts) == 2 and sequence.brackets not in (LIST, SET)
+        return leaf(spelled(a), spelled(b)) if region and _REGION.search(spelled(scalar)) else False
+    return _sequences(a, b, lenient, leaf)
+
+
+def opened(form: Form) -> Form:
+    r"""`form` without what a judge looks through: D=(0,1) is (0,1), \{(1,2)\} is (1,2), a column is a tuple."""
+    if len(form.parts) != 1 or form.brackets not in (SCALAR, SET):
+        return form
+    column = _COLUMN.fullmatch(form.parts[0])
+    if column and r"\\" in column[1]:
+        parts = tuple(part.strip() for part in column[1].split(r"\\") if part.strip())
+        return Form(TUPLE, parts, ("",) * len(parts))
+    inner = forms.read(forms.point(form.parts[0]))
+    return inner if inner.brackets != SCALAR else form
+
+
+def spelled(form: Form) -> str:
+    """The text of a form, names and brackets included."""
+    parts = [f"{name}={part}" if name else part for name, part in zip(form.names, form.parts, strict=True)]
+    left, right = {SCALAR: ("", ""), LIST: ("", ""), SET: (r"\{", r"\}")}.get(form.brackets) or tuple(form.brackets)
+    return left + ", ".join(parts) + right
+
+
+def _choice(form: Form) -> str | None:
+    """The letter of a multiple-choice answer: B, (B), B. or (B) with what it stands for."""
+    if form.brackets == LIST and all(_LETTER.fullmatch(part) for part in form.parts):
+        return "".join(sorted(form.parts))
+    text = spelled(form)
+    if form.brackets != SCALAR or _LETTERS.fullmatch(text):
+        return text if form.brackets == SCALAR and list(text) == sorted(set(text)) else None
+    found = _CHOICE.match(text)
+    return (found[1] or found[2]) if found else None
+
+
+def _scalars(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
+    if max(len(a.parts[0]), len(b.parts[0])) > forms.MAX_CHARS:
+        return leaf(a.parts[0], b.parts[0])
+    left, right = quantity(a.parts[0]), quantity(b.parts[0])
+    if left.value is not None and right.value is not None:
+        free = lenient or len(a.names[0]) <= 1 >= len(b.names[0]) or a.names == b.names
+        return free and _quantities(left, right, lenient)
+    texts = squeeze(left.text), squeeze(right.text)
+    if texts[0] == texts[1] and left.unit == right.unit and (lenient or a.names == b.names):
+        return True
+    single = all(len(text) == 1 for text in texts)
+    if single or any(map(_BASED.search, texts)) or _is_multiple(left, right) or _is_multiple(right, left):
+        # math-verify drops subscripts and takes the letter of 10m for a unit
+        return False
+    words = [is_words(text) for text in texts]
+    if any(words):
+        return all(words) and _key_of_words(texts[0], lenient) == _key_of_words(texts[1], lenient)
+    units = {left.unit, right.unit}
+    if len(units) > 1 and not (lenient and "" in units and "%" not in units):
+        return False
+    if lenient and not any(map(_RELATION.search, texts)):
+        return leaf(*texts)
+    related = [bool(_RELATION.search(spelled(form))) for form in (a, b)]
+    regions = [bool(_REGION.search(spelled(form))) for form in (a, b)]
+    return leaf(spelled(a), spelled(b)) if related[0] == related[1] or all(regions) else False
+
+
+def _is_multiple(one: Quantity, other: Quantity) -> bool:
+    """Whether one side is a multiple of a letter and the other a number."""
+    return other.value is not None and bool(_MONOMIAL.fullmatch(squeeze(one.text)))
+
+
+def _quantities(gold: Quantity, other: Quantity, lenient: bool) -> bool:
+    """Compare two exact values with their units; `lenient` lets either side leave its unit out."""
+    assert gold.value is not None and other.value is not None  # the caller's condition, for the type checker
+    values = [(gold.value, other.value)]
+    if lenient and {gold.unit, other.unit} == {"%", ""}:
+        hundred = 100 if gold.unit == "%" else 1
+        values = [(gold.value / hundred, other.value / (100 if other.unit == "%" else 1))]
+        if gold.unit == "%":
+            values.append((gold.value, other.value))
+    elif gold.unit != other.unit and not (lenient and "" in (gold.unit, other.unit)):
+        return False
+    if any(left == right for left, right in values):
+        return True
+    return lenient and gold.unit == other.unit and (_rounds(gold, other) or _rounds(other, gold))
+
+
+def _rounds(decimal: Quantity, exact: Quantity) -> bool:
+    places = decimal_places(decimal.text)
+    if places is None or places < ROUNDED_PLACES or decimal.value is None or exact.value is None:
+        return False
+    return is_rounding_of(decimal.value, places, exact.value)
+
+
+def _sequences(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
+    kinds = {a.brackets, b.brackets}
+    loose = lenient and kinds == {LIST, TUPLE}
+    if not (a.brackets == b.brackets or kinds == {LIST, SET} or loose) or len(a.parts) != len(b.parts):
+        return False
+    pairs = _by_name(a, b)
+    if pairs is None:
+        if not lenient and _names(a) != _names(b):
+            return False
+        named = max(len(_names(a)), len(_names(b))) > 1
+        if kinds <= {LIST, SET} and not named:
+            return _unordered(list(a.parts), list(b.parts), lenient, leaf)
+        pairs = list(zip(a.parts, b.parts, strict=True))
+    return _all(compare(forms.read(x), forms.read(y), lenient, leaf) for x, y in pairs)
+
+
+def _names(form: Form) -> set[str]:
+    return set(form.names) - {""}
+
+
+def _by_name(a: Form, b: Form) -> list[tuple[str, str]] | None:
+    """Pairs of parts with equal names, when both sides name each of their parts once; no pairs match no names."""
+    if not (len(_names(a)) == len(a.names) > 1 and _names(a) == _names(b) and len(_names(b)) == len(b.names)):
+        return None
+    other = dict(zip(b.names, b.parts, strict=True))
+    return [(part, other[name]) for name, part in zip(a.names, a.parts, strict=True)]
+
+
+def _unordered(left: list[str], right: list[str], lenient: bool, leaf: Leaf) -> bool | None:
+    """Compare as multisets: each part takes the first free partner that is equal."""
+    if len(left) > MAX_UNORDERED:
+        return None
+    told = True
+    for part in left:
+        verdicts = [compare(forms.read(part), forms.read(other), lenient, leaf) for other in right]
+        if True in verdicts:
+            right.pop(verdicts.index(True))
+        elif None in verdicts:
+            told = False
+        else:
+            return False
+    return True if told else None
+
+
+def _all(verdicts: Iterable[bool | None]) -> bool | None:
+    found = list(verdicts)
+    return False if False in found else None if None in found else True
+
+
+def _key_of_words(text: str, lenient: bool) -> str:
+    text = squeeze(text).casefold()
+    return _ARTICLE.sub("", text) if lenient else text

@@ -1,0 +1,136 @@
+r"""Equivalence: whether two answers are the same, in tiers from cheap and exact to symbolic.
+
+Two relations, on purpose. `accepts` judges: gold first, and a prediction may leave out the gold's unit, its name or its
+percent sign, or round an endless decimal. `same` votes: symmetric, reflexive and stricter, for joining two different
+answers makes a wrong label, while splitting one only costs coverage. Neither has a tolerance between exact numbers.
+
+The text and number tiers run anywhere, in well under a millisecond. The symbolic tier must run in a process that may be
+killed: see `stages.edge.workers`.
+"""
+
+from enum import StrEnum
+from fractions import Fraction
+from functools import partial
+from typing import NamedTuple
+
+from stages.core import forms, quantities
+from stages.core.answers import payload
+from stages.core.brackets import SET
+from stages.core.comparison import compare, is_words
+from stages.core.forms import LIST, SCALAR, Form
+from stages.core.notation import squeeze
+from stages.core.symbolic import formulas_equal
+
+VERSIONED = ("math-verify", "latex2sympy2_extended", "sympy")
+"""The distributions whose versions can change a verdict."""
+
+KEY_CHARS = 60
+"""A number with more digits keeps its own spelling as its key: 2^{1000} reads better than its value."""
+
+
+class Tier(StrEnum):
+    """What decided: the spelling, the exact value, algebra, or a language model."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    SYMBOLIC = "symbolic"
+    LLM = "llm"
+
+
+class Decision(NamedTuple):
+    """`equal` is None when the tiers asked could not tell; `tier` is then None too."""
+
+    equal: bool | None
+    tier: Tier | None
+
+
+def canonical(answer: str) -> str:
+    """The key under which spellings of one answer meet; "" when there is no usable answer.
+
+    Equal keys mean equal answers. Lists and sets are sorted, numbers are exact and reduced, x=5 with one letter is 5.
+    """
+    form = forms.read(answer)
+    if not form.parts:
+        return ""
+    if form.brackets == SCALAR:
+        short = len(form.names[0]) <= 1 and quantities.quantity(form.parts[0]).value is not None
+        return _key(form.parts[0], "" if short else form.names[0])
+    keys = [_key(part, name) for part, name in zip(form.parts, form.names, strict=True)]
+    if form.brackets in (LIST, SET):
+        names = set(form.names) - {""}
+        # p=1,q=2;p=3,q=4 pairs its parts by order: sorting would mix the pairs
+        mixed = 1 < len(names) < len(form.names)
+        return "{" + ", ".join(keys if mixed else sorted(keys)) + "}"
+    return f"{form.brackets[0]}{', '.join(keys)}{form.brackets[1]}"
+
+
+def number(answer: str) -> Fraction | None:
+    """The exact value of an answer that is plain arithmetic without a name or unit, else None."""
+    form = forms.read(answer)
+    if form.brackets != SCALAR or not form.parts or form.names[0]:
+        return None
+    found = quantities.quantity(form.parts[0])
+    return None if found.unit else found.value
+
+
+def accepts_cheaply(gold: str, prediction: str) -> Decision:
+    """Text and number tiers of `accepts`; either side may be a whole response. `equal` None: ask the symbolic tier."""
+    return _cheaply(payload(gold), payload(prediction), lenient=True)
+
+
+def same_cheaply(a: str, b: str) -> Decision:
+    """Text and number tiers of `same`, for two extracted answers. `equal` None: ask the symbolic tier."""
+    return _cheaply(a, b, lenient=False)
+
+
+def accepts_symbolically(gold: str, prediction: str) -> bool:
+    """The symbolic tier of `accepts`; either side may be a whole response.
+
+    Raises ValueError when a formula is refused or unreadable, or off the main thread; TimeoutError when math-verify's
+    own limit ran out.
+    """
+    return _told(compare(forms.read(payload(gold)), forms.read(payload(prediction)), True, formulas_equal))
+
+
+def same_symbolically(a: str, b: str) -> bool:
+    """The symbolic tier of `same`: both directions must hold. Raises as `accepts_symbolically`."""
+    left, right = forms.read(a), forms.read(b)
+    exactly = partial(formulas_equal, rounding=False)
+    return all(_told(compare(x, y, False, exactly)) for x, y in ((left, right), (right, left)))
+
+
+def _told(equal: bool | None) -> bool:
+    if equal is None:
+        raise ValueError("lists too long to match")
+    return equal
+
+
+def _cheaply(a: str, b: str, lenient: bool) -> Decision:
+    keys = canonical(a), canonical(b)
+    if "" in keys:
+        return Decision(False, Tier.TEXT)
+    left, right = forms.read(a), forms.read(b)
+    tier = Tier.NUMBER if _is_numeric(left) and _is_numeric(right) else Tier.TEXT
+    equal = keys[0] == keys[1] or compare(left, right, lenient, lambda _a, _b: None)
+    return Decision(equal, None if equal is None else tier)
+
+
+def _is_numeric(form: Form) -> bool:
+    return all(quantities.quantity(part).value is not None for part in form.parts)
+
+
+def _key(part: str, name: str) -> str:
+    """The key of one part: its name if it has one, its value in lowest terms or else its text, and its unit."""
+    inner = forms.read(part)
+    if len(part) > forms.MAX_CHARS:
+        key = part
+    elif inner.brackets != SCALAR:
+        key = canonical(part)
+    else:
+        found = quantities.quantity(part)
+        text = squeeze(found.text)
+        key = text.casefold() if is_words(text) else text
+        if found.value is not None and len(str(found.value)) <= KEY_CHARS:
+            key = str(found.value)
+        key += f" {found.unit}" if found.unit else ""
+    return f"{name}={key}" if name else key

@@ -1,0 +1,104 @@
+r"""Forms: what kind of thing an answer is, so that a pair is never joined to a set, nor metres to kilometres.
+
+A form is a scalar (a number, an expression or words, perhaps with a unit) or a sequence: a bare list ``1, 2``, a set
+``\{1, 2\}``, a tuple ``(1, 2)`` or an interval ``[1, 2)``. The parts of a sequence may be named (``x=1, y=2``).
+"""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from stages.core.brackets import MAX_LAYERS, SET, bare, depth, split, unbracket
+from stages.core.notation import squeeze, tidy
+from stages.core.numerals import evaluate
+from stages.core.quantities import join_thousands
+
+SCALAR = ""
+LIST = ","
+TUPLE = "()"
+MAX_CHARS = 2_000
+"""Longer answers, and deeper ones than `MAX_LAYERS`, are compared as they stand."""
+
+_NAME = re.compile(
+    r"(?:\\angle\s*|\\triangle\s*)?(?:[A-Za-z]{1,4}|\\[a-zA-Z]+)(?:_\{?\w+\}?)?'?(?:\([A-Za-z](?:,[A-Za-z])*\))?|\|[A-Za-z]{1,3}\||[A-Z](?:_\{\w+\})?:[A-Z](?:_\{\w+\})?"
+)
+_POINT = re.compile(r"[A-Z](?=\([^()]*,)")
+
+
+class Form(NamedTuple):
+    """One answer taken apart: `brackets` tells the kind, `names` stand beside `parts` ("" for none)."""
+
+    brackets: str
+    parts: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+def read(answer: str) -> Form:
+    """The form of an answer, tidied or not; an empty one has no parts."""
+    if len(answer) > MAX_CHARS or depth(answer) > MAX_LAYERS:
+        return Form(SCALAR, (" ".join(answer.split()),), ("",))
+    return _read(answer)
+
+
+@lru_cache(maxsize=10_000)
+def _read(answer: str) -> Form:
+    text = bare(tidy(answer))
+    if not text.strip(" .,;:?!-_*"):
+        return Form(SCALAR, (), ())
+    if r"\begin" in text:
+        return Form(SCALAR, (text,), ("",))
+    text = join_thousands(text)
+    name, value = split_name(text)
+    inner = bare(value)
+    if inner.startswith("(") and name.startswith("(") and len(split(name[1:-1])) == len(split(inner[1:-1])) > 1:
+        return Form(LIST, tuple(split(inner[1:-1])), tuple(map(squeeze, split(name[1:-1]))))
+    parts = _plus_minus(split(text))
+    if len(parts) > 1:
+        return _named(LIST, parts)
+    brackets, inside = unbracket(text)
+    parts = _plus_minus(split(inside))
+    if brackets and (len(parts) > 1 or brackets == SET):
+        return _named(brackets, parts)
+    return _named(SCALAR, [text])
+
+
+def split_name(text: str) -> tuple[str, str]:
+    r"""Name and value: ("x", "5") for x=5, 5=x, x \approx 5 and x=2+3=5; ("", text) when nothing is named."""
+    exact, about, value = text.partition(r"\approx")
+    if about:
+        name = squeeze(exact.strip())
+        if _NAME.fullmatch(name):
+            return name, value.strip()
+        text = exact.strip() or value.strip()
+    sides = [side.strip() for side in re.split(r"=|\\in(?![a-zA-Z])", text)]
+    if len(sides) < 2 or not all(sides) or re.search(r"[<>]|\\(?:le|ge|ne|forall)(?![a-zA-Z])", text):
+        return "", text
+    first = squeeze(sides[0])
+    if _NAME.fullmatch(first) or (first[0] == "(" and all(map(_NAME.fullmatch, split(first[1:-1])))):
+        return first, sides[-1]
+    if len(sides) == 2 and _NAME.fullmatch(squeeze(sides[1])) and evaluate(sides[0]) is not None:
+        return squeeze(sides[1]), sides[0]
+    return ("", sides[-1]) if all(evaluate(side) is not None for side in sides) else ("", text)
+
+
+def point(text: str) -> str:
+    """P(3,4) and P=(3,4) as (3,4)."""
+    return _POINT.sub("", text, count=1) if _POINT.match(text) else text
+
+
+def _named(brackets: str, parts: list[str]) -> Form:
+    pairs = [split_name(part) for part in parts]
+    return Form(brackets, tuple(value for _, value in pairs), tuple(name for name, _ in pairs))
+
+
+def _plus_minus(parts: list[str]) -> list[str]:
+    """Each part with one plus-minus sign stands for two."""
+    spread: list[str] = []
+    for part in parts:
+        name, value = split_name(part)
+        if value.count(r"\pm") == 1 and r"\mp" not in value:
+            prefix = f"{name}=" if name else ""
+            spread += [prefix + value.replace(r"\pm", sign) for sign in "+-"]
+        else:
+            spread.append(part)
+    return spread

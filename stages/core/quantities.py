@@ -1,0 +1,81 @@
+"""Quantities: an answer as an exact value with a unit."""
+
+import re
+from fractions import Fraction
+from typing import NamedTuple
+
+from stages.core.brackets import bare
+from stages.core.notation import squeeze
+from stages.core.numerals import evaluate
+
+MAX_CHARS = 2_000
+"""Longer texts are no quantity."""
+
+_UNITS = {
+    "degree": r"\^?\{?\\circ\}?|deg|degrees?",
+    "%": r"\\?%|percent|percentage|pct|per cent",
+    "dollar": r"USD|dollars?",
+}
+_UNIT = re.compile("|".join(f"(?P<u{index}>{pattern})" for index, pattern in enumerate(_UNITS.values())), re.IGNORECASE)
+_CURRENCY = re.compile(r"(USD|[€£¥₹])\s*(.+)|(-)(USD|[€£¥₹])\s*(.+)")
+_NO_UNIT = r"and|or|is|if|mod|for|where|to|over|times|plus|minus|squared|cubed|choose|factorial|divided"
+_SHORT = r"[ckm]m|m[gls]|[km]?g|[mslLh]|km/h|m/s|ft|in|lb|oz|hrs?|mi|pm|am|deg|pct"
+_LONG = r"hours?|minutes?|seconds?|days?|weeks?|years?|degrees|percent"
+_TAIL = re.compile(
+    r"(?P<value>.*[\d})!])\s*(?P<unit>\^\{\\circ\}(?:\s*[CF])?|\\?%"
+    rf"|(?<=\s)(?!(?:{_NO_UNIT})\b)(?:[A-Za-z]{{3}}[A-Za-z /.-]*|(?:{_SHORT}))(?:\s*\^\{{[23]\}})?"
+    rf"|(?:[ckm]m|kg|km/h|m/s|ft|deg|pct|{_LONG})(?:\s*\^\{{[23]\}})?"
+    r"|[^\x00-\x7f]+)",
+    re.DOTALL,
+)
+_SCALE = re.compile(r"(?:hundred|thousand|million|billion|trillion)s?\b")
+_THOUSANDS = re.compile(
+    r"([-+]?(?:USD|[€£¥₹])?\s*)([1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,2}(?: \d{3})+)((?:\.\d+)?(?![\d,]).*)", re.DOTALL
+)
+
+
+class Quantity(NamedTuple):
+    """The exact value (None when the text is not arithmetic), its text and its unit ("" for none)."""
+
+    value: Fraction | None
+    text: str
+    unit: str
+
+
+def quantity(text: str) -> Quantity:
+    """A scalar as value and unit: "USD 10", "10 cm", "10%" and "60 degrees" all have one."""
+    text = join_thousands(bare(text))
+    value = evaluate(text)
+    if value is not None:
+        return Quantity(value, text, "")
+    money = _CURRENCY.fullmatch(text)
+    if money:
+        inner = quantity(money[2] or money[3] + money[5])
+        return Quantity(inner.value, inner.text, _unit_name(money[1] or money[4]))
+    tail = _TAIL.fullmatch(text)
+    if tail and not _SCALE.match(tail["unit"]):
+        head = bare(tail["value"])
+        value = evaluate(head)
+        if value is not None or _is_constant(head):
+            return Quantity(value, head, _unit_name(tail["unit"]))
+    return Quantity(None, text, "")
+
+
+def _is_constant(text: str) -> bool:
+    """Whether a text has roots, pi and digits only: a unit may follow it, as in the length of a diagonal in cm."""
+    return not re.search(r"[a-zA-Z=<>]", re.sub(r"\\(?:sqrt|pi|frac)(?![a-zA-Z])", "", text))
+
+
+def join_thousands(text: str) -> str:
+    """1,234 and 1 234 are one number when they are the whole answer; inside brackets 1,234 are two."""
+    found = _THOUSANDS.fullmatch(text)
+    return f"{found[1]}{re.sub('[ ,]', '', found[2])}{found[3]}" if found and "," not in found[3] else text
+
+
+def _unit_name(unit: str) -> str:
+    unit = unit.strip().rstrip(".")
+    found = _UNIT.fullmatch(unit)
+    if found and found.lastgroup:
+        return list(_UNITS)[int(found.lastgroup[1:])]
+    plain = squeeze(unit)
+    return plain[:-1] if len(plain) > 3 and plain.endswith("s") else plain

@@ -1,0 +1,1 @@
+"""Effects: files, servers, processes, tracking. Changing this never changes a result."""
