@@ -1,0 +1,53 @@
+"""Intervals: how far a mean over a few problems can be trusted."""
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEVEL = 0.95
+Prior = Sequence[tuple[float, float]]
+SCORE_PRIOR: Prior = ((0.0, 0.5), (1.0, 0.5))
+"""(score, weight) of the pseudo-problems; the halves are those of Jeffreys' prior for a share."""
+DIFFERENCE_PRIOR: Prior = ((-1.0, 0.25), (0.0, 0.5), (1.0, 0.25))
+"""The same for a difference in score: that of two independent students with `SCORE_PRIOR`."""
+
+
+class Interval(NamedTuple):
+    """An estimate and its 95% interval, which always holds the estimate."""
+
+    value: float
+    low: float
+    high: float
+
+
+def bayesian_bootstrap(
+    strata: Sequence[NDArray[np.float64]], prior: Prior, num_resamples: int, seed: int
+) -> Interval | None:
+    """The mean over strata of their mean, with a Bayesian bootstrap (Rubin 1981) over the values in each stratum.
+
+    Args:
+        strata: one array a benchmark, one value a problem. The order of values matters to the last digits: sort them.
+        prior: pseudo-problems, resampled with the real ones of each stratum.
+        num_resamples: how often to resample.
+        seed: of the resampling.
+
+    A plain bootstrap over thirty problems that all failed has no width, and where nearly all failed it covers the truth
+    in under 80% of cases instead of 95%. The pseudo-problems mend both. They widen the interval and leave the estimate
+    alone; should it lie outside, the interval is stretched to it. None without strata, or with an empty one.
+    """
+    if not strata or not all(map(len, strata)):
+        return None
+    rng = np.random.default_rng(seed)
+    pseudo, pseudo_weights = np.array(prior).T
+    draws = np.zeros(num_resamples)
+    for values in strata:
+        # Gamma variates over their sum are Dirichlet weights; that of a pseudo-problem has a smaller shape than 1.
+        shape = np.concatenate([np.ones(len(values)), pseudo_weights])
+        weights = rng.standard_gamma(shape, size=(num_resamples, len(shape)))
+        draws += weights @ np.concatenate([values, pseudo]) / weights.sum(axis=1) / len(strata)
+    value = fmean([fmean(values.tolist()) for values in strata])
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(value, min(value, float(low)), max(value, float(high)))
