@@ -1,0 +1,85 @@
+"""Chat form of SFT rows: messages with `<think>` blocks, and their tokens with the loss on the assistant only."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import polars as pl
+
+SFT = pl.Schema(
+    {
+        "model": pl.String(),
+        "effort": pl.String(),
+        "problem_id": pl.String(),
+        "sample": pl.Int16(),
+        "messages": pl.List(pl.Struct({"role": pl.String(), "content": pl.String()})),
+        "num_tokens": pl.Int32(),
+    }
+)
+SFT_KEY = ["model", "effort", "problem_id", "sample"]
+
+IGNORED = -100
+"""Label of a token that is not trained (PyTorch's cross entropy ignores it)."""
+
+CONTROL_TOKENS = (
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|channel|>",
+    "<|message|>",
+    "<|start|>",
+    "<|end|>",
+    "<|return|>",
+)
+"""Tokens of chat formats: in an answer's text they are a leak, and would end a student's turn early."""
+
+Message = dict[str, str]
+Template = Callable[..., Sequence[int]]
+
+
+class Row(NamedTuple):
+    """Token ids of a whole conversation and its labels: the same length, `IGNORED` where nothing is trained."""
+
+    input_ids: list[int]
+    labels: list[int]
+
+
+def assistant_text(reasoning: str | None, content: str) -> str:
+    r"""The assistant's turn in ReasonLite's form: `<think>\n{reasoning}\n</think>{content}`, or the content alone."""
+    return f"<think>\n{reasoning}\n</think>{content}" if reasoning else content
+
+
+def is_malformed(reasoning: str | None, content: str | None) -> bool:
+    """Whether a trace cannot stand as a training text: nothing after the reasoning, a stray think tag, a leaked token."""
+    if not content or not content.strip():
+        return True
+    text = f"{reasoning or ''}{content}"
+    return "<think>" in text or "</think>" in text or any(token in text for token in CONTROL_TOKENS)
+
+
+def tokenise(messages: Sequence[Message], tokenizer: Any) -> Row:  # noqa: ANN401
+    """Tokens of a conversation as the student will see it, trained from the assistant's first token to its end token.
+
+    `tokenizer` is a transformers tokenizer with a chat template; the last message is the assistant's. Whatever the
+    template adds before the answer is prompt (not trained), whatever it adds after the end token is left out.
+
+    Raises:
+        ValueError: the template renders the prompt otherwise when an answer follows, or leaves out the end token: the
+            student would be trained on a text that it is never asked with, or would never learn to stop.
+    """
+    prompt = list(_ids(tokenizer, messages[:-1], add_generation_prompt=True))
+    whole = list(_ids(tokenizer, messages, add_generation_prompt=False))
+    if whole[: len(prompt)] != prompt:
+        raise ValueError("the chat template renders the prompt differently before an answer; use one that does not")
+    end = tokenizer.eos_token_id
+    ends = [place for place in range(len(prompt), len(whole)) if whole[place] == end]
+    if not ends:
+        raise ValueError(f"the chat template ends an answer without the end token {tokenizer.eos_token!r}")
+    whole = whole[: ends[-1] + 1]
+    return Row(whole, [IGNORED] * len(prompt) + whole[len(prompt) :])
+
+
+def _ids(tokenizer: Any, messages: Sequence[Message], add_generation_prompt: bool) -> Sequence[int]:  # noqa: ANN401
+    rendered: Sequence[int] = tokenizer.apply_chat_template(
+        list(messages), tokenize=True, add_generation_prompt=add_generation_prompt, return_dict=False
+    )
+    return rendered

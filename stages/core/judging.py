@@ -1,0 +1,107 @@
+"""Judging: a verdict for each trace against its label, in two phases around the worker processes.
+
+`prepare` extracts answers and decides what spelling and exact values decide; `undecided` lists the pairs that need
+algebra; `verdicts` puts the outcomes of those in. A trace that was never answered is `unscored`: it is not wrong.
+"""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from stages.core import answers
+from stages.core.equivalence import accepts_cheaply, canonical
+from stages.core.queries import STATUSES
+
+VERDICT = ("correct", "incorrect", "no_answer", "unparsable", "timeout", "no_label", "unscored")
+TIERS = ("text", "number", "symbolic", "llm")
+KEY = ["model", "effort", "benchmark", "problem_id", "sample"]
+_KEYS = {
+    "model": pl.String(),
+    "effort": pl.String(),
+    "benchmark": pl.String(),
+    "problem_id": pl.String(),
+    "sample": pl.Int16(),
+}
+VERDICTS = pl.Schema({**_KEYS, "answer": pl.String(), "verdict": pl.Enum(VERDICT), "decided_by": pl.Enum(TIERS)})
+TRACES_IN = pl.Schema({**_KEYS, "content": pl.String(), "status": pl.Enum(STATUSES)})
+VOTES_IN = pl.Schema({"problem_id": pl.String(), "label": pl.String()})
+BENCHMARKS_IN = pl.Schema({"benchmark": pl.String(), "problem_id": pl.String(), "gold": pl.String()})
+
+Pair = tuple[str, str]
+
+
+def answer_of(content: str | None) -> str | None:
+    """The final answer of a trace's content, or None: no text, no stated answer, or an empty box."""
+    if content is None:
+        return None
+    found = answers.extract(content).answer
+    return found if found and canonical(found) else None
+
+
+def prepare(traces: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """Traces with `answer`, `label`, and `verdict` and `decided_by` where the cheap tiers can tell (null elsewhere).
+
+    Args:
+        traces: columns of `TRACES_IN`.
+        labels: `label` by `problem_id`, or by `benchmark` and `problem_id` where it has both.
+    """
+    on = [name for name in ("benchmark", "problem_id") if name in labels.columns]
+    joined = traces.join(labels, on=on, how="left")
+    found = [answer_of(content) for content in joined["content"]]
+    joined = joined.with_columns(answer=pl.Series(found, dtype=pl.String))
+    cheap: dict[Pair, tuple[str | None, str | None]] = {}
+    decided = []
+    for status, label, answer in joined.select("status", "label", "answer").iter_rows():
+        if status in ("refused", "failed"):
+            decided.append(("unscored", None))
+        elif label is None:
+            decided.append(("no_label", None))
+        elif answer is None:
+            decided.append(("no_answer", None))
+        else:
+            if (label, answer) not in cheap:
+                cheap[label, answer] = _cheap_verdict(label, answer)
+            decided.append(cheap[label, answer])
+    return joined.with_columns(
+        verdict=pl.Series([verdict for verdict, _ in decided], dtype=pl.Enum(VERDICT)),
+        decided_by=pl.Series([tier for _, tier in decided], dtype=pl.Enum(TIERS)),
+    )
+
+
+def _cheap_verdict(label: str, answer: str) -> tuple[str | None, str | None]:
+    equal, tier = accepts_cheaply(label, answer)
+    return (None, None) if equal is None else ("correct" if equal else "incorrect", tier)
+
+
+def undecided(prepared: pl.DataFrame) -> list[Pair]:
+    """The distinct (label, answer) pairs that need the symbolic tier, sorted."""
+    rows = prepared.filter(pl.col("verdict").is_null()).select("label", "answer").unique().iter_rows()
+    return sorted((label, answer) for label, answer in rows)
+
+
+def verdicts(prepared: pl.DataFrame, outcomes: Mapping[Pair, str]) -> pl.DataFrame:
+    """The verdicts table, with the symbolic outcomes (`equal`, `different`, `unparsable`, `timeout`) put in.
+
+    Raises:
+        KeyError: an undecided pair has no outcome.
+    """
+    names = {"equal": "correct", "different": "incorrect", "unparsable": "unparsable", "timeout": "timeout"}
+    verdict, tier = [], []
+    for label, answer, known, by in prepared.select("label", "answer", "verdict", "decided_by").iter_rows():
+        outcome = None if known is not None else names[outcomes[label, answer]]
+        verdict.append(known or outcome)
+        tier.append("symbolic" if outcome in ("correct", "incorrect") else by)
+    return prepared.with_columns(
+        verdict=pl.Series(verdict, dtype=pl.Enum(VERDICT)), decided_by=pl.Series(tier, dtype=pl.Enum(TIERS))
+    ).select(list(VERDICTS))
+
+
+def metrics(table: pl.DataFrame) -> dict[str, int | float]:
+    """Counts by verdict and by tier, and the share of scored traces that are correct."""
+    counts: dict[str, int | float] = {
+        f"num_{verdict}": table.filter(pl.col("verdict") == verdict).height for verdict in VERDICT
+    }
+    by_tier = {f"num_by_{tier}": table.filter(pl.col("decided_by") == tier).height for tier in TIERS}
+    scored = table.filter(~pl.col("verdict").is_in(["no_label", "unscored"]))
+    share = float((scored["verdict"] == "correct").mean() or 0.0) if scored.height else 0.0  # type: ignore[arg-type]
+    return {"num_traces": table.height, **counts, **by_tier, "correct_share": share}

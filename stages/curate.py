@@ -1,0 +1,92 @@
+"""Judged traces -> the SFT set of one stage, and every reject with its reason.
+
+python -m stages.curate --stage turbo --problems data/problems.parquet --traces data/traces --verdicts data/verdicts \
+    --student models/base --sft data/sft/turbo --rejects data/rejects/turbo.parquet \
+    --metrics metrics/curate_turbo.json --plot metrics/plots/funnel_turbo.csv
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from stages.core import chat, curation, queries
+from stages.edge import cli, params, tables, track
+from stages.edge.errors import EmptyError, InputError
+
+
+def main() -> None:
+    """Filter, mix and cap the traces of the efforts that the stage learns from."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stage", required=True, help="section of `curate` in params.yaml")
+    for name in ("problems", "traces", "verdicts", "student", "sft", "rejects", "metrics", "plot"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    args = parser.parse_args()
+    settings = params.load(params.Curate, f"curate.{args.stage}")
+    system = params.load(str | None, "exam.protocol.system")
+    suffix = params.load(str | None, "exam.protocol.suffix")
+    with track.stage(f"curate@{args.stage}", settings.model_dump()) as run:
+        candidates = _candidates(args, list(settings.mixture))
+        tokenizer = _tokenizer(args.student)
+        sft, rejects = curation.curate(
+            candidates,
+            mixture=settings.mixture,
+            any_verdict=settings.verdicts == "any",
+            max_tokens=settings.max_tokens,
+            max_per_problem=settings.max_per_problem,
+            seed=settings.seed,
+            # A student is trained in the form in which it is examined: without the teacher's examples.
+            render=lambda prompt: list(queries.render(prompt, None, system, suffix, [])),
+            count_tokens=lambda messages: len(chat.tokenise(messages, tokenizer).input_ids),
+        )
+        tables.write(rejects, args.rejects, curation.REJECTS, curation.KEY)
+        metrics = {
+            "num_traces": candidates.height,
+            "num_rows": sft.height,
+            "num_problems": sft["problem_id"].n_unique(),
+            "num_tokens": int(sft["num_tokens"].sum()),
+            "rejected": {loss.reason: loss.num_rows for loss in curation.losses(rejects)},
+        }
+        cli.write_metrics(metrics, args.metrics)
+        cli.write_csv(_funnel(candidates.height, rejects), args.plot)
+        run.metrics(metrics)
+        if sft.is_empty():
+            reason, lost = max(curation.losses(rejects), key=lambda loss: loss.num_rows)
+            raise EmptyError(
+                f"curate@{args.stage}: no trace is left of {candidates.height}; {lost} fell to the filter {reason!r}: see "
+                f"curate.{args.stage} in params.yaml"
+            )
+        tables.write(sft, args.sft, chat.SFT, chat.SFT_KEY)
+
+
+def _candidates(args: argparse.Namespace, efforts: list[str]) -> pl.DataFrame:
+    verdicts = tables.read(args.verdicts, curation.VERDICTS_IN).filter(pl.col("effort").is_in(efforts))
+    traces = tables.read(args.traces, curation.TRACES_IN)
+    prompts = tables.read(args.problems, curation.PROBLEMS_IN)
+    return verdicts.join(traces, on=curation.KEY, how="left").join(prompts, on="problem_id", how="left")
+
+
+def _funnel(left: int, rejects: pl.DataFrame) -> list[dict[str, object]]:
+    """Rows left after each filter that took any, for a plot."""
+    steps: list[dict[str, object]] = [{"step": "0 all traces", "num_rows": left}]
+    for loss in curation.losses(rejects):
+        left -= loss.num_rows
+        if loss.num_rows:
+            steps.append({"step": f"{len(steps)} not {loss.reason}", "num_rows": left})
+    return steps
+
+
+def _tokenizer(folder: Path) -> Any:  # noqa: ANN401
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder}: holds no tokenizer that transformers can read ({error}); run `dvc repro base`"
+        ) from error
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,113 @@
+"""What every stage's command line shares: errors as one sentence, signals, the stage's lock and its minutes.
+
+`python -m stages.edge.cli` prints the minutes and memory of the stages that ran last.
+"""
+
+import contextlib
+import csv
+import fcntl
+import json
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from stages.edge.errors import PipelineError
+from stages.edge.paths import project_root
+from stages.edge.server import die_with_parent
+
+LOG = Path(".cache") / "stages.jsonl"
+KIB_PER_GIB = 1024**2
+
+
+def run(verb: Callable[[], None]) -> NoReturn:
+    """Run a stage's main and exit: 0, or 1 with one sentence, or 143 on SIGTERM. A bug keeps its traceback."""
+    if "DVC_STAGE" in os.environ:
+        # A stage whose `dvc` was killed would go on beside the next run's: it ends with its parent instead.
+        die_with_parent()
+        if os.getppid() == 1:
+            sys.exit(143)
+    signal.signal(signal.SIGTERM, _terminate)
+    name = os.environ.get("DVC_STAGE", sys.argv[0])
+    started = time.monotonic()
+    try:
+        with _claimed(name):
+            verb()
+    except PipelineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted; run again to go on", file=sys.stderr)
+        sys.exit(130)
+    _log(name, time.monotonic() - started)
+    sys.exit(0)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(143)
+
+
+@contextlib.contextmanager
+def _claimed(name: str) -> Iterator[None]:
+    """One process per stage and working tree: a second one waits for the first to end."""
+    folder = Path(".cache") / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.environ.get("RANK", "0") != "0":  # torchrun starts a stage many times; its first process holds the claim
+        yield
+        return
+    with (folder / f"{name.replace('/', '_')}.lock").open("w") as claim:
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another process that runs {name}", file=sys.stderr, flush=True)
+            fcntl.flock(claim, fcntl.LOCK_EX)
+        yield
+
+
+def write_metrics(metrics: Mapping[str, object], path: Path) -> None:
+    """Write a metrics file: strict JSON (NaN is a ValueError), stable layout."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_csv(rows: Sequence[Mapping[str, object]], path: Path) -> None:
+    """Write rows for a DVC plot."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _log(name: str, seconds: float) -> None:
+    peak = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    row = {
+        "stage": name,
+        "seconds": round(seconds, 1),
+        "peak_gib": round(peak / KIB_PER_GIB, 2),
+        "load": os.getloadavg()[0],
+    }
+    path = project_root(Path.cwd()) / LOG
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as log:
+        log.write(json.dumps(row) + "\n")
+    print(f"{name}: {seconds / 60:.1f} min, peak {row['peak_gib']} GiB", file=sys.stderr)
+
+
+def main() -> None:
+    """Print the last logged minutes of each stage."""
+    path = project_root(Path.cwd()) / LOG
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    last = {row["stage"]: row for row in rows}
+    for row in last.values():
+        print(f"{row['stage']:<18} {row['seconds'] / 60:6.1f} min {row['peak_gib']:6.2f} GiB  load {row['load']:.1f}")
+    print(f"{'all':<18} {sum(row['seconds'] for row in last.values()) / 60:6.1f} min")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""Failures of the world that stop a stage. Each message is one sentence that ends with what to do next."""
+
+
+class PipelineError(Exception):
+    """A failure that the user can act on: shown as one sentence, without a traceback."""
+
+
+class InputError(PipelineError):
+    """A file, table or folder that is missing, unreadable or not what it should be."""
+
+
+class SettingError(PipelineError):
+    """A key of params.yaml (or an environment variable) that is unknown, of the wrong type or impossible."""
+
+
+class ServerError(PipelineError):
+    """A model server that is missing, refuses us, serves another model, or died."""
+
+
+class EmptyError(PipelineError):
+    """A step that left nothing to go on with."""

@@ -1,0 +1,354 @@
+"""params.yaml as typed, frozen settings: one class a section, no defaults, no unknown keys.
+
+A default here would be invisible to DVC, so there is none. Values are cast (`1e-04`, which DVC writes and PyYAML reads as
+a string, becomes a float), and anything impossible stops a stage before it works, naming the key and what is allowed.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from stages.edge.errors import SettingError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, strict about keys, finite numbers only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Versions(Section):
+    """Versions of the libraries that decide verdicts."""
+
+    math_verify: str
+    latex2sympy2_extended: str
+    sympy: str
+
+
+class Base(Section):
+    """The student's starting weights."""
+
+    kind: Literal["package", "folder", "hub"]
+    """`package`: a GGUF inside an installed Python package; `folder`: a transformers folder; `hub`: a hub repository."""
+    name: str
+    """Package, path or hub id."""
+    file: str | None
+    """The GGUF's file name; null unless `package`."""
+    revision: str | None
+    """Hub commit; null takes the newest and records it."""
+
+
+class GeneratedSource(Section):
+    """Procedural word problems with exact answers (`core/arithmetic.py`)."""
+
+    kind: Literal["generated"]
+    name: str
+    topic: Literal["one_step", "two_steps"]
+    split: Literal["train", "exam"]
+
+
+class Columns(Section):
+    """Names of a source's columns; null where it has none."""
+
+    prompt: str
+    gold: str | None
+    topic: str | None
+    difficulty: str | None
+
+
+class FilesSource(Section):
+    """A JSONL, JSON, CSV or Parquet file."""
+
+    kind: Literal["files"]
+    name: str
+    path: str
+    """Relative to data/sources (whose changes DVC sees), or absolute."""
+    columns: Columns
+
+
+class HubSource(Section):
+    """A Hugging Face dataset, streamed."""
+
+    kind: Literal["hub"]
+    name: str
+    dataset: str
+    config: str | None
+    split: str
+    revision: str | None
+    columns: Columns
+
+
+Source = Annotated[GeneratedSource | FilesSource | HubSource, Field(discriminator="kind")]
+
+
+class Benchmark(Section):
+    """An exam: a source and what is known of it."""
+
+    source: Source
+    published: date | None
+    """When it became public."""
+    num_problems: Count
+    """Rows it must have."""
+
+
+class Generator(Section):
+    """Operands of the generated problems."""
+
+    lowest: Count
+    highest: Count
+    num_exam_pairs: Count
+    """Unordered operand pairs kept for the exams; no training problem uses them."""
+    seed: int
+
+
+class Decontaminate(Section):
+    """Rules by which a problem counts as seen in a benchmark."""
+
+    exact: bool
+    """The same words and numbers in the same order."""
+    unordered: bool
+    """The same words and numbers in any order."""
+
+
+class Collect(Section):
+    """Problems and benchmarks."""
+
+    generator: Generator
+    sources: list[Source]
+    benchmarks: list[Benchmark]
+    decontaminate: Decontaminate
+
+
+class Sampling(Section):
+    """Every sampling field, always sent: none is left to a server's or model's defaults."""
+
+    temperature: Annotated[float, Field(ge=0)]
+    top_p: Annotated[float, Field(gt=0, le=1)]
+    top_k: Annotated[int, Field(ge=-1)]
+    """-1: no limit."""
+    min_p: Share
+    repetition_penalty: Positive
+    max_tokens: Count
+    """Limit of one answer, in tokens."""
+
+
+class Model(Section):
+    """A model that answers, and how it is run."""
+
+    name: str
+    """`base`: the weights of models/base; otherwise a hub id."""
+    revision: str | None
+    dtype: Literal["float32", "bfloat16", "float16", "auto"]
+    quantization: str | None
+    reasoning_parser: str | None
+    """vLLM's parser that tells reasoning from content; null where the model does not reason apart."""
+
+
+class Shot(Section):
+    """An example in the teacher's chat; `topic` null shows it with every problem."""
+
+    topic: str | None
+    prompt: str
+    response: str
+
+
+class Teach(Section):
+    """How the teacher is asked at one effort."""
+
+    num_samples: Count
+    reasoning_effort: Literal["low", "medium", "high"] | None
+    """Sent to models that have that switch; null elsewhere."""
+    system: str | None
+    suffix: str | None
+    examples: list[Shot]
+    sampling: Sampling
+
+
+class Vote(Section):
+    """From answers to a label."""
+
+    policy: Literal["reasonlite", "never"]
+    """`reasonlite`: the vote's answer replaces the gold when it is clear enough; `never`: gold only."""
+    min_share: Share
+    """Of the traces that have an answer."""
+    min_votes: Count
+    pool_efforts: bool
+    """Count the traces of all efforts together instead of each effort's own."""
+
+
+class Symbolic(Section):
+    """Limits of the symbolic tier, per pair of answers. A pair over them has the verdict `timeout`."""
+
+    seconds: Positive
+    memory_gib: Positive
+
+
+class Curate(Section):
+    """What becomes SFT rows."""
+
+    mixture: dict[str, Positive]
+    """Weight of each effort; the largest keeps all its rows, others in proportion."""
+    verdicts: Literal["correct", "any"]
+    """`correct`: only traces judged right; `any`: every finished trace (an ablation)."""
+    max_tokens: Count
+    """Length limit of a whole row in the student's tokens; longer rows are dropped, never cut."""
+    max_per_problem: Count
+    seed: int
+
+
+class Train(Section):
+    """One SFT stage."""
+
+    learning_rate: Positive
+    min_lr_ratio: Share
+    """The cosine ends at this share of the peak."""
+    warmup_ratio: Share
+    epochs: Count
+    batch_size: Count
+    """Traces per optimiser step, over all devices."""
+    max_length: Count
+    """Tokens; a longer row is an error here (curate drops them)."""
+    max_grad_norm: Positive
+    weight_decay: Annotated[float, Field(ge=0)]
+    bf16: bool
+    gradient_checkpointing: bool
+    seed: int
+
+
+class Protocol(Section):
+    """How every student is examined."""
+
+    num_samples: Count
+    pass_k: Count
+    """j of pass@j; at most num_samples."""
+    system: str | None
+    suffix: str | None
+    dtype: Literal["float32", "bfloat16", "float16", "auto"]
+    reasoning_parser: str | None
+    sampling: Sampling
+
+
+class Override(Section):
+    """Sampling fields in which one student's exam departs from the protocol."""
+
+    temperature: Annotated[float, Field(ge=0)] | None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None
+    max_tokens: Count | None
+
+
+class Baseline(Section):
+    """Another model to examine."""
+
+    name: str
+    model: Model
+    efforts: list[str]
+    """Efforts of `teach` whose prompt it is asked with, each apart; empty: asked like a student."""
+
+
+class Report(Section):
+    """Numbers of the result table."""
+
+    num_resamples: Count
+    seed: int
+
+
+class Engine(Section):
+    """The vLLM engine that a stage starts when no server has its model."""
+
+    args: list[str]
+    env: dict[str, str]
+    start_seconds: Positive
+
+
+class Runtime(Section):
+    """The machine. Read by the stages, never listed in dvc.yaml: moving to another machine reruns nothing."""
+
+    endpoints: list[str]
+    """Base URLs of OpenAI servers, besides those in OPENAI_BASE_URL."""
+    concurrency: Count
+    """Requests in flight per endpoint."""
+    request_seconds: Positive
+    max_attempts: Count
+    max_failed_share: Share
+    engine: Engine
+    num_workers: Count
+    num_processes: Count
+    """Training processes on this machine: 1 runs in place, more through torchrun."""
+    micro_batch_size: Count
+    """Traces per forward pass and device; batch_size is reached by accumulation."""
+    deepspeed: str | None
+    """A DeepSpeed JSON file."""
+    save_steps: Count
+
+
+SectionT = TypeVar("SectionT")
+
+
+@cache
+def _document(path: Path) -> dict[str, object]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingError(f"{path}: cannot be read ({error}); run stages from the project's root") from error
+    if not isinstance(document, dict):
+        raise SettingError(f"{path}: must be a mapping of sections")
+    return document
+
+
+def profile() -> str:
+    """Name of the chosen profile."""
+    document = _document(Path("params.yaml"))
+    name, known = document.get("profile"), document.get("profiles")
+    if not isinstance(known, Mapping) or name not in known:
+        raise SettingError(f"params.yaml: profile: {name!r} is not one of {sorted(known or {})}")  # type: ignore[call-overload]
+    return str(name)
+
+
+def load(kind: type[SectionT], section: str) -> SectionT:
+    """A section of the chosen profile, e.g. `load(Train, "train.turbo")`; `kind` may also be `list[Baseline]`.
+
+    Raises:
+        SettingError: it is missing, or a key is unknown, mistyped or impossible.
+    """
+    return _parse(kind, f"profiles.{profile()}.{section}")
+
+
+def load_shared(kind: type[SectionT], section: str) -> SectionT:
+    """A section that all profiles share, e.g. `load_shared(Versions, "versions")`."""
+    return _parse(kind, section)
+
+
+def _parse(kind: type[SectionT], key: str) -> SectionT:
+    value: object = _document(Path("params.yaml"))
+    for part in key.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            raise SettingError(f"params.yaml: {key} is missing")
+        value = value[part]
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join([key, *(str(part) for part in first["loc"])])
+        raise SettingError(f"params.yaml: {where}: {first['msg']} (found {first['input']!r})") from error
+
+
+def check_versions(wanted: Versions) -> None:
+    """Stop when an installed library that decides verdicts is not the version that params.yaml names."""
+    for name, version_wanted in wanted:
+        package = name.replace("_", "-") if name == "math_verify" else name
+        found = version(package)
+        if found != version_wanted:
+            raise SettingError(
+                f"params.yaml: versions.{name} is {version_wanted}, but {found} is installed; install the lock, or change "
+                "versions and let the verdicts be made anew"
+            )

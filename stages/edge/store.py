@@ -1,0 +1,84 @@
+"""The answer store: every answer of a model under the key of its query, outside DVC's outs.
+
+DVC deletes an out before its stage runs again; the store is never deleted, so a killed or changed run asks only what was
+never answered. One SQLite file a collection (a model at an effort), one writer at a time.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import sqlite3
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import zstandard
+
+from stages.core.queries import Answer
+from stages.edge.paths import project_root
+
+KEYS_PER_SELECT = 500
+
+
+def root() -> Path:
+    """`$REASONLITE_STORE`, else `.cache/answers` of the main checkout (also from DVC's temporary workspaces)."""
+    named = os.environ.get("REASONLITE_STORE")
+    return Path(named) if named else project_root(Path.cwd()) / ".cache" / "answers"
+
+
+class Store:
+    """Answers of one collection. Made by `opened`, which holds the writer's lock."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Take an open connection; see `opened`."""
+        self._connection = connection
+        self._pack = zstandard.ZstdCompressor(level=6)
+        self._unpack = zstandard.ZstdDecompressor()
+
+    def known(self, keys: Iterable[str]) -> set[str]:
+        """The keys that are already answered."""
+        return set(self._select("key", keys))
+
+    def get(self, keys: Iterable[str]) -> dict[str, Answer]:
+        """The stored answers among `keys`."""
+        rows = self._select("key, answer", keys, whole=True)
+        return {key: Answer(*json.loads(self._unpack.decompress(packed))) for key, packed in rows}
+
+    def put(self, answers: Iterable[tuple[str, Answer]]) -> None:
+        """Commit a batch; on return it survives a kill of the process and of the machine."""
+        rows = [(key, self._pack.compress(json.dumps(list(answer)).encode())) for key, answer in answers]
+        with self._connection:
+            self._connection.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
+
+    def _select(self, columns: str, keys: Iterable[str], whole: bool = False) -> Iterator[object]:
+        wanted = list(keys)
+        for start in range(0, len(wanted), KEYS_PER_SELECT):
+            part = wanted[start : start + KEYS_PER_SELECT]
+            marks = ",".join("?" * len(part))
+            for row in self._connection.execute(f"SELECT {columns} FROM answers WHERE key IN ({marks})", part):
+                yield row if whole else row[0]
+
+
+@contextlib.contextmanager
+def opened(collection: str) -> Iterator[Store]:
+    """The store of `collection`, e.g. "teacher-medium-1a2b3c"; waits while another process writes to it.
+
+    The claim is a lock on a file that the kernel releases when its holder dies, however it dies.
+    """
+    folder = root()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{collection}.lock").open("w") as claim:
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another process that fills {collection}", file=sys.stderr, flush=True)
+            fcntl.flock(claim, fcntl.LOCK_EX)
+        connection = sqlite3.connect(folder / f"{collection}.sqlite")
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer BLOB) WITHOUT ROWID")
+            yield Store(connection)
+        finally:
+            connection.close()

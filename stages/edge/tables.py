@@ -1,0 +1,70 @@
+"""Reading and writing Parquet tables: checked against their schema, sorted, byte-identical, renamed into place."""
+
+import shutil
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from stages.edge.errors import InputError
+
+ROWS_PER_PART = 200_000
+"""Rows of one part of a table that is a directory: 50-200 MB of traces of a few thousand tokens."""
+
+
+def read(path: Path, needs: pl.Schema) -> pl.DataFrame:
+    """The columns of `needs`, checked by name and type, of a Parquet file or of a directory of parts (searched deep).
+
+    Raises:
+        InputError: the file is missing, is no Parquet, or lacks a column or has it with another type.
+    """
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    if not files or not files[0].exists():
+        raise InputError(f"{path}: no table there; run `dvc repro` (or `dvc pull`) to make it")
+    return pl.concat([_read_file(file, needs) for file in files])
+
+
+def _read_file(file: Path, needs: pl.Schema) -> pl.DataFrame:
+    try:
+        have = pl.read_parquet_schema(file)
+        wrong = [f"{name}: {kind} (found {have.get(name)})" for name, kind in needs.items() if have.get(name) != kind]
+        if wrong:
+            raise InputError(f"{file}: columns that are missing or of another type: {', '.join(wrong)}")
+        return pl.read_parquet(file, columns=list(needs))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{file}: cannot be read as Parquet ({error})") from error
+
+
+def write(frame: pl.DataFrame, path: Path, schema: pl.Schema, key: Sequence[str]) -> None:
+    """Write `frame` sorted by `key`: a file, or a directory of parts where `path` has no suffix.
+
+    The bytes depend on the rows alone. A table is there whole or not at all.
+
+    Raises:
+        ValueError: another schema, or two rows with the same key (a programming error, not one of the input).
+    """
+    if frame.schema != schema:
+        raise ValueError(f"{path}: schema {frame.schema} is not the declared {schema}")
+    if frame.select(key).is_duplicated().any():
+        raise ValueError(f"{path}: two rows share a key {list(key)}")
+    frame = frame.sort(key, nulls_last=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        if path.suffix:
+            _write_file(frame, partial)
+        else:
+            partial.mkdir()
+            for index, start in enumerate(range(0, max(frame.height, 1), ROWS_PER_PART)):
+                _write_file(frame.slice(start, ROWS_PER_PART), partial / f"part-{index:04d}.parquet")
+            shutil.rmtree(path, ignore_errors=True)
+        partial.replace(path)
+    finally:
+        if partial.is_dir():
+            shutil.rmtree(partial)
+        partial.unlink(missing_ok=True)
+
+
+def _write_file(frame: pl.DataFrame, path: Path) -> None:
+    frame.write_parquet(path, compression="zstd", compression_level=6, statistics=True, row_group_size=50_000)

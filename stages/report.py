@@ -1,0 +1,140 @@
+"""Verdicts of the exams -> metrics, plots and the table of results, which is printed too.
+
+python -m stages.report results --marks data/marks --exams data/exams --scores data/scores.parquet --eval metrics/eval.json \
+    --summary metrics/summary.json --table metrics/results.md --plot metrics/plots/accuracy.csv
+"""
+
+import argparse
+from pathlib import Path
+
+import polars as pl
+
+from stages.core import scoring
+from stages.edge import cli, params, tables, track
+
+Metrics = dict[str, dict[str, dict[str, float]]]
+"""student -> benchmark -> metric -> value."""
+
+
+def results(args: argparse.Namespace) -> None:
+    """Score every student, and the better effort of every baseline."""
+    protocol = params.load(params.Protocol, "exam.protocol")
+    settings = params.load(params.Report, "report")
+    with track.stage("report", settings.model_dump()) as run:
+        marks = tables.read(args.marks, scoring.MARKS_IN)
+        traces = tables.read(args.exams, scoring.TRACES_IN)
+        scores = scoring.scores(marks, traces)
+        tables.write(scores, args.scores, scoring.SCORES, scoring.SCORES_KEY)
+        students = _students(scores, settings)
+        metrics: Metrics = {
+            name: {
+                part["benchmark"][0]: scoring.metrics(
+                    part, protocol.num_samples, protocol.pass_k, settings.num_resamples, settings.seed
+                )
+                for part in table.sort("benchmark").partition_by("benchmark", maintain_order=True)
+            }
+            for name, table in students.items()
+        }
+        cli.write_metrics(metrics, args.eval)
+        summary = _summary(students, settings)
+        cli.write_metrics(summary, args.summary)
+        average = f"avg_at_{protocol.num_samples}"
+        rows = [
+            {"exam": f"{benchmark}, {name}", average: numbers[average]}
+            for name, benchmarks in metrics.items()
+            for benchmark, numbers in benchmarks.items()
+            if average in numbers
+        ]
+        cli.write_csv(sorted(rows, key=lambda row: str(row["exam"]).partition(",")[0]), args.plot)
+        table = _table(metrics, summary, protocol)
+        args.table.write_text(table, encoding="utf-8")
+        run.metrics(metrics)
+        run.metrics(summary)
+        for path in (args.eval, args.table):
+            run.artifact(path)
+    print(table)
+
+
+def _students(scores: pl.DataFrame, settings: params.Report) -> dict[str, pl.DataFrame]:
+    """Scores by student, in the order base, turbo, final, then the baselines; of several efforts the better mean counts."""
+    first = {"base": 0, "turbo": 1, "final": 2}
+    names = sorted(scores["student"].unique(), key=lambda name: (first.get(name, len(first)), name))
+    found = {}
+    for name in names:
+        efforts = scores.filter(pl.col("student") == name).partition_by("effort", maintain_order=True)
+        found[name] = max(efforts, key=lambda table: _mean(table, settings).value)
+    return found
+
+
+def _mean(table: pl.DataFrame, settings: params.Report) -> scoring.Interval:
+    """The mean over benchmarks, or (0, 0, 1), which says nothing, where one of them has no scored answer."""
+    found = scoring.mean_over_benchmarks(table, settings.num_resamples, settings.seed)
+    return found or scoring.Interval(0.0, 0.0, 1.0)
+
+
+def _summary(students: dict[str, pl.DataFrame], settings: params.Report) -> dict[str, dict[str, dict[str, float]]]:
+    """Means over the benchmarks, and how much `final` is above each other student on the same problems."""
+    means = {name: _named(_mean(table, settings)) for name, table in students.items()}
+    differences = {}
+    for name, table in students.items():
+        if name != "final" and "final" in students:
+            found = scoring.paired_difference(table, students["final"], settings.num_resamples, settings.seed)
+            if found:
+                differences[f"final_over_{name}"] = _named(found)
+    return {"mean": means, "difference": differences}
+
+
+def _named(interval: scoring.Interval) -> dict[str, float]:
+    return {"value": interval.value, "ci_low": interval.low, "ci_high": interval.high}
+
+
+def _table(metrics: Metrics, summary: dict[str, dict[str, dict[str, float]]], protocol: params.Protocol) -> str:
+    """The table of results in Markdown: avg@k with its 95% interval, pass@j, and the mean over the benchmarks."""
+    k, j = protocol.num_samples, protocol.pass_k
+    benchmarks = list(dict.fromkeys(name for each in metrics.values() for name in each))
+    heads = ["student", *(f"{name} avg@{k} / pass@{j}" for name in benchmarks), "mean avg"]
+    lines = [heads, ["---"] * len(heads)]
+    for name, found in metrics.items():
+        mean = summary["mean"][name]
+        cells = [_cell(found.get(benchmark, {}), k, j) for benchmark in benchmarks]
+        lines.append(
+            [name, *cells, f"{_percent(mean['value'])} [{_percent(mean['ci_low'])}, {_percent(mean['ci_high'])}]"]
+        )
+    table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    counts = {name: int(next(iter(metrics.values()))[name]["num_problems"]) for name in benchmarks}
+    asked = ", ".join(f"{name} {count} problems x {k} samples" for name, count in counts.items())
+    gains = [
+        f"- {key.replace('_', ' ')}: {100 * gain['value']:+.1f} points [{100 * gain['ci_low']:+.1f}, {100 * gain['ci_high']:+.1f}]"
+        for key, gain in summary["difference"].items()
+    ]
+    note = f"Percent; in brackets 95% intervals over problems. {asked}."
+    return "\n".join([table, "", note, "", "On the same problems, mean over the benchmarks:", "", *gains, ""])
+
+
+def _cell(numbers: dict[str, float], k: int, j: int) -> str:
+    if f"avg_at_{k}" not in numbers:
+        return "unscored"
+    passed = _percent(numbers[f"pass_at_{j}"]) if f"pass_at_{j}" in numbers else "-"
+    return (
+        f"{_percent(numbers[f'avg_at_{k}'])} [{_percent(numbers['ci_low'])}, {_percent(numbers['ci_high'])}] / {passed}"
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def main() -> None:
+    """Dispatch to results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(required=True)
+    command = verbs.add_parser("results", help=results.__doc__)
+    command.set_defaults(verb=results)
+    for option in ("marks", "exams", "scores", "eval", "summary", "table", "plot"):
+        command.add_argument(f"--{option}", type=Path, required=True)
+    args = parser.parse_args()
+    args.verb(args)
+
+
+if __name__ == "__main__":
+    cli.run(main)

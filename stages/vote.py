@@ -1,0 +1,60 @@
+"""A pseudo-label per problem from the answers of its traces.
+
+python -m stages.vote --effort medium --problems data/problems.parquet --traces data/traces --output data/votes/medium.parquet \
+    --metrics metrics/vote_medium.json --plot metrics/plots/vote_medium.csv
+"""
+
+import argparse
+from pathlib import Path
+
+import polars as pl
+
+from stages.core import judging, labels, voting
+from stages.edge import cli, params, tables, track, workers
+
+
+def main() -> None:
+    """Extract, group into classes of equal answers, count, and choose a label by the policy."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--effort", required=True, help="whose traces are counted (all efforts' where votes are pooled)"
+    )
+    for name in ("problems", "traces", "output", "metrics", "plot"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    args = parser.parse_args()
+    settings = params.load(params.Vote, "vote")
+    limits = params.load(params.Symbolic, "symbolic")
+    params.check_versions(params.load_shared(params.Versions, "versions"))
+    runtime = params.load(params.Runtime, "runtime")
+    with track.stage(f"vote@{args.effort}", settings.model_dump()) as run:
+        problems = tables.read(args.problems, labels.PROBLEMS_IN)
+        traces = tables.read(args.traces, judging.TRACES_IN)
+        if not settings.pool_efforts:
+            traces = traces.filter(pl.col("effort") == args.effort)
+        came_back = traces.filter(~pl.col("status").is_in(["refused", "failed"]))
+        found = [judging.answer_of(content) for content in came_back["content"]]
+        answers = came_back.select("problem_id", answer=pl.Series(found, dtype=pl.String))
+        tallied = voting.tallies(answers)
+        with workers.Symbolic(runtime.num_workers, limits.seconds, limits.memory_gib) as pool:
+            same = pool.decide(voting.pairs_to_decide(tallied.values()), "same")
+            accepted = pool.decide(labels.gold_pairs_to_decide(tallied, problems), "accepts")
+        votes = labels.votes(
+            tallied,
+            problems,
+            same=same,
+            accepted=accepted,
+            policy=settings.policy,
+            min_share=settings.min_share,
+            min_votes=settings.min_votes,
+        )
+        tables.write(votes, args.output, voting.VOTES, voting.VOTES_KEY)
+        compared = labels.compare_with_gold(votes, tallied, problems, accepted)
+        metrics = labels.vote_metrics(votes, compared, settings.min_share, settings.min_votes)
+        cli.write_metrics(metrics, args.metrics)
+        args.plot.parent.mkdir(parents=True, exist_ok=True)
+        labels.share_histogram(votes, compared).write_csv(args.plot)
+        run.metrics(metrics)
+
+
+if __name__ == "__main__":
+    cli.run(main)
