@@ -24,8 +24,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     args = parser.parse_args()
     settings = params.load(params.Curate, f"curate.{args.stage}")
-    system = params.load(str | None, "exam.protocol.system")
-    suffix = params.load(str | None, "exam.protocol.suffix")
+    prompt = params.load(params.Prompt, "exam.prompt")
     with track.stage(f"curate@{args.stage}", settings.model_dump()) as run:
         candidates = _candidates(args, list(settings.mixture))
         tokenizer = _tokenizer(args.student)
@@ -37,7 +36,7 @@ def main() -> None:
             max_per_problem=settings.max_per_problem,
             seed=settings.seed,
             # A student is trained in the form in which it is examined: without the teacher's examples.
-            render=lambda prompt: list(queries.render(prompt, None, system, suffix, [])),
+            render=lambda problem: list(queries.render(problem, None, prompt.system, prompt.suffix, [])),
             count_tokens=lambda messages: len(chat.tokenise(messages, tokenizer).input_ids),
         )
         tables.write(rejects, args.rejects, curation.REJECTS, curation.KEY)
@@ -54,8 +53,8 @@ def main() -> None:
         if sft.is_empty():
             reason, lost = max(curation.losses(rejects), key=lambda loss: loss.num_rows)
             raise EmptyError(
-                f"curate@{args.stage}: no trace is left of {candidates.height}; {lost} fell to the filter {reason!r}: see "
-                f"curate.{args.stage} in params.yaml"
+                f"curate@{args.stage}: no trace is left of {candidates.height}; {lost} fell to the filter {reason!r}: "
+                f"see curate.{args.stage} in params.yaml"
             )
         tables.write(sft, args.sft, chat.SFT, chat.SFT_KEY)
 

@@ -2,7 +2,8 @@
 
 python -m stages.judge labels --traces data/traces/medium --votes data/votes/medium.parquet \
     --output data/verdicts/medium.parquet --metrics metrics/judge_medium.json
-python -m stages.judge exam --traces data/exams/turbo --benchmarks data/benchmarks.parquet --output data/marks/turbo.parquet
+python -m stages.judge exam --traces data/exams/turbo --benchmarks data/benchmarks.parquet \
+    --output data/marks/turbo.parquet
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Verdicts of the exams -> metrics, plots and the table of results, which is printed too.
 
-python -m stages.report results --marks data/marks --exams data/exams --scores data/scores.parquet --eval metrics/eval.json \
-    --summary metrics/summary.json --table metrics/results.md --plot metrics/plots/accuracy.csv
+python -m stages.report results --marks data/marks --exams data/exams --scores data/scores.parquet \
+    --eval metrics/eval.json --summary metrics/summary.json --table metrics/results.md --plot metrics/plots/accuracy.csv
 """
 
 import argparse
@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from stages.core import scoring
+from stages.core.intervals import Interval
 from stages.edge import cli, params, tables, track
 
 Metrics = dict[str, dict[str, dict[str, float]]]
@@ -56,7 +57,7 @@ def results(args: argparse.Namespace) -> None:
 
 
 def _students(scores: pl.DataFrame, settings: params.Report) -> dict[str, pl.DataFrame]:
-    """Scores by student, in the order base, turbo, final, then the baselines; of several efforts the better mean counts."""
+    """Scores by student: base, turbo, final, then the baselines; of several efforts the better mean counts."""
     first = {"base": 0, "turbo": 1, "final": 2}
     names = sorted(scores["student"].unique(), key=lambda name: (first.get(name, len(first)), name))
     found = {}
@@ -66,10 +67,10 @@ def _students(scores: pl.DataFrame, settings: params.Report) -> dict[str, pl.Dat
     return found
 
 
-def _mean(table: pl.DataFrame, settings: params.Report) -> scoring.Interval:
+def _mean(table: pl.DataFrame, settings: params.Report) -> Interval:
     """The mean over benchmarks, or (0, 0, 1), which says nothing, where one of them has no scored answer."""
     found = scoring.mean_over_benchmarks(table, settings.num_resamples, settings.seed)
-    return found or scoring.Interval(0.0, 0.0, 1.0)
+    return found or Interval(0.0, 0.0, 1.0)
 
 
 def _summary(students: dict[str, pl.DataFrame], settings: params.Report) -> dict[str, dict[str, dict[str, float]]]:
@@ -84,7 +85,7 @@ def _summary(students: dict[str, pl.DataFrame], settings: params.Report) -> dict
     return {"mean": means, "difference": differences}
 
 
-def _named(interval: scoring.Interval) -> dict[str, float]:
+def _named(interval: Interval) -> dict[str, float]:
     return {"value": interval.value, "ci_low": interval.low, "ci_high": interval.high}
 
 
@@ -104,7 +105,8 @@ def _table(metrics: Metrics, summary: dict[str, dict[str, dict[str, float]]], pr
     counts = {name: int(next(iter(metrics.values()))[name]["num_problems"]) for name in benchmarks}
     asked = ", ".join(f"{name} {count} problems x {k} samples" for name, count in counts.items())
     gains = [
-        f"- {key.replace('_', ' ')}: {100 * gain['value']:+.1f} points [{100 * gain['ci_low']:+.1f}, {100 * gain['ci_high']:+.1f}]"
+        f"- {key.replace('_', ' ')}: {_points(gain['value'])} points "
+        f"[{_points(gain['ci_low'])}, {_points(gain['ci_high'])}]"
         for key, gain in summary["difference"].items()
     ]
     note = f"Percent; in brackets 95% intervals over problems. {asked}."
@@ -122,6 +124,10 @@ def _cell(numbers: dict[str, float], k: int, j: int) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f}"
+
+
+def _points(difference: float) -> str:
+    return f"{100 * difference:+.1f}"
 
 
 def main() -> None:

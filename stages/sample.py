@@ -1,12 +1,14 @@
 """Ask a model n times per problem -> traces. One verb for the teacher, the students' exams and the baselines.
 
-python -m stages.sample teach --effort medium --problems data/problems.parquet --base models/base --output data/traces/medium
-python -m stages.sample exam --student turbo --benchmarks data/benchmarks.parquet --model models/turbo --output data/exams/turbo
+python -m stages.sample teach --effort medium --problems data/problems.parquet --base models/base \
+    --output data/traces/medium
+python -m stages.sample exam --student turbo --benchmarks data/benchmarks.parquet --model models/turbo \
+    --output data/exams/turbo
 python -m stages.sample baselines --benchmarks data/benchmarks.parquet --base models/base --output data/exams/baselines
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,32 +45,40 @@ def teach(args: argparse.Namespace) -> None:
 def exam(args: argparse.Namespace) -> None:
     """A student's answers to every benchmark, asked without examples."""
     protocol = params.load(params.Protocol, "exam.protocol")
+    prompt = params.load(params.Prompt, "exam.prompt")
     override = params.load(params.Override, f"exam.overrides.{args.student}")
     changed = {key: value for key, value in override if value is not None}
     sampling = protocol.sampling.model_copy(update=changed)
     exams = tables.read(args.benchmarks, queries.BENCHMARKS_IN)
     served = endpoints.from_folder(args.student, args.model, protocol.dtype, None, protocol.reasoning_parser)
-    job = _job(args.student, None, served, exams, protocol, sampling, protocol.num_samples)
-    _sample(f"exam@{args.student}", protocol.model_dump() | changed, [(served, [job])], args.output)
+    job = _job(args.student, None, served, exams, prompt, sampling, protocol.num_samples)
+    _sample(
+        f"exam@{args.student}", protocol.model_dump() | prompt.model_dump() | changed, [(served, [job])], args.output
+    )
 
 
 def baselines(args: argparse.Namespace) -> None:
     """The same exam for the models that params.yaml lists; at an effort, they are asked with the teacher's prompt."""
     protocol = params.load(params.Protocol, "exam.protocol")
+    prompt = params.load(params.Prompt, "exam.prompt")
     listed = params.load(list[params.Baseline], "baselines")
     exams = tables.read(args.benchmarks, queries.BENCHMARKS_IN)
     work = []
     for baseline in listed:
         served = endpoints.from_settings(baseline.name, baseline.model, args.base)
-        prompts: list[tuple[str | None, params.Protocol | params.Teach]] = [
+        prompts: list[tuple[str | None, params.Teach | params.Prompt]] = [
             (effort, params.load(params.Teach, f"teach.{effort}")) for effort in baseline.efforts
         ]
         jobs = [
-            _job(baseline.name, effort, served, exams, prompt, protocol.sampling, protocol.num_samples)
-            for effort, prompt in prompts or [(None, protocol)]
+            _job(baseline.name, effort, served, exams, each, protocol.sampling, protocol.num_samples)
+            for effort, each in prompts or [(None, prompt)]
         ]
         work.append((served, jobs))
-    settings = {"protocol": protocol.model_dump(), "baselines": [each.name for each in listed]}
+    settings = {
+        "protocol": protocol.model_dump(),
+        "prompt": prompt.model_dump(),
+        "baselines": [each.name for each in listed],
+    }
     _sample("baselines", settings, work, args.output)
 
 
@@ -77,12 +87,12 @@ def _job(
     effort: str | None,
     served: Served,
     problems: pl.DataFrame,
-    prompt: params.Protocol | params.Teach,
+    prompt: params.Teach | params.Prompt,
     sampling: params.Sampling,
     num_samples: int,
 ) -> Job:
-    taught = isinstance(prompt, params.Teach)
-    reasoning_effort = prompt.reasoning_effort if taught else None
+    reasoning_effort = prompt.reasoning_effort if isinstance(prompt, params.Teach) else None
+    shots = prompt.examples if isinstance(prompt, params.Teach) else []
     fields = {**sampling.model_dump(), "reasoning_effort": reasoning_effort}
     asked = queries.queries(
         problems.sort("benchmark", "problem_id") if "benchmark" in problems.columns else problems.sort("problem_id"),
@@ -92,16 +102,12 @@ def _job(
         num_samples=num_samples,
         system=prompt.system,
         suffix=prompt.suffix,
-        examples=[queries.Example(*shot) for shot in _shots(prompt)],
+        examples=[queries.Example(shot.topic, shot.prompt, shot.response) for shot in shots],
     )
     return Job(name, effort, Request(served.name, sampling.model_dump(), reasoning_effort), list(asked))
 
 
-def _shots(prompt: params.Protocol | params.Teach) -> list[tuple[str | None, str, str]]:
-    return [(s.topic, s.prompt, s.response) for s in prompt.examples] if isinstance(prompt, params.Teach) else []
-
-
-def _sample(stage: str, settings: dict[str, object], work: Sequence[tuple[Served, list[Job]]], output: Path) -> None:
+def _sample(stage: str, settings: Mapping[str, object], work: Sequence[tuple[Served, list[Job]]], output: Path) -> None:
     """Ask what the store does not hold yet and write the traces of all jobs."""
     runtime = params.load(params.Runtime, "runtime")
     with track.stage(stage, settings) as run:

@@ -1,6 +1,7 @@
 """One SFT stage: a student's weights and an SFT set -> the next weights, on TRL's SFTTrainer (and DeepSpeed).
 
-python -m stages.train --stage turbo --init models/base --sft data/sft/turbo --output models/turbo --log data/train_log/turbo.csv
+python -m stages.train --stage turbo --init models/base --sft data/sft/turbo --output models/turbo \
+    --log data/train_log/turbo.csv
 """
 
 import argparse
@@ -19,7 +20,7 @@ from stages.edge.errors import EmptyError, InputError, SettingError
 from stages.edge.paths import project_root
 
 RECIPE_VERSION = 1
-"""Raise it when a change of this file changes the trained weights: finished runs in the scratch folder then count no more."""
+"""Raise it when a change of this file changes the trained weights: finished runs in the scratch folder are void."""
 
 LOGGED = ("step", "epoch", "loss", "learning_rate", "grad_norm", "num_tokens")
 
@@ -51,11 +52,8 @@ def main() -> None:
 
 def _launch(num_processes: int) -> None:
     """Replace this process by torchrun with as many of it."""
-    os.execv(
-        sys.executable,
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num_processes}"]
-        + ["-m", "stages.train", *sys.argv[1:]],
-    )
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num_processes}"]
+    os.execv(sys.executable, [*torchrun, "-m", "stages.train", *sys.argv[1:]])
 
 
 def _key(settings: params.Train, rows: pl.DataFrame, init: Path) -> str:
@@ -112,8 +110,8 @@ def _tokenise(rows: pl.DataFrame, tokenizer: Any, max_length: int) -> list[dict[
     longest = max(len(row.input_ids) for row in tokenised)
     if longest > max_length:
         raise SettingError(
-            f"params.yaml: train: max_length is {max_length}, but a row has {longest} tokens and would be cut: raise it, or "
-            "lower curate's max_tokens, which drops such rows"
+            f"params.yaml: train: max_length is {max_length}, but a row has {longest} tokens and would be cut: raise "
+            "it, or lower curate's max_tokens, which drops such rows"
         )
     return [row._asdict() for row in tokenised]
 
@@ -125,7 +123,8 @@ def _arguments(settings: params.Train, runtime: params.Runtime, scratch: Path) -
     at_once = runtime.micro_batch_size * runtime.num_processes
     if settings.batch_size % at_once:
         raise SettingError(
-            f"params.yaml: train: batch_size {settings.batch_size} is no multiple of micro_batch_size x num_processes = {at_once}"
+            f"params.yaml: train: batch_size {settings.batch_size} is no multiple of micro_batch_size x "
+            f"num_processes = {at_once}"
         )
     return {
         "output_dir": str(scratch),

@@ -1,7 +1,7 @@
 """A pseudo-label per problem from the answers of its traces.
 
-python -m stages.vote --effort medium --problems data/problems.parquet --traces data/traces --output data/votes/medium.parquet \
-    --metrics metrics/vote_medium.json --plot metrics/plots/vote_medium.csv
+python -m stages.vote --effort medium --problems data/problems.parquet --traces data/traces \
+    --output data/votes/medium.parquet --metrics metrics/vote_medium.json --plot metrics/plots/vote_medium.csv
 """
 
 import argparse

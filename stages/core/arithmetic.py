@@ -1,7 +1,7 @@
 """Generated word problems with exact answers: bags of things, one step or two.
 
-A problem of one step asks for a product, one of two steps for a product and a sum. Training and exam problems share their
-wording by design and differ in their operands: an unordered pair of factors belongs to one side only.
+A problem of one step asks for a product, one of two steps for a product and a sum. Training and exam problems share
+their wording by design and differ in their operands: an unordered pair of factors belongs to one side only.
 """
 
 import random
@@ -37,8 +37,8 @@ ADDENDS = range(1, 10)
 def pairs(lowest: int, highest: int, num_exam_pairs: int, seed: int, split: Split) -> list[tuple[int, int]]:
     """The ordered factor pairs of one side of the split, sorted.
 
-    Unordered pairs in [lowest, highest]**2 are shuffled by `seed`; the first `num_exam_pairs` with two different factors
-    are for the exams. Each pair of different factors comes in both orders.
+    Unordered pairs in [lowest, highest]**2 are shuffled by `seed`; the first `num_exam_pairs` with two different
+    factors are for the exams. Each pair of different factors comes in both orders.
 
     Raises:
         ValueError: there are not more pairs than the exams take.
@@ -62,7 +62,7 @@ def problem(topic: Topic, a: int, b: int, addend: int, setting: Setting) -> tupl
 
 
 def problems(topic: Topic, factor_pairs: Sequence[tuple[int, int]], seed: int) -> list[tuple[str, str]]:
-    """(prompt, gold) for each pair; the setting and the addend are drawn by `seed`, topic and pair, so order is free."""
+    """(prompt, gold) for each pair; setting and addend are drawn by `seed`, topic and pair, so order is free."""
     rows = []
     for a, b in factor_pairs:
         draw = random.Random(f"{seed} {topic} {a} {b}")

@@ -49,7 +49,7 @@ def assistant_text(reasoning: str | None, content: str) -> str:
 
 
 def is_malformed(reasoning: str | None, content: str | None) -> bool:
-    """Whether a trace cannot stand as a training text: nothing after the reasoning, a stray think tag, a leaked token."""
+    """Whether a trace cannot be trained on: nothing after the reasoning, a stray think tag, a leaked control token."""
     if not content or not content.strip():
         return True
     text = f"{reasoning or ''}{content}"

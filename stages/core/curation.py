@@ -56,7 +56,7 @@ def curate(
         any_verdict: keep wrong and unjudged answers too (an ablation).
         max_tokens: longest row, in the student's tokens; longer ones are rejected, never cut.
         max_per_problem: rows of one problem and effort that may stay.
-        seed: of the order in which the mixture and the cap choose; it is an order by hash, so adding rows moves no other.
+        seed: of the order in which mixture and cap choose; it is an order by hash, so adding rows moves no other.
         render: from a problem's prompt to the messages that come before the answer.
         count_tokens: length of a whole conversation.
     """
@@ -80,7 +80,7 @@ def curate(
     over = pl.col("reason").is_null() & (place > max_per_problem)
     decided = rendered.with_columns(reason=pl.when(over).then(pl.lit("over_cap")).otherwise("reason"))
     sft = decided.filter(pl.col("reason").is_null()).select(list(chat.SFT))
-    rejects = decided.filter(pl.col("reason").is_not_null()).select(list(REJECTS)).cast(dict(REJECTS))
+    rejects = decided.filter(pl.col("reason").is_not_null()).select(list(REJECTS)).cast(REJECTS)
     return sft, rejects
 
 

@@ -50,7 +50,7 @@ def prepare(traces: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     found = [answer_of(content) for content in joined["content"]]
     joined = joined.with_columns(answer=pl.Series(found, dtype=pl.String))
     cheap: dict[Pair, tuple[str | None, str | None]] = {}
-    decided = []
+    decided: list[tuple[str | None, str | None]] = []
     for status, label, answer in joined.select("status", "label", "answer").iter_rows():
         if status in ("refused", "failed"):
             decided.append(("unscored", None))

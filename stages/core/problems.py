@@ -81,7 +81,7 @@ def ungradable_reason(prompt: str, gold: str | None) -> str | None:
 
 
 def problem_rows(source: str, rows: Iterable[Mapping[str, object]]) -> pl.DataFrame:
-    """Problems of one source from rows with `prompt`, `gold`, `topic`, `difficulty`; rows without a prompt are dropped."""
+    """Problems from a source's rows with `prompt`, `gold`, `topic`, `difficulty`; rows without a prompt are dropped."""
     made = []
     for row in rows:
         prompt = normalise(str(row["prompt"] or ""))

@@ -150,8 +150,6 @@ def traces(asked: Sequence[Query], answers: Mapping[str, Answer], model: str, ef
     for query in asked:
         answer = answers.get(query.key, missing)
         content, reasoning = split_reasoning(answer.content, answer.reasoning)
-        rows.append(
-            (model, effort, query.benchmark, query.problem_id, query.sample, query.key, reasoning, content)
-            + (answer.status, answer.prompt_tokens, answer.completion_tokens)
-        )
+        question = (model, effort, query.benchmark, query.problem_id, query.sample, query.key)
+        rows.append((*question, reasoning, content, answer.status, answer.prompt_tokens, answer.completion_tokens))
     return pl.DataFrame(rows, schema=TRACES, orient="row")

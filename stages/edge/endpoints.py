@@ -17,7 +17,7 @@ SECONDS_TO_LIST_MODELS = 30.0
 
 
 class Served(NamedTuple):
-    """A model to be asked: the name a server lists, what `vllm serve` loads, its identity, and flags that go with it."""
+    """A model to be asked: the name a server lists, what `vllm serve` loads, its identity and its flags."""
 
     name: str
     source: str

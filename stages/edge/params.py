@@ -1,7 +1,8 @@
 """params.yaml as typed, frozen settings: one class a section, no defaults, no unknown keys.
 
-A default here would be invisible to DVC, so there is none. Values are cast (`1e-04`, which DVC writes and PyYAML reads as
-a string, becomes a float), and anything impossible stops a stage before it works, naming the key and what is allowed.
+A default here would be invisible to DVC, so there is none. Values are cast (`1e-04`, which DVC writes and PyYAML reads
+as a string, becomes a float), and anything impossible stops a stage before it works, naming the key and what is
+allowed.
 """
 
 from collections.abc import Mapping
@@ -39,7 +40,7 @@ class Base(Section):
     """The student's starting weights."""
 
     kind: Literal["package", "folder", "hub"]
-    """`package`: a GGUF inside an installed Python package; `folder`: a transformers folder; `hub`: a hub repository."""
+    """`package`: a GGUF in an installed Python package; `folder`: a transformers folder; `hub`: a hub repository."""
     name: str
     """Package, path or hub id."""
     file: str | None
@@ -225,14 +226,20 @@ class Train(Section):
     seed: int
 
 
+class Prompt(Section):
+    """What stands around a problem when a student is asked; it is trained in the same form."""
+
+    system: str | None
+    suffix: str | None
+    """Added to the problem after a newline."""
+
+
 class Protocol(Section):
     """How every student is examined."""
 
     num_samples: Count
     pass_k: Count
     """j of pass@j; at most num_samples."""
-    system: str | None
-    suffix: str | None
     dtype: Literal["float32", "bfloat16", "float16", "auto"]
     reasoning_parser: str | None
     sampling: Sampling
@@ -349,6 +356,6 @@ def check_versions(wanted: Versions) -> None:
         found = version(package)
         if found != version_wanted:
             raise SettingError(
-                f"params.yaml: versions.{name} is {version_wanted}, but {found} is installed; install the lock, or change "
-                "versions and let the verdicts be made anew"
+                f"params.yaml: versions.{name} is {version_wanted}, but {found} is installed; install the lock, or "
+                "change versions and let the verdicts be made anew"
             )

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import openai
 
@@ -37,11 +38,11 @@ class Request:
     sampling: Mapping[str, object]
     reasoning_effort: str | None
 
-    def body(self, query: Query) -> dict[str, object]:
+    def body(self, query: Query) -> dict[str, Any]:
         """Arguments of `chat.completions.create`. vLLM's extra fields travel in `extra_body`."""
         fields = dict(self.sampling)
         named = {key: fields.pop(key) for key in ("temperature", "top_p", "max_tokens")}
-        body: dict[str, object] = {"model": self.model, "messages": list(query.messages), "seed": query.seed, **named}
+        body: dict[str, Any] = {"model": self.model, "messages": list(query.messages), "seed": query.seed, **named}
         if self.reasoning_effort is not None:
             body["reasoning_effort"] = self.reasoning_effort
         return {**body, "extra_body": fields}
@@ -134,8 +135,8 @@ class Sampler:
         share = self._failed_calls / self._calls
         if self._calls >= MIN_CALLS_TO_GIVE_UP and share > self._runtime.max_failed_share:
             raise ServerError(
-                f"{url}: {self._failed_calls} of {self._calls} calls failed, the last with {reason[:200]!r}; every answer so "
-                "far is stored: mend the server and run again"
+                f"{url}: {self._failed_calls} of {self._calls} calls failed, the last with {reason[:200]!r}; every "
+                "answer so far is stored: mend the server and run again"
             )
 
     async def _call(self, url: str, query: Query) -> Answer:

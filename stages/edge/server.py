@@ -1,7 +1,7 @@
 """A vLLM engine that lives exactly as long as the stage that needs it.
 
-Between stage and engine stands a guard process: it ends the engine's whole process group when the stage closes its pipe,
-which the kernel does for a stage that was killed, and when the engine's front dies but its workers do not.
+Between stage and engine stands a guard process: it ends the engine's whole process group when the stage closes its
+pipe, which the kernel does for a stage that was killed, and when the engine's front dies but its workers do not.
 """
 
 import contextlib
@@ -108,8 +108,8 @@ def _closed(descriptor: int) -> bool:
 
 
 def _end_group(child: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGTERM)
+    # vLLM's front ends its own workers; told all at once, they report each other's end as failures.
+    child.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(SECONDS_TO_END)
     with contextlib.suppress(ProcessLookupError):

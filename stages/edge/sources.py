@@ -88,6 +88,6 @@ def _hub_rows(source: HubSource) -> Iterator[Row]:
         yield from stream.select_columns([name for _, name in source.columns if name is not None])
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise InputError(
-            f"{source.dataset}: cannot be read from the hub ({error}); check name and network, or download it and use a "
-            "source of kind `files`"
+            f"{source.dataset}: cannot be read from the hub ({error}); check name and network, or download it and "
+            "use a source of kind `files`"
         ) from error

@@ -1,7 +1,7 @@
 """The answer store: every answer of a model under the key of its query, outside DVC's outs.
 
-DVC deletes an out before its stage runs again; the store is never deleted, so a killed or changed run asks only what was
-never answered. One SQLite file a collection (a model at an effort), one writer at a time.
+DVC deletes an out before its stage runs again; the store is never deleted, so a killed or changed run asks only what
+was never answered. One SQLite file a collection (a model at an effort), one writer at a time.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import sqlite3
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import zstandard
 
@@ -38,11 +39,11 @@ class Store:
 
     def known(self, keys: Iterable[str]) -> set[str]:
         """The keys that are already answered."""
-        return set(self._select("key", keys))
+        return {str(key) for (key,) in self._select("key", keys)}
 
     def get(self, keys: Iterable[str]) -> dict[str, Answer]:
         """The stored answers among `keys`."""
-        rows = self._select("key, answer", keys, whole=True)
+        rows = self._select("key, answer", keys)
         return {key: Answer(*json.loads(self._unpack.decompress(packed))) for key, packed in rows}
 
     def put(self, answers: Iterable[tuple[str, Answer]]) -> None:
@@ -51,13 +52,12 @@ class Store:
         with self._connection:
             self._connection.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
 
-    def _select(self, columns: str, keys: Iterable[str], whole: bool = False) -> Iterator[object]:
+    def _select(self, columns: str, keys: Iterable[str]) -> Iterator[tuple[Any, ...]]:
         wanted = list(keys)
         for start in range(0, len(wanted), KEYS_PER_SELECT):
             part = wanted[start : start + KEYS_PER_SELECT]
             marks = ",".join("?" * len(part))
-            for row in self._connection.execute(f"SELECT {columns} FROM answers WHERE key IN ({marks})", part):
-                yield row if whole else row[0]
+            yield from self._connection.execute(f"SELECT {columns} FROM answers WHERE key IN ({marks})", part)
 
 
 @contextlib.contextmanager

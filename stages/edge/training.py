@@ -36,7 +36,7 @@ def last_checkpoint(folder: Path) -> str | None:
 
 
 class Steps:
-    """Sends each optimiser step's figures to tracking and shows a line now and then: loss, tokens a second, time left."""
+    """Sends each step's figures to tracking and shows a line now and then: loss, tokens a second, time left."""
 
     def __init__(self, run: track.Run) -> None:
         """`run` is the stage's run."""
@@ -45,7 +45,7 @@ class Steps:
         self._shown = time.monotonic()
 
     def logged(self, step: int, num_steps: int, logs: Mapping[str, float]) -> None:
-        """Take the Trainer's log of one step. Rates count from the first step of this process, so a resume is no jump."""
+        """Take the Trainer's log of one step. Rates count from this process' first step, so a resume is no jump."""
         now, tokens = time.monotonic(), float(logs.get("num_tokens", 0))
         first_step, started, first_tokens = self._first = self._first or (step, now, tokens)
         seconds = max(now - started, 1e-3)

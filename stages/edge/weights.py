@@ -62,8 +62,8 @@ def from_hub(repository: str, revision: str | None, output: Path) -> str:
         snapshot_download(repository, revision=commit, local_dir=output, allow_patterns=HUB_FILES)
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
         raise InputError(
-            f"{repository}: cannot be fetched from the hub ({type(error).__name__}); check the name and the network, or "
-            "fetch it elsewhere and set `base: {kind: folder, name: PATH}`"
+            f"{repository}: cannot be fetched from the hub ({type(error).__name__}); check the name and the network, "
+            "or fetch it elsewhere and set `base: {kind: folder, name: PATH}`"
         ) from error
     shutil.rmtree(output / ".cache", ignore_errors=True)
     return str(commit)
