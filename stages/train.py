@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from stages.core import chat
-from stages.edge import cli, params, tables, track, training, weights
+from stages.edge import cli, libraries, params, tables, track, training, weights
 from stages.edge.errors import EmptyError, InputError, SettingError
 from stages.edge.paths import project_root
 
@@ -68,10 +68,10 @@ def _key(settings: params.Train, rows: pl.DataFrame, init: Path) -> str:
 def _train(
     settings: params.Train, runtime: params.Runtime, rows: pl.DataFrame, init: Path, scratch: Path, run: track.Run
 ) -> None:
+    libraries.settle()
     import torch
 
     if not torch.cuda.is_available():
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")
         training.keep_freed_memory()
     from datasets import Dataset
     from transformers import AutoTokenizer, PrinterCallback

@@ -1,6 +1,6 @@
 """Chat form of SFT rows: messages with `<think>` blocks, and their tokens with the loss on the assistant only."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -33,7 +33,6 @@ CONTROL_TOKENS = (
 """Tokens of chat formats: in an answer's text they are a leak, and would end a student's turn early."""
 
 Message = dict[str, str]
-Template = Callable[..., Sequence[int]]
 
 
 class Row(NamedTuple):
@@ -66,10 +65,14 @@ def tokenise(messages: Sequence[Message], tokenizer: Any) -> Row:  # noqa: ANN40
         ValueError: the template renders the prompt otherwise when an answer follows, or leaves out the end token: the
             student would be trained on a text that it is never asked with, or would never learn to stop.
     """
-    prompt = list(_ids(tokenizer, messages[:-1], add_generation_prompt=True))
-    whole = list(_ids(tokenizer, messages, add_generation_prompt=False))
-    if whole[: len(prompt)] != prompt:
+    asked = _text(tokenizer, messages[:-1], add_generation_prompt=True)
+    text = _text(tokenizer, messages, add_generation_prompt=False)
+    if not text.startswith(asked):
         raise ValueError("the chat template renders the prompt differently before an answer; use one that does not")
+    prompt, whole = _ids(tokenizer, asked), _ids(tokenizer, text)
+    if whole[: len(prompt)] != prompt:
+        # A token may span the seam (two newlines are one). The student gets the prompt's tokens and goes on from there.
+        whole = prompt + _ids(tokenizer, text.removeprefix(asked))
     end = tokenizer.eos_token_id
     ends = [place for place in range(len(prompt), len(whole)) if whole[place] == end]
     if not ends:
@@ -78,8 +81,13 @@ def tokenise(messages: Sequence[Message], tokenizer: Any) -> Row:  # noqa: ANN40
     return Row(whole, [IGNORED] * len(prompt) + whole[len(prompt) :])
 
 
-def _ids(tokenizer: Any, messages: Sequence[Message], add_generation_prompt: bool) -> Sequence[int]:  # noqa: ANN401
-    rendered: Sequence[int] = tokenizer.apply_chat_template(
-        list(messages), tokenize=True, add_generation_prompt=add_generation_prompt, return_dict=False
+def _text(tokenizer: Any, messages: Sequence[Message], add_generation_prompt: bool) -> str:  # noqa: ANN401
+    rendered = tokenizer.apply_chat_template(
+        list(messages), tokenize=False, add_generation_prompt=add_generation_prompt
     )
-    return rendered
+    return str(rendered)
+
+
+def _ids(tokenizer: Any, text: str) -> list[int]:  # noqa: ANN401
+    # The template has written the special tokens already.
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -17,7 +17,8 @@ EVIDENCE = pl.Schema(
 )
 EVIDENCE_KEY = ["problem_id", "benchmark", "benchmark_problem_id", "rule"]
 
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"\d+|[^\W\d_]+")
+"""A number or a run of letters. Copies space formulas freely, so `2x` is cut as `2 x` is, `r_1` as `r_{1}`."""
 
 
 def fingerprint(prompt: str, rule: str) -> str:

@@ -63,7 +63,7 @@ def curate(
     largest = max(mixture.values())
     faults = candidates.with_columns(
         reason=_fault(any_verdict),
-        draw=pl.struct(KEY).map_elements(lambda key: _draw(seed, key), return_dtype=pl.Float64),
+        draw=pl.Series([_draw(seed, key) for key in candidates.select(KEY).iter_rows()], dtype=pl.Float64),
         keep_share=pl.col("effort").replace_strict({effort: w / largest for effort, w in mixture.items()}, default=0.0),
     ).with_columns(
         reason=pl.coalesce("reason", pl.when(pl.col("draw") >= pl.col("keep_share")).then(pl.lit("mixture")))
@@ -100,10 +100,11 @@ def _fault(any_verdict: bool) -> pl.Expr:
     )  # fmt: skip
 
 
-def _draw(seed: int, key: Mapping[str, object]) -> float:
+def _draw(seed: int, key: tuple[object, ...]) -> float:
     """A number in [0, 1) that depends on the seed and the row's key alone."""
-    digest = hashlib.sha256(repr((seed, *(key[name] for name in KEY))).encode()).digest()
-    return int.from_bytes(digest[:7], "big") / 2**56
+    digest = hashlib.sha256(repr((seed, *key)).encode()).digest()
+    # 48 bits are exact in a float; with more, the highest would round up to 1.
+    return int.from_bytes(digest[:6], "big") / 2**48
 
 
 def _row(

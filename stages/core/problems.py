@@ -1,9 +1,11 @@
 """Problems and benchmarks: their tables, and what turns a source's row into one of theirs."""
 
 import hashlib
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 
 import polars as pl
 
@@ -36,6 +38,8 @@ BENCHMARKS_KEY = ["benchmark", "problem_id"]
 _PROOF = re.compile(r"\b(prove|show|demonstrate)\s+that\b", re.IGNORECASE)
 _WHOLE_DOLLARS = re.compile(r"^\$+([^$]*)\$+$")
 _WHOLE_BOX = re.compile(r"^\\boxed\{(.*)\}$", re.DOTALL)
+_DAMAGED = re.compile(r"^[\^_=]|[\^_/=\\]$|(?<![\^_])[-+*]$")
+"""Cut off at either end. A sign may be raised or lowered: `\\mathbb{R}^+` is whole."""
 
 
 def normalise(text: str) -> str:
@@ -47,9 +51,14 @@ def normalise_gold(gold: str) -> str:
     r"""A gold without the `$...$` or `\boxed{...}` around all of it, and without the degree sign AIME copies carry."""
     text = normalise(gold)
     for whole in (_WHOLE_DOLLARS, _WHOLE_BOX, _WHOLE_DOLLARS):
-        if found := whole.match(text):
+        if (found := whole.match(text)) and _is_balanced(found.group(1)):
             text = found.group(1).strip()
     return re.sub(r"^(-?\d+)\s*\^\s*\{?\\circ\}?$", r"\1", text)
+
+
+def _is_balanced(text: str) -> bool:
+    r"""Whether no brace closes before it opens: of `\boxed{1} and \boxed{2}`, the outer two braces are no pair."""
+    return min(accumulate((char == "{") - (char == "}") for char in text), default=0) >= 0
 
 
 def problem_id(prompt: str) -> str:
@@ -65,8 +74,14 @@ def difficulty(value: object) -> float | None:
     """
     if value is None or value == "":
         return None
-    top, _, bottom = str(value).partition("/")
-    return float(top) / float(bottom or 1)
+    top, slash, bottom = str(value).partition("/")
+    try:
+        number = float(top) / float(bottom if slash else 1)
+    except (ValueError, ZeroDivisionError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"difficulty {value!r} is neither a number nor a share such as 7/8")
+    return number
 
 
 def ungradable_reason(prompt: str, gold: str | None) -> str | None:
@@ -75,7 +90,7 @@ def ungradable_reason(prompt: str, gold: str | None) -> str | None:
         return "missing"
     if _PROOF.search(prompt):
         return "proof"
-    if gold[0] in "^_=" or gold[-1] in "^_+-*/=\\" or gold.count("{") != gold.count("}"):
+    if _DAMAGED.search(gold) or gold.count("{") != gold.count("}"):
         return "damaged"
     return None
 

