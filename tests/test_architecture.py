@@ -192,7 +192,7 @@ RULES = (wrong_imports, wrong_deps, wrong_params, defaults, spelled_paths)
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_the_project_keeps_the_rule(rule: Any) -> None:  # noqa: ANN401
+def test_the_project_keeps_the_rule(rule: Any) -> None:
     assert rule(ROOT) == []
 
 
@@ -219,7 +219,7 @@ def replace(file: Path, old: str, new: str) -> None:
         (spelled_paths, "stages/vote.py", '"--effort"', '"data/votes"', "stages.vote spells data/votes"),
     ],
 )  # fmt: skip
-def test_a_broken_rule_is_noticed(rule: Any, file: str, old: str, new: str, fault: str, tmp_path: Path) -> None:  # noqa: ANN401
+def test_a_broken_rule_is_noticed(rule: Any, file: str, old: str, new: str, fault: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copyfile(ROOT / "dvc.yaml", tmp_path / "dvc.yaml")
     replace(tmp_path / file, old, new)

@@ -55,14 +55,15 @@ def engine(serve: Sequence[str], port: int, env: Mapping[str, str], seconds: flo
         )  # fmt: skip
     try:
         _await_ready(f"http://127.0.0.1:{port}/health", guard, seconds, log)
-        yield f"http://127.0.0.1:{port}/v1"
-    except ServerError as error:
-        if guard.poll() is None:
-            raise
-        raise ServerError(
-            f"the engine ended while it was asked; every answer so far is stored: run again; the end of {log}:\n"
-            f"{_last_lines(log)}"
-        ) from error
+        try:
+            yield f"http://127.0.0.1:{port}/v1"
+        except ServerError as error:
+            if guard.poll() is None:
+                raise
+            raise ServerError(
+                f"the engine ended while it was asked; every answer so far is stored: run again; the end of {log}:\n"
+                f"{_last_lines(log)}"
+            ) from error
     finally:
         assert guard.stdin is not None
         guard.stdin.close()

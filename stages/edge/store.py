@@ -1,7 +1,7 @@
 """The answer store: every answer of a model under the key of its query, outside DVC's outs.
 
 DVC deletes an out before its stage runs again; the store is never deleted, so a killed or changed run asks only what
-was never answered. One SQLite file a collection (a model at an effort), one writer at a time.
+was never answered. One SQLite file a collection (a model), one writer at a time.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ from typing import Any
 import zstandard
 
 from stages.core.queries import Answer
+from stages.edge.errors import InputError
 from stages.edge.paths import project_root
 
 KEYS_PER_SELECT = 500
@@ -62,9 +63,12 @@ class Store:
 
 @contextlib.contextmanager
 def opened(collection: str) -> Iterator[Store]:
-    """The store of `collection`, e.g. "teacher-medium-1a2b3c"; waits while another process writes to it.
+    """The store of `collection`, e.g. "teacher-1a2b3c"; waits while another process writes to it.
 
     The claim is a lock on a file that the kernel releases when its holder dies, however it dies.
+
+    Raises:
+        InputError: the file is damaged; it is left as it is, and nothing is asked for anew behind the user's back.
     """
     folder = root()
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,11 +78,16 @@ def opened(collection: str) -> Iterator[Store]:
         except BlockingIOError:
             print(f"waiting for another process that fills {collection}", file=sys.stderr, flush=True)
             fcntl.flock(claim, fcntl.LOCK_EX)
-        connection = sqlite3.connect(folder / f"{collection}.sqlite")
+        file = folder / f"{collection}.sqlite"
+        connection = sqlite3.connect(file)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer BLOB) WITHOUT ROWID")
             yield Store(connection)
+        except (sqlite3.DatabaseError, zstandard.ZstdError) as error:
+            raise InputError(
+                f"{file} is damaged ({error}); put a copy back, or move it away to have its answers asked for again"
+            ) from error
         finally:
             connection.close()

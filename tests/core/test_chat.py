@@ -19,7 +19,7 @@ SAID_LATER = "{{ 'Answered.\n' if messages[-1].role == 'assistant' else '' }}" +
 NO_END = CHATML.replace("<|im_end|>", "<|endoftext|>")
 
 
-def tokenizer(template: str = CHATML, eos_token: str = "<|im_end|>") -> Any:  # noqa: ANN401
+def tokenizer(template: str = CHATML, eos_token: str = "<|im_end|>") -> Any:
     """Byte-level BPE of single bytes and a few merges, two newlines among them."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     newline, space = "\u010a", "\u0120"  # how byte-level BPE writes them
@@ -45,7 +45,7 @@ def conversation(answer: str, *before: tuple[str, str]) -> list[Message]:
     return [{"role": role, "content": text} for role, text in turns]
 
 
-def trained(messages: list[Message], reader: Any = TOKENIZER) -> str:  # noqa: ANN401
+def trained(messages: list[Message], reader: Any = TOKENIZER) -> str:
     row = tokenise(messages, reader)
     decoded: str = reader.decode([label for label in row.labels if label != IGNORED])
     return decoded

@@ -48,7 +48,7 @@ def count_words(messages: Messages) -> int:
     return sum(len(message["content"].split()) for message in messages)
 
 
-def run(table: pl.DataFrame, **changed: Any) -> tuple[pl.DataFrame, pl.DataFrame]:  # noqa: ANN401
+def run(table: pl.DataFrame, **changed: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
     settings: dict[str, Any] = {
         "mixture": {"medium": 1.0},
         "any_verdict": False,
@@ -61,7 +61,7 @@ def run(table: pl.DataFrame, **changed: Any) -> tuple[pl.DataFrame, pl.DataFrame
     return curate(table, **(settings | changed))
 
 
-def reason_of(change: Mapping[str, object], **changed: Any) -> str | None:  # noqa: ANN401
+def reason_of(change: Mapping[str, object], **changed: Any) -> str | None:
     """Why the one row falls, or None where it stays."""
     sft, rejects = run(candidates(change), **changed)
     assert sft.height + rejects.height == 1

@@ -45,7 +45,7 @@ def key(
     return query_key(identity, messages, sampling, effort, sample)
 
 
-def ask(problems: pl.DataFrame, **changed: Any) -> list[Query]:  # noqa: ANN401
+def ask(problems: pl.DataFrame, **changed: Any) -> list[Query]:
     settings: dict[str, Any] = {
         "identity": IDENTITY,
         "sampling": SAMPLING,

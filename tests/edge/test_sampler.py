@@ -25,7 +25,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sampler, "LONGEST_BACKOFF", 0.01)
 
 
-def runtime(**changes: Any) -> Runtime:  # noqa: ANN401
+def runtime(**changes: Any) -> Runtime:
     fields: dict[str, Any] = {
         "endpoints": [],
         "concurrency": 4,

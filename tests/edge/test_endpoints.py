@@ -1,0 +1,84 @@
+"""Where a model is asked: at servers that list it, else at an engine of the stage's own."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.edge import endpoints, server
+from stages.edge.endpoints import Served
+from stages.edge.errors import ServerError
+from tests.edge.test_sampler import runtime
+from tests.scripted_server import Reply, ScriptedServer
+
+MODEL = Served("turbo-1", "models/turbo", {"weights": "1"}, {"dtype": "float32"})
+
+
+def say(_body: dict[str, Any]) -> Reply:
+    return Reply("4")
+
+
+@pytest.fixture
+def engines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
+    """Command lines of the engines that were started."""
+    started: list[list[str]] = []
+
+    @contextlib.contextmanager
+    def engine(serve: list[str], port: int, env: dict[str, str], seconds: float, log: Path) -> Iterator[str]:
+        started.append(serve)
+        yield f"http://127.0.0.1:{port}/v1"
+
+    monkeypatch.setattr(server, "engine", engine)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return started
+
+
+def test_a_model_goes_to_those_servers_that_list_it(engines: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        ScriptedServer(["other"], say) as one,
+        ScriptedServer(["turbo-1"], say) as two,
+        ScriptedServer(["turbo-1", "x"], say) as three,
+    ):
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{one.url}, {two.url}")
+        with endpoints.serving(MODEL, runtime(endpoints=[three.url])) as urls:
+            assert urls == [two.url, three.url]
+    assert engines == []
+
+
+def test_a_model_that_no_server_has_gets_an_engine_of_its_own(
+    engines: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ScriptedServer(["turbo-0"], say) as stale:
+        monkeypatch.setenv("OPENAI_BASE_URL", stale.url)
+        with endpoints.serving(MODEL, runtime()) as urls:
+            assert len(urls) == 1 and urls[0] != stale.url
+    assert "models/turbo" in engines[0] and "turbo-1" in engines[0]
+
+
+def test_without_servers_an_engine_is_started(engines: list[list[str]]) -> None:
+    with endpoints.serving(MODEL, runtime()):
+        assert len(engines) == 1
+
+
+def test_a_named_server_that_is_not_there_is_an_error_and_no_reason_for_an_engine(
+    engines: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"http://127.0.0.1:{server.free_port()}/v1"
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    with (
+        pytest.raises(ServerError, match=f"{url} does not answer.*OPENAI_BASE_URL"),
+        endpoints.serving(MODEL, runtime()),
+    ):
+        pass
+    assert engines == []
+
+
+def test_a_wrong_key_is_told(engines: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "wrong")
+    with ScriptedServer(["turbo-1"], say, key="right") as closed:
+        monkeypatch.setenv("OPENAI_BASE_URL", closed.url)
+        with pytest.raises(ServerError, match="OPENAI_API_KEY"), endpoints.serving(MODEL, runtime()):
+            pass
