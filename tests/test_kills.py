@@ -19,7 +19,7 @@ import pytest
 from stages.core import chat
 from stages.edge import tables
 from tests.projects import copy_project, dvc
-from tests.tiny_models import save_tiny_llama
+from tests.tiny_models import save_tiny_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -50,7 +50,7 @@ def tiny(model: Path, **train: object) -> Callable[[dict[str, Any]], None]:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_llama(tmp_path_factory.mktemp("model"))
+    return save_tiny_model(tmp_path_factory.mktemp("model"))
 
 
 def stored(project: Path) -> int:
