@@ -41,7 +41,7 @@ def results(args: argparse.Namespace) -> None:
         cli.write_metrics(summary, args.summary)
         average = f"avg_at_{protocol.num_samples}"
         rows = [
-            {"exam": f"{benchmark}, {name}", average: numbers[average]}
+            {"exam": f"{benchmark}, {name}", "accuracy": numbers[average]}
             for name, benchmarks in metrics.items()
             for benchmark, numbers in benchmarks.items()
             if average in numbers

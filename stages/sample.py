@@ -128,15 +128,21 @@ def _ask(served: Served, jobs: list[Job], answers: store.Store, runtime: params.
     known = answers.known(query.key for job in jobs for query in job.asked)
     missing = [[query for query in job.asked if query.key not in known] for job in jobs]
     if not any(missing):
+        for job in jobs:
+            _progress(job, [], run)
         return
     with endpoints.serving(served, runtime) as urls:
         for job, asked in zip(jobs, missing, strict=True):
-            label = job.name + (f", effort {job.effort}" if job.effort else "")
-            progress = Progress(label, len(job.asked), len(job.asked) - len(asked), run.metrics)
+            progress = _progress(job, asked, run)
             failed = Sampler(urls, job.request, answers, runtime, progress).ask(asked)
             progress.show()
             if failed > runtime.max_failed_share * len(job.asked):
                 raise ServerError(f"{failed} of {len(job.asked)} queries failed; the others are stored: run again")
+
+
+def _progress(job: Job, asked: Sequence[queries.Query], run: track.Run) -> Progress:
+    label = job.name + (f", effort {job.effort}" if job.effort else "")
+    return Progress(label, len(job.asked), len(job.asked) - len(asked), run.metrics)
 
 
 def main() -> None:

