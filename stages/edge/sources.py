@@ -55,7 +55,10 @@ def _file_rows(path: Path) -> Iterator[tuple[str, Row]]:
                             yield f"line {number}", _json_row(line, f"{path}: line {number}")
             case ".json":
                 document = json.loads(path.read_text(encoding="utf-8"))
-                yield from ((f"record {index}", record) for index, record in enumerate(document))
+                if not isinstance(document, list):
+                    raise InputError(f"{path}: is no list of records")
+                for index, record in enumerate(document):
+                    yield f"record {index}", _object(record, f"{path}: record {index}")
             case ".csv":
                 with path.open(encoding="utf-8", newline="") as stream:
                     yield from ((f"row {index}", record) for index, record in enumerate(csv.DictReader(stream), 1))
@@ -73,6 +76,10 @@ def _json_row(line: str, place: str) -> Row:
         row = json.loads(line)
     except json.JSONDecodeError as error:
         raise InputError(f"{place}: is no JSON ({error})") from error
+    return _object(row, place)
+
+
+def _object(row: object, place: str) -> Row:
     if not isinstance(row, dict):
         raise InputError(f"{place}: is no JSON object")
     return row

@@ -1,0 +1,86 @@
+"""How a stage ends, and that it runs once at a time."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from stages.edge import cli
+
+ROOT = Path(__file__).parents[2]
+VERB = "from stages.edge import cli, errors\nimport os, signal, time\ndef verb():\n    {body}\ncli.run(verb)\n"
+
+
+def start(folder: Path, body: str) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DVC_STAGE": "train@turbo"}
+    return subprocess.Popen(
+        [sys.executable, "-c", VERB.format(body=body)], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True
+    )
+
+
+def ended(folder: Path, body: str) -> tuple[int, str]:
+    run = start(folder, body)
+    _, errors = run.communicate(timeout=60)
+    return run.returncode, errors
+
+
+def test_a_stage_that_is_done_prints_its_minutes_and_memory(tmp_path: Path) -> None:
+    code, errors = ended(tmp_path, "pass")
+    assert code == 0
+    assert errors.startswith("train@turbo: 0.0 min, peak 0.")
+    (row,) = [json.loads(line) for line in (tmp_path / ".cache/stages.jsonl").read_text().splitlines()]
+    assert row["stage"] == "train@turbo" and row["seconds"] < 60 and row["peak_gib"] > 0
+
+
+def test_a_failure_that_the_user_can_mend_is_one_sentence(tmp_path: Path) -> None:
+    assert ended(tmp_path, "raise errors.InputError('x: is missing; make it')") == (
+        1,
+        "error: x: is missing; make it\n",
+    )
+    assert not (tmp_path / ".cache/stages.jsonl").exists()
+
+
+def test_a_bug_keeps_its_traceback(tmp_path: Path) -> None:
+    code, errors = ended(tmp_path, "1 / 0")
+    assert code == 1 and "Traceback" in errors and "ZeroDivisionError" in errors
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_it_in_order(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    body = f"""
+    try:
+        os.kill(os.getpid(), {int(number)}); time.sleep(30)
+    finally:
+        open("cleaned", "w").close()
+"""
+    found, errors = ended(tmp_path, body)
+    assert found == code and "Traceback" not in errors
+    assert (tmp_path / "cleaned").exists()
+
+
+def test_a_second_run_of_a_stage_waits_for_the_first(tmp_path: Path) -> None:
+    first = start(tmp_path, "open('started', 'w').close(); time.sleep(3); open('first', 'w').close()")
+    while not (tmp_path / "started").exists():
+        time.sleep(0.05)
+    code, errors = ended(tmp_path, "assert os.path.exists('first')")
+    assert code == 0 and "waiting for another process that runs train@turbo" in errors
+    assert first.wait(60) == 0
+
+
+def test_metrics_are_strict_json(tmp_path: Path) -> None:
+    cli.write_metrics({"a": {"b": 1.5}}, tmp_path / "new/metrics.json")
+    assert json.loads((tmp_path / "new/metrics.json").read_text()) == {"a": {"b": 1.5}}
+    with pytest.raises(ValueError, match="JSON compliant"):
+        cli.write_metrics({"a": float("nan")}, tmp_path / "metrics.json")
+
+
+def test_rows_for_a_plot(tmp_path: Path) -> None:
+    cli.write_csv([{"step": "a, b", "n": 1}, {"step": "c", "n": 2}], tmp_path / "new/plot.csv")
+    assert (tmp_path / "new/plot.csv").read_text() == 'step,n\n"a, b",1\nc,2\n'
+    cli.write_csv([], tmp_path / "empty.csv")
+    assert (tmp_path / "empty.csv").read_text() == "\n"
