@@ -44,7 +44,8 @@ def environment(**changes: str) -> dict[str, str]:
     """This process's environment for a command in such a project: our python first on PATH, no tracking, no server."""
     kept = {key: value for key, value in os.environ.items() if key not in ("OPENAI_BASE_URL", "REASONLITE_STORE")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
-    fixed = {"PATH": path, "DVC_NO_ANALYTICS": "1", "MLFLOW_TRACKING_URI": "off"}
+    # A tiny model gains nothing by a second thread, which waits in a busy loop for the first.
+    fixed = {"PATH": path, "DVC_NO_ANALYTICS": "1", "MLFLOW_TRACKING_URI": "off", "OMP_NUM_THREADS": "1"}
     return {**kept, **fixed, **changes}
 
 
