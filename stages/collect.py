@@ -11,7 +11,7 @@ import polars as pl
 
 from stages.core import contamination, problems
 from stages.edge import cli, params, sources, tables, track
-from stages.edge.errors import EmptyError, InputError
+from stages.edge.errors import EmptyError, InputError, SettingError
 
 
 def main() -> None:
@@ -22,6 +22,9 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True, help="file to write")
     args = parser.parse_args()
     settings = params.load(params.Collect, "collect")
+    for name in ("sources", "benchmarks"):
+        if not getattr(settings, name):
+            raise SettingError(f"params.yaml: collect.{name} is empty; list at least one")
     with track.stage("collect", settings.model_dump(mode="json")) as run:
         exams = pl.concat([_benchmark(each, args.sources, settings.generator) for each in settings.benchmarks])
         parts = [_problems(each, args.sources, settings.generator) for each in settings.sources]

@@ -40,13 +40,7 @@ def main() -> None:
             count_tokens=lambda messages: len(chat.tokenise(messages, tokenizer).input_ids),
         )
         tables.write(rejects, args.rejects, curation.REJECTS, curation.KEY)
-        metrics = {
-            "num_traces": candidates.height,
-            "num_rows": sft.height,
-            "num_problems": sft["problem_id"].n_unique(),
-            "num_tokens": int(sft["num_tokens"].sum()),
-            "rejected": {loss.reason: loss.num_rows for loss in curation.losses(rejects)},
-        }
+        metrics = _metrics(candidates, sft, rejects)
         cli.write_metrics(metrics, args.metrics)
         cli.write_csv(_funnel(candidates.height, rejects), args.plot)
         run.metrics(metrics)
@@ -63,7 +57,27 @@ def _candidates(args: argparse.Namespace, efforts: list[str]) -> pl.DataFrame:
     verdicts = tables.read(args.verdicts, curation.VERDICTS_IN).filter(pl.col("effort").is_in(efforts))
     traces = tables.read(args.traces, curation.TRACES_IN)
     prompts = tables.read(args.problems, curation.PROBLEMS_IN)
-    return verdicts.join(traces, on=curation.KEY, how="left").join(prompts, on="problem_id", how="left")
+    if verdicts.is_empty():
+        raise EmptyError(
+            f"{args.verdicts} holds no verdict on the efforts {efforts}; see curate.{args.stage}.mixture in params.yaml"
+        )
+    joined = verdicts.join(traces, on=curation.KEY).join(prompts, on="problem_id")
+    if joined.height != verdicts.height:
+        raise InputError(
+            f"{args.verdicts}: only {joined.height} of {verdicts.height} verdicts have a trace in {args.traces} and a "
+            f"problem in {args.problems}; run `dvc repro`, which judges anew"
+        )
+    return joined
+
+
+def _metrics(candidates: pl.DataFrame, sft: pl.DataFrame, rejects: pl.DataFrame) -> dict[str, object]:
+    return {
+        "num_traces": candidates.height,
+        "num_rows": sft.height,
+        "num_problems": sft["problem_id"].n_unique(),
+        "num_tokens": int(sft["num_tokens"].sum()),
+        "rejected": {loss.reason: loss.num_rows for loss in curation.losses(rejects)},
+    }
 
 
 def _funnel(left: int, rejects: pl.DataFrame) -> list[dict[str, object]]:

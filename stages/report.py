@@ -12,6 +12,7 @@ import polars as pl
 from stages.core import scoring
 from stages.core.intervals import Interval
 from stages.edge import cli, params, tables, track
+from stages.edge.errors import InputError, SettingError
 
 Metrics = dict[str, dict[str, dict[str, float]]]
 """student -> benchmark -> metric -> value."""
@@ -21,32 +22,26 @@ def results(args: argparse.Namespace) -> None:
     """Score every student, and the better effort of every baseline."""
     protocol = params.load(params.Protocol, "exam.protocol")
     settings = params.load(params.Report, "report")
+    if protocol.pass_k > protocol.num_samples:
+        raise SettingError(
+            f"params.yaml: exam.protocol: pass_k {protocol.pass_k} is more than num_samples {protocol.num_samples}"
+        )
     with track.stage("report", settings.model_dump()) as run:
         marks = tables.read(args.marks, scoring.MARKS_IN)
         traces = tables.read(args.exams, scoring.TRACES_IN)
-        scores = scoring.scores(marks, traces)
+        try:
+            scores = scoring.scores(marks, traces)
+            students = _students(scores, settings)
+            metrics = {name: _metrics(table, protocol, settings) for name, table in students.items()}
+            summary = _summary(students, settings)
+        except ValueError as error:
+            raise InputError(
+                f"{args.exams} and {args.marks} cannot be scored: {error}; run `dvc repro`, which makes both anew"
+            ) from error
         tables.write(scores, args.scores, scoring.SCORES, scoring.SCORES_KEY)
-        students = _students(scores, settings)
-        metrics: Metrics = {
-            name: {
-                part["benchmark"][0]: scoring.metrics(
-                    part, protocol.num_samples, protocol.pass_k, settings.num_resamples, settings.seed
-                )
-                for part in table.sort("benchmark").partition_by("benchmark", maintain_order=True)
-            }
-            for name, table in students.items()
-        }
         cli.write_metrics(metrics, args.eval)
-        summary = _summary(students, settings)
         cli.write_metrics(summary, args.summary)
-        average = f"avg_at_{protocol.num_samples}"
-        rows = [
-            {"exam": f"{benchmark}, {name}", "accuracy": numbers[average]}
-            for name, benchmarks in metrics.items()
-            for benchmark, numbers in benchmarks.items()
-            if average in numbers
-        ]
-        cli.write_csv(sorted(rows, key=lambda row: str(row["exam"]).partition(",")[0]), args.plot)
+        cli.write_csv(_bars(metrics, f"avg_at_{protocol.num_samples}"), args.plot)
         table = _table(metrics, summary, protocol)
         args.table.write_text(table, encoding="utf-8")
         run.metrics(metrics)
@@ -65,6 +60,27 @@ def _students(scores: pl.DataFrame, settings: params.Report) -> dict[str, pl.Dat
         efforts = scores.filter(pl.col("student") == name).partition_by("effort", maintain_order=True)
         found[name] = max(efforts, key=lambda table: _mean(table, settings).value)
     return found
+
+
+def _metrics(table: pl.DataFrame, protocol: params.Protocol, settings: params.Report) -> dict[str, dict[str, float]]:
+    """A student's numbers by benchmark."""
+    return {
+        part["benchmark"][0]: scoring.metrics(
+            part, protocol.num_samples, protocol.pass_k, settings.num_resamples, settings.seed
+        )
+        for part in table.sort("benchmark").partition_by("benchmark", maintain_order=True)
+    }
+
+
+def _bars(metrics: Metrics, average: str) -> list[dict[str, object]]:
+    """A row for each bar of the plot, benchmark by benchmark."""
+    found = [
+        (benchmark, {"exam": f"{benchmark}, {name}", "accuracy": numbers[average]})
+        for name, benchmarks in metrics.items()
+        for benchmark, numbers in benchmarks.items()
+        if average in numbers
+    ]
+    return [row for _, row in sorted(found, key=lambda pair: pair[0])]
 
 
 def _mean(table: pl.DataFrame, settings: params.Report) -> Interval:

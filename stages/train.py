@@ -1,7 +1,7 @@
 """One SFT stage: a student's weights and an SFT set -> the next weights, on TRL's SFTTrainer (and DeepSpeed).
 
 python -m stages.train --stage turbo --init models/base --sft data/sft/turbo --output models/turbo \
-    --log data/train_log/turbo.csv
+    --losses data/train_log/turbo.csv
 """
 
 import argparse
@@ -29,12 +29,13 @@ def main() -> None:
     """Train, going on from the last checkpoint of the same run, and write the weights at the end."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stage", required=True, help="section of `train` in params.yaml")
-    for name in ("init", "sft", "output", "log"):
+    for name in ("init", "sft", "output", "losses"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     args = parser.parse_args()
     settings = params.load(params.Train, f"train.{args.stage}")
     runtime = params.load(params.Runtime, "runtime")
-    if runtime.num_processes > 1 and "RANK" not in os.environ:
+    # DeepSpeed finds its peers by what torchrun says, even where there are none.
+    if (runtime.num_processes > 1 or runtime.deepspeed) and "RANK" not in os.environ:
         _launch(runtime.num_processes)
     rows = tables.read(args.sft, chat.SFT)
     if rows.is_empty():
@@ -46,7 +47,7 @@ def main() -> None:
         if not (scratch / "done").is_dir():
             _train(settings, runtime, rows, args.init, scratch, run)
         if os.environ.get("RANK", "0") == "0":
-            _publish(scratch / "done", args.output, args.log)
+            _publish(scratch / "done", args.output, args.losses)
             run.tags({"identity": weights.identity(args.output)})
 
 

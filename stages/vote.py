@@ -11,14 +11,13 @@ import polars as pl
 
 from stages.core import judging, labels, voting
 from stages.edge import cli, params, tables, track, workers
+from stages.edge.errors import InputError
 
 
 def main() -> None:
     """Extract, group into classes of equal answers, count, and choose a label by the policy."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--effort", required=True, help="whose traces are counted (all efforts' where votes are pooled)"
-    )
+    parser.add_argument("--effort", required=True, help="whose traces are counted, unless all efforts are pooled")
     for name in ("problems", "traces", "output", "metrics", "plot"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     args = parser.parse_args()
@@ -28,12 +27,12 @@ def main() -> None:
     runtime = params.load(params.Runtime, "runtime")
     with track.stage(f"vote@{args.effort}", settings.model_dump()) as run:
         problems = tables.read(args.problems, labels.PROBLEMS_IN)
-        traces = tables.read(args.traces, judging.TRACES_IN)
-        if not settings.pool_efforts:
-            traces = traces.filter(pl.col("effort") == args.effort)
-        came_back = traces.filter(~pl.col("status").is_in(["refused", "failed"]))
-        found = [judging.answer_of(content) for content in came_back["content"]]
-        answers = came_back.select("problem_id", answer=pl.Series(found, dtype=pl.String))
+        answers = _answers(args.traces, None if settings.pool_efforts else args.effort)
+        if strangers := set(answers["problem_id"]) - set(problems["problem_id"]):
+            raise InputError(
+                f"{args.traces}: {len(strangers)} problems with traces do not stand in {args.problems}, such as "
+                f"{min(strangers)}; run `dvc repro`, which asks anew"
+            )
         tallied = voting.tallies(answers)
         with workers.Symbolic(runtime.num_workers, limits.seconds, limits.memory_gib) as pool:
             same = pool.decide(voting.pairs_to_decide(tallied.values()), "same")
@@ -54,6 +53,16 @@ def main() -> None:
         args.plot.parent.mkdir(parents=True, exist_ok=True)
         labels.share_histogram(votes, compared).write_csv(args.plot)
         run.metrics(metrics)
+
+
+def _answers(path: Path, effort: str | None) -> pl.DataFrame:
+    """The answer of every trace that came back, at one effort or at all."""
+    traces = tables.read(path, judging.TRACES_IN)
+    if effort is not None:
+        traces = traces.filter(pl.col("effort") == effort)
+    came_back = traces.filter(~pl.col("status").is_in(["refused", "failed"]))
+    found = [judging.answer_of(content) for content in came_back["content"]]
+    return came_back.select("problem_id", answer=pl.Series(found, dtype=pl.String))
 
 
 if __name__ == "__main__":

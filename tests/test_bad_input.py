@@ -36,7 +36,7 @@ CURATE = (
 )
 TRAIN = (
     *("train", "--stage", "turbo", "--init", "models/base", "--sft", "data/sft"),
-    *("--output", "models/turbo", "--log", "data/log.csv"),
+    *("--output", "models/turbo", "--losses", "data/log.csv"),
 )
 
 

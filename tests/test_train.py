@@ -16,7 +16,7 @@ from tests.tiny_models import save_tiny_model
 
 TRAIN = (
     *("--init", "models/base", "--sft", "data/sft/turbo"),
-    *("--output", "models/turbo", "--log", "data/train_log/turbo.csv"),
+    *("--output", "models/turbo", "--losses", "data/train_log/turbo.csv"),
 )
 
 

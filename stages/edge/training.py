@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import json
 import sys
 import time
 from collections.abc import Mapping
@@ -31,8 +32,17 @@ def keep_freed_memory() -> None:
 
 def last_checkpoint(folder: Path) -> str | None:
     """The newest checkpoint that was written to its end; the Trainer writes `trainer_state.json` last."""
-    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json") if _is_whole(path)]
     return str(max(whole, key=lambda path: int(path.name.rpartition("-")[2]))) if whole else None
+
+
+def _is_whole(state: Path) -> bool:
+    """Whether a kill did not come in the middle of this JSON file, which the Trainer writes in place."""
+    try:
+        json.loads(state.read_bytes())
+    except ValueError:
+        return False
+    return True
 
 
 class Steps:
