@@ -22,7 +22,8 @@ from stages.edge.paths import project_root
 RECIPE_VERSION = 1
 """Raise it when a change of this file changes the trained weights: finished runs in the scratch folder are void."""
 
-LOGGED = ("step", "epoch", "loss", "learning_rate", "grad_norm", "num_tokens")
+# Not the Trainer's count of tokens, which starts anew when a run goes on: a kill must not show in the log.
+LOGGED = ("step", "epoch", "loss", "learning_rate", "grad_norm")
 
 
 def main() -> None:
@@ -34,14 +35,17 @@ def main() -> None:
     args = parser.parse_args()
     settings = params.load(params.Train, f"train.{args.stage}")
     runtime = params.load(params.Runtime, "runtime")
-    # DeepSpeed finds its peers by what torchrun says, even where there are none.
-    if (runtime.num_processes > 1 or runtime.deepspeed) and "RANK" not in os.environ:
-        _launch(runtime.num_processes)
     rows = tables.read(args.sft, chat.SFT)
     if rows.is_empty():
         raise EmptyError(
             f"{args.sft} holds no row to train on; loosen the filters of curate.{args.stage} in params.yaml"
         )
+    # DeepSpeed finds its peers by what torchrun says, even where there are none.
+    if (runtime.num_processes > 1 or runtime.deepspeed) and "RANK" not in os.environ:
+        # Checked here too: what is wrong is said once, not by each process and by torchrun.
+        _accumulation(settings, runtime)
+        _tokenise(rows, args.init, settings.max_length)
+        _launch(runtime.num_processes)
     scratch = project_root(Path.cwd()) / ".cache" / "training" / _key(settings, rows, args.init)
     with track.stage(f"train@{args.stage}", settings.model_dump()) as run:
         if not (scratch / "done").is_dir():
@@ -78,8 +82,8 @@ def _train(
     from transformers import AutoTokenizer, PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
+    data = Dataset.from_list(_tokenise(rows, init, settings.max_length))
     tokenizer = AutoTokenizer.from_pretrained(init)
-    data = Dataset.from_list(_tokenise(rows, tokenizer, settings.max_length))
     trainer = SFTTrainer(
         model=str(init),
         args=SFTConfig(**_arguments(settings, runtime, scratch)),
@@ -103,7 +107,10 @@ def _train(
         shutil.rmtree(checkpoint)
 
 
-def _tokenise(rows: pl.DataFrame, tokenizer: Any, max_length: int) -> list[dict[str, list[int]]]:  # noqa: ANN401
+def _tokenise(rows: pl.DataFrame, init: Path, max_length: int) -> list[dict[str, list[int]]]:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(init)
     try:
         tokenised = [chat.tokenise(messages, tokenizer) for messages in rows["messages"].to_list()]
     except ValueError as error:
@@ -117,21 +124,26 @@ def _tokenise(rows: pl.DataFrame, tokenizer: Any, max_length: int) -> list[dict[
     return [row._asdict() for row in tokenised]
 
 
-def _arguments(settings: params.Train, runtime: params.Runtime, scratch: Path) -> dict[str, Any]:
-    """SFTConfig's arguments. What is not a setting is fixed here on purpose."""
-    import torch
-
+def _accumulation(settings: params.Train, runtime: params.Runtime) -> int:
+    """Forward passes of a device per optimiser step."""
     at_once = runtime.micro_batch_size * runtime.num_processes
     if settings.batch_size % at_once:
         raise SettingError(
             f"params.yaml: train: batch_size {settings.batch_size} is no multiple of micro_batch_size x "
             f"num_processes = {at_once}"
         )
+    return settings.batch_size // at_once
+
+
+def _arguments(settings: params.Train, runtime: params.Runtime, scratch: Path) -> dict[str, Any]:
+    """SFTConfig's arguments. What is not a setting is fixed here on purpose."""
+    import torch
+
     return {
         "output_dir": str(scratch),
         "num_train_epochs": settings.epochs,
         "per_device_train_batch_size": runtime.micro_batch_size,
-        "gradient_accumulation_steps": settings.batch_size // at_once,
+        "gradient_accumulation_steps": _accumulation(settings, runtime),
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": "cosine_with_min_lr",
         "lr_scheduler_kwargs": {"min_lr_rate": settings.min_lr_ratio},

