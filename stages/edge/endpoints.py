@@ -27,9 +27,11 @@ class Served(NamedTuple):
 
 def from_folder(role: str, folder: Path, dtype: str, quantization: str | None, parser: str | None) -> Served:
     """The weights in `folder`, identified by their content."""
-    content = {"weights": weights.identity(folder), "dtype": dtype, "quantization": quantization}
-    name = f"{role}-{str(content['weights'])[:12]}"
-    return Served(name, str(folder), content, _flags(dtype, quantization, parser, None))
+    identified = weights.identity(folder)
+    content = {"weights": identified, "dtype": dtype, "quantization": quantization}
+    return Served(
+        weights.served_name(role, identified), str(folder), content, _flags(dtype, quantization, parser, None)
+    )
 
 
 def from_settings(role: str, model: Model, base: Path) -> Served:

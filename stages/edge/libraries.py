@@ -1,6 +1,5 @@
 """What the model libraries are told before their first use."""
 
-import logging
 import os
 
 
@@ -11,7 +10,6 @@ def settle() -> None:
 
     if not torch.cuda.is_available():
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
-    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()

@@ -31,12 +31,12 @@ def identity(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def served_name(role: str, folder: Path) -> str:
-    """The name under which a folder's weights are served: `<role>-<first 12 digits of its identity>`.
+def served_name(role: str, identified: str) -> str:
+    """The name under which weights with an identity are served: `<role>-<first 12 digits of it>`.
 
     A server that still holds an older checkpoint lists another name, so it can never be taken for this one.
     """
-    return f"{role}-{identity(folder)[:12]}"
+    return f"{role}-{identified[:12]}"
 
 
 def from_folder(source: Path, output: Path) -> None:

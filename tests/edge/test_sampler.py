@@ -2,13 +2,13 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stages.core.queries import Query
+from stages.core.queries import Answer, Query
 from stages.edge import sampler, store
 from stages.edge.errors import ServerError
 from stages.edge.params import Engine, Runtime
@@ -228,19 +228,12 @@ def test_half_a_surrogate_pair_is_replaced_and_control_characters_stay() -> None
     assert answer.content == "a\ufffdb\x00\U0001f600"
 
 
-@pytest.fixture
-def shown() -> Iterator[list[dict[str, float]]]:
-    yield []
-
-
 def test_progress_shows_tokens_truncations_retries_and_the_time_left(
-    shown: list[dict[str, float]], capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    log: Callable[[Any], None] = shown.append
-    progress = Progress("teacher, effort high", 4, 1, log)
+    shown: list[Any] = []
+    progress = Progress("teacher, effort high", 4, 1, shown.append)
     progress.show(last=False)
-    from stages.core.queries import Answer
-
     progress.answered(Answer("length", "x", None, 1, 50, None))
     progress.retried()
     progress.show()

@@ -37,11 +37,12 @@ def test_another_byte_in_what_decides_an_answer_is_another_identity(name: str, m
     content[-1] ^= 1
     (copy / name).write_bytes(content)
     assert weights.identity(copy) != weights.identity(model)
-    assert weights.served_name("turbo", copy) != weights.served_name("turbo", model)
+    names = {weights.served_name("turbo", weights.identity(folder)) for folder in (copy, model)}
+    assert len(names) == 2
 
 
 def test_a_served_name_tells_the_role_and_twelve_digits(model: Path) -> None:
-    assert weights.served_name("turbo", model) == f"turbo-{weights.identity(model)[:12]}"
+    assert weights.served_name("turbo", weights.identity(model)) == f"turbo-{weights.identity(model)[:12]}"
 
 
 def test_pickled_weights_are_neither_copied_nor_taken_for_weights(model: Path, tmp_path: Path) -> None:

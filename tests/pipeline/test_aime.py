@@ -156,7 +156,7 @@ def ran(data: Data, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
 
     def models() -> list[str]:
         present = [role for role in ("base", "turbo", "final") if (folder / "models" / role).is_dir()]
-        return [TEACHER, *(weights.served_name(role, folder / "models" / role) for role in present)]
+        return [TEACHER, *(weights.served_name(role, weights.identity(folder / "models" / role)) for role in present)]
 
     with ScriptedServer(models, Replay(data)) as server:
         output = repro(folder, server, "repro")
