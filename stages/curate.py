@@ -6,8 +6,8 @@ python -m stages.curate --stage turbo --problems data/problems.parquet --traces 
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -27,7 +27,7 @@ def main() -> None:
     prompt = params.load(params.Prompt, "exam.prompt")
     with track.stage(f"curate@{args.stage}", settings.model_dump()) as run:
         candidates = _candidates(args, list(settings.mixture))
-        tokenizer = _tokenizer(args.student)
+        count_tokens = _counter(args.student)
         sft, rejects = curation.curate(
             candidates,
             mixture=settings.mixture,
@@ -37,7 +37,7 @@ def main() -> None:
             seed=settings.seed,
             # A student is trained in the form in which it is examined: without the teacher's examples.
             render=lambda problem: list(queries.render(problem, None, prompt.system, prompt.suffix, [])),
-            count_tokens=lambda messages: len(chat.tokenise(messages, tokenizer).input_ids),
+            count_tokens=count_tokens,
         )
         tables.write(rejects, args.rejects, curation.REJECTS, curation.KEY)
         metrics = _metrics(candidates, sft, rejects)
@@ -81,24 +81,32 @@ def _metrics(candidates: pl.DataFrame, sft: pl.DataFrame, rejects: pl.DataFrame)
 
 
 def _funnel(left: int, rejects: pl.DataFrame) -> list[dict[str, object]]:
-    """Rows left after each filter that took any, for a plot."""
-    steps: list[dict[str, object]] = [{"step": "0 all traces", "num_rows": left}]
+    """Rows left after each filter, for a plot: every filter stands there, so that the stages' funnels line up."""
+    steps: list[dict[str, object]] = [{"step": "all traces", "num_rows": left}]
     for loss in curation.losses(rejects):
         left -= loss.num_rows
-        if loss.num_rows:
-            steps.append({"step": f"{len(steps)} not {loss.reason}", "num_rows": left})
+        steps.append({"step": f"not {loss.reason}", "num_rows": left})
     return steps
 
 
-def _tokenizer(folder: Path) -> Any:  # noqa: ANN401
+def _counter(folder: Path) -> Callable[[curation.Messages], int]:
+    """What counts a conversation's tokens with the student's tokenizer."""
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError) as error:
         raise InputError(
             f"{folder}: holds no tokenizer that transformers can read ({error}); run `dvc repro base`"
         ) from error
+
+    def count(messages: curation.Messages) -> int:
+        try:
+            return len(chat.tokenise(messages, tokenizer).input_ids)
+        except ValueError as error:
+            raise InputError(f"{folder}: its tokenizer cannot be trained with: {error}") from error
+
+    return count
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import polars as pl
 from stages.core import scoring
 from stages.core.intervals import Interval
 from stages.edge import cli, params, tables, track
-from stages.edge.errors import InputError, SettingError
+from stages.edge.errors import InputError
 
 Metrics = dict[str, dict[str, dict[str, float]]]
 """student -> benchmark -> metric -> value."""
@@ -22,10 +22,6 @@ def results(args: argparse.Namespace) -> None:
     """Score every student, and the better effort of every baseline."""
     protocol = params.load(params.Protocol, "exam.protocol")
     settings = params.load(params.Report, "report")
-    if protocol.pass_k > protocol.num_samples:
-        raise SettingError(
-            f"params.yaml: exam.protocol: pass_k {protocol.pass_k} is more than num_samples {protocol.num_samples}"
-        )
     with track.stage("report", settings.model_dump()) as run:
         marks = tables.read(args.marks, scoring.MARKS_IN)
         traces = tables.read(args.exams, scoring.TRACES_IN)
@@ -73,7 +69,7 @@ def _metrics(table: pl.DataFrame, protocol: params.Protocol, settings: params.Re
 
 
 def _bars(metrics: Metrics, average: str) -> list[dict[str, object]]:
-    """A row for each bar of the plot, benchmark by benchmark."""
+    """A row for each bar of the plot: benchmark by benchmark, in each the students in their order."""
     found = [
         (benchmark, {"exam": f"{benchmark}, {name}", "accuracy": numbers[average]})
         for name, benchmarks in metrics.items()

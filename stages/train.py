@@ -44,7 +44,7 @@ def main() -> None:
     if (runtime.num_processes > 1 or runtime.deepspeed) and "RANK" not in os.environ:
         # Checked here too: what is wrong is said once, not by each process and by torchrun.
         _accumulation(settings, runtime)
-        _tokenise(rows, args.init, settings.max_length)
+        _tokenise(rows.bottom_k(1, by=-pl.col("num_tokens")), args.init, settings.max_length)
         _launch(runtime.num_processes)
     scratch = project_root(Path.cwd()) / ".cache" / "training" / _key(settings, rows, args.init)
     with track.stage(f"train@{args.stage}", settings.model_dump()) as run:
@@ -92,7 +92,10 @@ def _train(
         callbacks=[training.live(run)],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=training.last_checkpoint(scratch))
+    newest = training.last_checkpoint(scratch)
+    if newest and trainer.is_world_process_zero():
+        print(f"going on from {Path(newest).name}", file=sys.stderr, flush=True)
+    trainer.train(resume_from_checkpoint=newest)
     if not trainer.is_world_process_zero():
         return
     partial = scratch / "partial"

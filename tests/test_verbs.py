@@ -141,6 +141,8 @@ def settings(profile: dict[str, Any]) -> None:
     profile["vote"].update(min_share=0.75, min_votes=3)
     profile["curate"]["turbo"].update(mixture={"medium": 1.0}, max_per_problem=2, max_tokens=400)
     profile["curate"]["final"].update(mixture={"medium": 1.0, "high": 2.0}, max_per_problem=9, max_tokens=400)
+    for stage in profile["train"].values():
+        stage["max_length"] = 400
 
 
 def write_params(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -362,11 +364,16 @@ def test_curate_keeps_or_rejects_every_trace_and_says_why(project: Path) -> None
 def test_the_funnel_goes_from_all_traces_to_the_rows_that_stay(project: Path) -> None:
     rows = pl.read_csv(project / "metrics/plots/funnel_turbo.csv").rows()
     assert rows == [
-        ("0 all traces", 20),
-        ("1 not failed", 19),
-        ("2 not truncated", 18),
-        ("3 not incorrect", 14),
-        ("4 not over_cap", 9),
+        ("all traces", 20),
+        ("not failed", 19),
+        ("not truncated", 18),
+        ("not no_answer", 18),
+        ("not unjudged", 18),
+        ("not incorrect", 14),
+        ("not malformed", 14),
+        ("not mixture", 14),
+        ("not too_long", 14),
+        ("not over_cap", 9),
     ]
 
 

@@ -50,6 +50,9 @@ def run(verb: Callable[[], None]) -> NoReturn:
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    # Once is enough: the kernel tells of the death of a parent with threads several times, and the second signal would
+    # fall into the clean-up that the first began.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(143)
 
 

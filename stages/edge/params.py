@@ -1,8 +1,8 @@
 """params.yaml as typed, frozen settings: one class a section, no defaults, no unknown keys.
 
 A default here would be invisible to DVC, so there is none. Values are cast (`1e-04`, which DVC writes and PyYAML reads
-as a string, becomes a float), and anything impossible stops a stage before it works, naming the key and what is
-allowed.
+as a string, becomes a float). Every stage checks the whole profile, not only its own section, so that what is
+impossible stops the first stage that runs, naming the key and what is allowed, and not the last one after days.
 """
 
 from collections.abc import Mapping
@@ -10,10 +10,20 @@ from datetime import date
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from stages.edge.errors import SettingError
 
@@ -175,6 +185,20 @@ class Teach(Section):
     sampling: Sampling
 
 
+class Teacher(Section):
+    """The model that teaches; every other key is an effort, at which it is asked."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Teach]
+
+    model: Model
+
+    @property
+    def efforts(self) -> list[str]:
+        """Names of the efforts, sorted."""
+        return sorted(self.model_extra or {})
+
+
 class Vote(Section):
     """From answers to a label."""
 
@@ -244,6 +268,13 @@ class Protocol(Section):
     reasoning_parser: str | None
     sampling: Sampling
 
+    @field_validator("pass_k")
+    @classmethod
+    def _at_most_num_samples(cls, pass_k: int, info: ValidationInfo) -> int:
+        if pass_k > info.data.get("num_samples", pass_k):
+            raise PydanticCustomError("pass_k", "Input should be at most num_samples, {num_samples}", info.data)
+        return pass_k
+
 
 class Override(Section):
     """Sampling fields in which one student's exam departs from the protocol."""
@@ -251,6 +282,15 @@ class Override(Section):
     temperature: Annotated[float, Field(ge=0)] | None
     top_p: Annotated[float, Field(gt=0, le=1)] | None
     max_tokens: Count | None
+
+
+class Exam(Section):
+    """How students are asked and examined."""
+
+    prompt: Prompt
+    protocol: Protocol
+    overrides: dict[str, Override]
+    """By student."""
 
 
 class Baseline(Section):
@@ -298,6 +338,44 @@ class Runtime(Section):
     save_steps: Count
 
 
+class Profile(Section):
+    """All sections of a profile."""
+
+    base: Base
+    collect: Collect
+    teach: Teacher
+    vote: Vote
+    symbolic: Symbolic
+    curate: dict[str, Curate]
+    """By SFT stage, as is `train`."""
+    train: dict[str, Train]
+    exam: Exam
+    baselines: list[Baseline]
+    report: Report
+    runtime: Runtime
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        """Sections that name each other agree."""
+        named = {f"curate.{stage}.mixture": list(each.mixture) for stage, each in self.curate.items()}
+        named |= {f"baselines.{place}.efforts": each.efforts for place, each in enumerate(self.baselines)}
+        for where, efforts in named.items():
+            if strangers := sorted(set(efforts) - set(self.teach.efforts)):
+                raise _disagreement(f"{where} names {strangers}; the efforts of teach are {self.teach.efforts}")
+        for stage in self.curate.keys() & self.train.keys():
+            kept, trained = self.curate[stage].max_tokens, self.train[stage].max_length
+            if kept > trained:
+                raise _disagreement(
+                    f"curate.{stage}.max_tokens is {kept}, more than train.{stage}.max_length, {trained}, to which "
+                    "such rows would be cut"
+                )
+        return self
+
+
+def _disagreement(what: str) -> PydanticCustomError:
+    return PydanticCustomError("disagreement", "{what}", {"what": what})
+
+
 SectionT = TypeVar("SectionT")
 
 
@@ -325,9 +403,11 @@ def load(kind: type[SectionT], section: str) -> SectionT:
     """A section of the chosen profile, e.g. `load(Train, "train.turbo")`; `kind` may also be `list[Baseline]`.
 
     Raises:
-        SettingError: it is missing, or a key is unknown, mistyped or impossible.
+        SettingError: it is missing, or any key of the profile is unknown, mistyped or impossible.
     """
-    return _parse(kind, f"profiles.{profile()}.{section}")
+    whole = f"profiles.{profile()}"
+    _parse(Profile, whole)
+    return _parse(kind, f"{whole}.{section}")
 
 
 def load_shared(kind: type[SectionT], section: str) -> SectionT:
@@ -346,7 +426,8 @@ def _parse(kind: type[SectionT], key: str) -> SectionT:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join([key, *(str(part) for part in first["loc"])])
-        raise SettingError(f"params.yaml: {where}: {first['msg']} (found {first['input']!r})") from error
+        found = "" if isinstance(first["input"], Mapping) else f" (found {first['input']!r})"
+        raise SettingError(f"params.yaml: {where}: {first['msg']}{found}") from error
 
 
 def check_versions(wanted: Versions) -> None:

@@ -63,6 +63,19 @@ def test_a_signal_ends_it_in_order(number: signal.Signals, code: int, tmp_path: 
     assert (tmp_path / "cleaned").exists()
 
 
+def test_a_second_signal_does_not_disturb_the_clean_up_of_the_first(tmp_path: Path) -> None:
+    body = """
+    try:
+        os.kill(os.getpid(), signal.SIGTERM); time.sleep(30)
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        open("cleaned", "w").close()
+"""
+    found, errors = ended(tmp_path, body)
+    assert found == 143 and not errors
+    assert (tmp_path / "cleaned").exists()
+
+
 def test_a_second_run_of_a_stage_waits_for_the_first(tmp_path: Path) -> None:
     first = start(tmp_path, "open('started', 'w').close(); time.sleep(3); open('first', 'w').close()")
     while not (tmp_path / "started").exists():

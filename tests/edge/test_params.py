@@ -1,5 +1,6 @@
 """Settings are typed, complete and without defaults; what is wrong is named before any work."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +10,13 @@ import yaml
 from stages.edge import params
 from stages.edge.errors import SettingError
 
-TRAIN = {
-    "learning_rate": 1e-4,
-    "min_lr_ratio": 0.1,
-    "warmup_ratio": 0.03,
-    "epochs": 1,
-    "batch_size": 8,
-    "max_length": 256,
-    "max_grad_norm": 1.0,
-    "weight_decay": 0.0,
-    "bf16": False,
-    "gradient_checkpointing": False,
-    "seed": 42,
-}
+ROOT = Path(__file__).parents[2]
+
+
+def document() -> dict[str, Any]:
+    """The project's params.yaml, all three profiles of it."""
+    found: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+    return found
 
 
 def write(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
@@ -37,26 +32,61 @@ def forget() -> Any:
 
 
 def load(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: object) -> params.Train:
-    document = {"profile": "p", "profiles": {"p": {"train": {**TRAIN, **changes}}}}
-    write(folder, monkeypatch, yaml.safe_dump(document))
-    return params.load(params.Train, "train")
+    whole = document()
+    whole["profiles"]["cpu"]["train"]["turbo"].update(changes)
+    write(folder, monkeypatch, yaml.safe_dump(whole))
+    return params.load(params.Train, "train.turbo")
 
 
 def test_a_number_as_dvc_writes_it_is_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(
-        tmp_path,
-        monkeypatch,
-        yaml.safe_dump({"profile": "p", "profiles": {"p": {"train": TRAIN}}}).replace("0.0001", "1e-04"),
-    )
     assert yaml.safe_load("1e-04") == "1e-04", "PyYAML reads it as text"
-    assert params.load(params.Train, "train").learning_rate == 1e-4
+    assert load(tmp_path, monkeypatch, learning_rate="1e-04").learning_rate == 1e-4
+
+
+@pytest.mark.parametrize("name", document()["profiles"])
+def test_every_profile_of_the_project_is_whole(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, monkeypatch, yaml.safe_dump({**document(), "profile": name}))
+    assert params.load(params.Report, "report").num_resamples > 0
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"learning_rat": 1}, "profiles.p.train.learning_rat: Extra inputs are not permitted"),
-        ({"learning_rate": "fast"}, "profiles.p.train.learning_rate: Input should be a valid number"),
+        (
+            lambda p: p["exam"]["protocol"].update(pass_k=5),
+            "exam.protocol.pass_k: Input should be at most num_samples, 4",
+        ),
+        (lambda p: p.update(vot={}), "cpu.vot: Extra inputs are not permitted"),
+        (lambda p: p["teach"].update(low=3), "cpu.teach.low: Input should be a valid dictionary"),
+        (lambda p: p["teach"]["high"].update(sample=3), "cpu.teach.high.sample: Extra inputs are not permitted"),
+        (lambda p: p.pop("vote"), "cpu.vote: Field required"),
+        (
+            lambda p: p["curate"]["final"].update(mixture={"hihg": 1.0}),
+            "curate.final.mixture names ['hihg']; the efforts of teach are ['high', 'medium']",
+        ),
+        (lambda p: p["baselines"][0].update(efforts=["max"]), "baselines.0.efforts names ['max']"),
+        (
+            lambda p: p["train"]["final"].update(max_length=100),
+            "curate.final.max_tokens is 256, more than train.final.max_length, 100",
+        ),
+    ],
+)
+def test_any_stage_stops_at_what_would_stop_a_later_one(
+    change: Callable[[dict[str, Any]], object], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = document()
+    change(whole["profiles"]["cpu"])
+    write(tmp_path, monkeypatch, yaml.safe_dump(whole))
+    with pytest.raises(SettingError) as error:
+        params.load(params.Base, "base")
+    assert str(error.value).startswith("params.yaml: profiles.cpu") and told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"learning_rat": 1}, "profiles.cpu.train.turbo.learning_rat: Extra inputs are not permitted"),
+        ({"learning_rate": "fast"}, "profiles.cpu.train.turbo.learning_rate: Input should be a valid number"),
         ({"learning_rate": 0}, "learning_rate: Input should be greater than 0 (found 0)"),
         ({"learning_rate": float("nan")}, "learning_rate: Input should be"),
         ({"learning_rate": float("inf")}, "learning_rate: Input should be a finite number"),
@@ -75,21 +105,19 @@ def test_a_wrong_setting_is_named_with_what_is_allowed(
     assert told in str(error.value)
 
 
-@pytest.mark.parametrize("key", TRAIN)
+@pytest.mark.parametrize("key", document()["profiles"]["cpu"]["train"]["turbo"])
 def test_no_key_may_be_left_out(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    document = {
-        "profile": "p",
-        "profiles": {"p": {"train": {name: value for name, value in TRAIN.items() if name != key}}},
-    }
-    write(tmp_path, monkeypatch, yaml.safe_dump(document))
-    with pytest.raises(SettingError, match=f"train.{key}: Field required"):
-        params.load(params.Train, "train")
+    whole = document()
+    del whole["profiles"]["cpu"]["train"]["turbo"][key]
+    write(tmp_path, monkeypatch, yaml.safe_dump(whole))
+    with pytest.raises(SettingError, match=f"profiles.cpu.train.turbo.{key}: Field required"):
+        params.load(params.Base, "base")
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("profile: p\nprofiles: {p: {}}\n", "profiles.p.train is missing"),
+        ("profile: p\nprofiles: {p: {}}\n", "profiles.p.base: Field required"),
         ("profile: q\nprofiles: {p: {}}\n", r"profile: 'q' is not one of \['p'\]"),
         ("profiles: {p: {}}\n", "profile: None is not one of"),
         ("- a list\n", "must be a mapping"),

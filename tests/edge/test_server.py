@@ -110,7 +110,7 @@ def test_an_engine_that_ends_while_it_is_asked_is_named(tmp_path: Path) -> None:
             pytest.raises(
                 ServerError, match="the engine ended while it was asked; every answer so far is stored: run again"
             ),
-            server.engine(front, port, {}, 30, log),
+            server.engine(front, port, {"PYTHONPATH": str(ROOT)}, 30, log),
         ):
             os.kill(int((tmp_path / "pids").read_text().split()[0]), signal.SIGKILL)
             time.sleep(2)
