@@ -5,41 +5,69 @@ python -m stages.sample teach --effort medium --problems data/problems.parquet -
 python -m stages.sample exam --student turbo --benchmarks data/benchmarks.parquet --model models/turbo \
     --output data/exams/turbo
 python -m stages.sample baselines --benchmarks data/benchmarks.parquet --base models/base --output data/exams/baselines
+
+With `--preview 20` a verb asks one sample of 20 problems, shows prompts, answers and the projected time, and ends.
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
-from stages.core import queries
-from stages.edge import cli, endpoints, params, store, tables, track
+from stages.core import adaptive, queries
+from stages.edge import backlog, cli, endpoints, params, preview, store, tables, track
 from stages.edge.endpoints import Served
 from stages.edge.errors import ServerError
 from stages.edge.progress import Progress
 from stages.edge.sampler import Request, Sampler
 
+PROBLEMS_AT_ONCE = 2_000
+"""Problems whose answers are in memory together when the traces are written."""
+
 
 class Job(NamedTuple):
-    """Queries that share a model and its sampling fields; `name` and `effort` are their columns in the traces."""
+    """Problems that are asked in one way of one model; `name` and `effort` are their columns in the traces."""
 
     name: str
     effort: str | None
+    part: str
+    problems: pl.DataFrame
+    asking: queries.Asking
     request: Request
-    asked: list[queries.Query]
+    rule: adaptive.Rule | None
+
+    @property
+    def num_queries(self) -> int:
+        """Queries of all problems together."""
+        return self.problems.height * self.asking.num_samples
+
+    def queries(self) -> Iterator[list[queries.Query]]:
+        """All queries that each problem may get."""
+        return queries.queries(self.problems, self.asking)
+
+
+Work = list[tuple[Served, list[Job]]]
+Failures = dict[str, queries.Answer]
 
 
 def teach(args: argparse.Namespace) -> None:
-    """The teacher's answers to every problem at one effort."""
-    model = params.load(params.Model, "teach.model")
+    """The teachers' answers to every problem at one effort."""
+    models = params.load(list[params.TeacherModel], "teach.models")
     effort = params.load(params.Teach, f"teach.{args.effort}")
     problems = tables.read(args.problems, queries.PROBLEMS_IN)
-    served = endpoints.from_settings("teacher", model, args.base)
-    job = _job("teacher", args.effort, served, problems, effort, effort.sampling, effort.num_samples)
-    settings = {"model": model.model_dump(), **effort.model_dump()}
-    _sample(f"teach@{args.effort}", settings, [(served, [job])], args.output)
+    rule = None
+    if effort.adaptive:
+        rule = adaptive.Rule(most=effort.num_samples, **effort.adaptive.model_dump())
+    work = []
+    for model in models:
+        served = endpoints.from_settings("teacher", model.label, model, args.base)
+        job = _job(model.label, args.effort, args.effort, served, problems, effort, effort.sampling, effort.num_samples)
+        work.append((served, [job._replace(rule=rule)]))
+    settings = {"models": [model.model_dump() for model in models], **effort.model_dump()}
+    _sample(f"teach@{args.effort}", settings, work, args)
 
 
 def exam(args: argparse.Namespace) -> None:
@@ -50,11 +78,10 @@ def exam(args: argparse.Namespace) -> None:
     changed = {key: value for key, value in override if value is not None}
     sampling = protocol.sampling.model_copy(update=changed)
     exams = tables.read(args.benchmarks, queries.BENCHMARKS_IN)
-    served = endpoints.from_folder(args.student, args.model, protocol.dtype, None, protocol.reasoning_parser)
-    job = _job(args.student, None, served, exams, prompt, sampling, protocol.num_samples)
-    _sample(
-        f"exam@{args.student}", protocol.model_dump() | prompt.model_dump() | changed, [(served, [job])], args.output
-    )
+    served = endpoints.from_folder("student", args.student, args.model, protocol.dtype, None, protocol.reasoning_parser)
+    job = _job(args.student, None, "exam", served, exams, prompt, sampling, protocol.num_samples)
+    settings = protocol.model_dump() | prompt.model_dump() | changed
+    _sample(f"exam@{args.student}", settings, [(served, [job])], args)
 
 
 def baselines(args: argparse.Namespace) -> None:
@@ -65,84 +92,148 @@ def baselines(args: argparse.Namespace) -> None:
     exams = tables.read(args.benchmarks, queries.BENCHMARKS_IN)
     work = []
     for baseline in listed:
-        served = endpoints.from_settings(baseline.name, baseline.model, args.base)
+        served = endpoints.from_settings("baseline", baseline.name, baseline.model, args.base)
         prompts: list[tuple[str | None, params.Teach | params.Prompt]] = [
             (effort, params.load(params.Teach, f"teach.{effort}")) for effort in baseline.efforts
         ]
         jobs = [
-            _job(baseline.name, effort, served, exams, each, protocol.sampling, protocol.num_samples)
+            _job(
+                baseline.name, effort, f"exam-{effort or 'plain'}", served, exams, each,
+                protocol.sampling, protocol.num_samples,
+            )
             for effort, each in prompts or [(None, prompt)]
-        ]
+        ]  # fmt: skip
         work.append((served, jobs))
     settings = {
         "protocol": protocol.model_dump(),
         "prompt": prompt.model_dump(),
         "baselines": [each.name for each in listed],
     }
-    _sample("baselines", settings, work, args.output)
+    _sample("baselines", settings, work, args)
 
 
 def _job(
     name: str,
     effort: str | None,
+    part: str,
     served: Served,
     problems: pl.DataFrame,
     prompt: params.Teach | params.Prompt,
     sampling: params.Sampling,
     num_samples: int,
 ) -> Job:
-    reasoning_effort = prompt.reasoning_effort if isinstance(prompt, params.Teach) else None
-    shots = prompt.examples if isinstance(prompt, params.Teach) else []
-    fields = {**sampling.model_dump(), "reasoning_effort": reasoning_effort}
-    asked = queries.queries(
-        problems.sort("benchmark", "problem_id") if "benchmark" in problems.columns else problems.sort("problem_id"),
+    teach = prompt if isinstance(prompt, params.Teach) else None
+    reasoning_effort = teach.reasoning_effort if teach else None
+    asking = queries.Asking(
         identity=served.identity,
-        sampling=fields,
+        sampling={**sampling.model_dump(), "reasoning_effort": reasoning_effort, **served.extra_body},
         effort=effort,
         num_samples=num_samples,
         system=prompt.system,
         suffix=prompt.suffix,
-        examples=[queries.Example(shot.topic, shot.prompt, shot.response) for shot in shots],
+        examples=[queries.Example(shot.topic, shot.prompt, shot.response) for shot in teach.examples] if teach else [],
     )
-    return Job(name, effort, Request(served.name, sampling.model_dump(), reasoning_effort), list(asked))
+    by = ["benchmark", "problem_id"] if "benchmark" in problems.columns else ["problem_id"]
+    request = Request(served.name, sampling.model_dump(), reasoning_effort, served.extra_body)
+    return Job(name, effort, part, problems.sort(by), asking, request, None)
 
 
-def _sample(stage: str, settings: Mapping[str, object], work: Sequence[tuple[Served, list[Job]]], output: Path) -> None:
+def _sample(stage: str, settings: Mapping[str, object], work: Work, args: argparse.Namespace) -> None:
     """Ask what the store does not hold yet and write the traces of all jobs."""
     runtime = params.load(params.Runtime, "runtime")
-    with track.stage(stage, settings) as run:
-        parts = [pl.DataFrame(schema=queries.TRACES)]
-        for served, jobs in work:
-            with store.opened(served.name.replace("/", "_")) as answers:
-                _ask(served, jobs, answers, runtime, run)
-                for job in jobs:
-                    stored = answers.get(query.key for query in job.asked)
-                    parts.append(queries.traces(job.asked, stored, job.name, job.effort))
-        found = pl.concat(parts)
-        tables.write(found, output, queries.TRACES, queries.TRACES_KEY)
-        counts = found["status"].value_counts().iter_rows()
-        run.metrics({"num_traces": found.height, **{f"num_{status}": count for status, count in counts}})
-
-
-def _ask(served: Served, jobs: list[Job], answers: store.Store, runtime: params.Runtime, run: track.Run) -> None:
-    known = answers.known(query.key for job in jobs for query in job.asked)
-    missing = [[query for query in job.asked if query.key not in known] for job in jobs]
-    if not any(missing):
-        for job in jobs:
-            _progress(job, [], run)
+    if args.preview:
+        _preview(work, runtime, args.preview)
         return
-    with endpoints.serving(served, runtime) as urls:
-        for job, asked in zip(jobs, missing, strict=True):
-            progress = _progress(job, asked, run)
-            failed = Sampler(urls, job.request, answers, runtime, progress).ask(asked)
-            progress.show()
-            if failed > runtime.max_failed_share * len(job.asked):
-                raise ServerError(f"{failed} of {len(job.asked)} queries failed; the others are stored: run again")
+    with track.stage(stage, settings) as run:
+        failures: Failures = {}
+        for served, jobs in work:
+            failures |= _ask(served, jobs, runtime, run)
+        counts: Counter[str] = Counter()
+        traces = _counted(_traces(work, failures), counts)
+        tables.write_sorted(traces, args.output, queries.TRACES, queries.TRACES_KEY)
+        run.metrics(counts)
 
 
-def _progress(job: Job, asked: Sequence[queries.Query], run: track.Run) -> Progress:
-    label = job.name + (f", effort {job.effort}" if job.effort else "")
-    return Progress(label, len(job.asked), len(job.asked) - len(asked), run.metrics)
+def _ask(served: Served, jobs: list[Job], runtime: params.Runtime, run: track.Run) -> Failures:
+    """Ask the jobs of one model. No engine is started for one of which everything is stored."""
+    failures: Failures = {}
+    with endpoints.Lazy(served, runtime) as serving:
+        for job in jobs:
+            with store.opened(served.collection, job.part) as answers:
+                label = job.name + (f", effort {job.effort}" if job.effort else "")
+                progress = Progress(label, job.num_queries, run.metrics)
+                missing = backlog.Peeked(_backlog(job, answers, progress))
+                if missing:
+                    progress.start()
+                    there = serving.start()
+                    if job.num_queries >= preview.LONG_RUN:
+                        preview.show(job.request, next(job.queries()), there.endpoints, job.num_queries)
+                    sampler = Sampler(there.endpoints, job.request, answers, runtime, progress, there.revive)
+                    failed = sampler.ask(missing)
+                    if len(failed) > runtime.max_failed_share * job.num_queries:
+                        raise ServerError(
+                            f"{len(failed)} of {job.num_queries} queries failed (such as: "
+                            f"{next(iter(failed.values())).reason}); the others are stored: run again"
+                        )
+                    failures |= failed
+                progress.show()
+    return failures
+
+
+def _backlog(job: Job, answers: store.Store, progress: Progress) -> backlog.Backlog:
+    if job.rule:
+        return backlog.Adaptive(job.queries(), answers, progress, job.rule)
+    return backlog.Fixed(job.queries(), answers, progress)
+
+
+def _preview(work: Work, runtime: params.Runtime, num_rows: int) -> None:
+    for served, jobs in work:
+        with endpoints.Lazy(served, runtime) as serving:
+            for job in jobs:
+                step = max(1, job.problems.height // num_rows)
+                some = queries.queries(job.problems.gather_every(step).head(num_rows), job.asking)
+                there = serving.start()
+                preview.show(job.request, [each[0] for each in some], there.endpoints, job.num_queries)
+
+
+def _traces(work: Work, failures: Failures) -> Iterator[pl.DataFrame]:
+    """The traces of all jobs in the order of their key, a few thousand problems at a time."""
+    yield pl.DataFrame(schema=queries.TRACES)
+    jobs = [(served, job) for served, jobs in work for job in jobs]
+    for served, job in sorted(jobs, key=lambda pair: (pair[1].name, pair[1].effort or "")):
+        with store.opened(served.collection, job.part) as answers:
+            for start in range(0, job.problems.height, PROBLEMS_AT_ONCE):
+                some = queries.queries(job.problems.slice(start, PROBLEMS_AT_ONCE), job.asking)
+                yield _some_traces(job, list(some), answers, failures)
+
+
+def _some_traces(
+    job: Job, problems: Sequence[list[queries.Query]], answers: store.Store, failures: Failures
+) -> pl.DataFrame:
+    stored = answers.get([query.key for asked in problems for query in asked])
+    kept: list[queries.Query] = []
+    stopped: list[str] = []
+    for asked in problems:
+        num_drawn, why = len(asked), "fixed"
+        if job.rule:
+            found = {query.sample: stored[query.key] for query in asked if query.key in stored}
+            num_drawn, why = adaptive.drawn(backlog.contents(asked, found), job.rule)
+        kept += asked[:num_drawn]
+        stopped += [why] * num_drawn
+    return queries.traces(kept, failures | stored, job.name, job.effort, stopped)
+
+
+def _counted(traces: Iterator[pl.DataFrame], counts: Counter[str]) -> Iterator[pl.DataFrame]:
+    """Pass the tables on and count their rows and tokens."""
+    for table in traces:
+        counts["num_traces"] += table.height
+        counts["num_tokens"] += int(table["completion_tokens"].sum())
+        for status, number in table["status"].value_counts().iter_rows():
+            counts[f"num_{status}"] += number
+        problems = table.unique(["model", "problem_id", "benchmark"])
+        for why, number in problems["stopped"].value_counts().iter_rows():
+            counts[f"num_problems_{why}"] += number
+        yield table
 
 
 def main() -> None:
@@ -158,6 +249,7 @@ def main() -> None:
         command.set_defaults(verb=verb)
         for option in (*options, "output"):
             command.add_argument(f"--{option}", type=str if option in ("effort", "student") else Path, required=True)
+        command.add_argument("--preview", type=int, metavar="ROWS", help="only show ROWS prompts and answers")
     args = parser.parse_args()
     args.verb(args)
 

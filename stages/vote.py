@@ -27,7 +27,7 @@ def main() -> None:
     runtime = params.load(params.Runtime, "runtime")
     with track.stage(f"vote@{args.effort}", settings.model_dump()) as run:
         problems = tables.read(args.problems, labels.PROBLEMS_IN)
-        answers = _answers(args.traces, None if settings.pool_efforts else args.effort)
+        answers = _answers(args.traces, None if settings.pool_efforts else args.effort, settings.models)
         if strangers := set(answers["problem_id"]) - set(problems["problem_id"]):
             raise InputError(
                 f"{args.traces}: {len(strangers)} problems with traces do not stand in {args.problems}, such as "
@@ -55,11 +55,13 @@ def main() -> None:
         run.metrics(metrics)
 
 
-def _answers(path: Path, effort: str | None) -> pl.DataFrame:
-    """The answer of every trace that came back, at one effort or at all."""
+def _answers(path: Path, effort: str | None, models: list[str] | None) -> pl.DataFrame:
+    """The answer of every trace that came back, at one effort or at all, of some teachers or of all."""
     traces = tables.read(path, judging.TRACES_IN)
     if effort is not None:
         traces = traces.filter(pl.col("effort") == effort)
+    if models is not None:
+        traces = traces.filter(pl.col("model").is_in(models))
     came_back = traces.filter(~pl.col("status").is_in(["refused", "failed"]))
     found = [judging.answer_of(content) for content in came_back["content"]]
     return came_back.select("problem_id", answer=pl.Series(found, dtype=pl.String))

@@ -24,6 +24,15 @@ class Reply(NamedTuple):
     """Close the connection without an answer."""
     seconds: float = 0.0
     """Wait as long before answering."""
+    headers: tuple[tuple[str, str], ...] = ()
+    model: str | None = None
+    """Answer under another name than the one asked for."""
+    half: bool = False
+    """Close the connection in the middle of the body."""
+    choices: int | None = None
+    """As many choices, whatever was asked for."""
+    prompt_ids: tuple[int, ...] | None = None
+    """Tokens of the prompt, told to who asks for token ids."""
 
 
 class ScriptedServer:
@@ -34,9 +43,16 @@ class ScriptedServer:
         models: Sequence[str] | Callable[[], Sequence[str]],
         reply: Callable[[dict[str, Any]], Reply],
         key: str | None = None,
+        metrics: bool = True,
     ) -> None:
-        """`models` is what /v1/models lists, asked anew each time where it is a function; `key` is the one accepted."""
+        """`models` is what /v1/models lists, asked anew each time where it is a function; `key` is the one accepted.
+
+        With `metrics` the server counts its tokens at /metrics, as vLLM does; without, it streams when asked to. `reply`
+        gets the body, with the number of the choice as `choice` where several are asked for.
+        """
         self.requests: list[dict[str, Any]] = []
+        self.num_tokens = 0
+        self._metrics = metrics
         self.most_in_flight = 0
         self._in_flight = 0
         self._models, self._reply, self._key = models, reply, key
@@ -49,6 +65,10 @@ class ScriptedServer:
             def do_GET(self) -> None:
                 if owner._refused(self):
                     return
+                if self.path == "/metrics":
+                    text = f'vllm:generation_tokens_total{{model_name="m"}} {owner.num_tokens}\n'
+                    owner._send_bytes(self, 200 if owner._metrics else 404, text.encode() if owner._metrics else b"")
+                    return
                 models = owner._models() if callable(owner._models) else owner._models
                 owner._send(self, 200, {"object": "list", "data": [{"id": name, "object": "model"} for name in models]})
 
@@ -60,7 +80,13 @@ class ScriptedServer:
             def log_message(self, format: str, *args: object) -> None:
                 """Say nothing on stderr."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 128
+
+            def handle_error(self, request: object, client_address: object) -> None:
+                """Say nothing of clients that were killed."""
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
 
@@ -88,7 +114,9 @@ class ScriptedServer:
             self._in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self._in_flight)
         try:
-            reply = self._reply(body)
+            number = body.get("n", 1)
+            found = [self._reply({**body, "choice": place} if number > 1 else body) for place in range(number)]
+            reply = found[0]
             time.sleep(reply.seconds)
         finally:
             with self._turn:
@@ -97,41 +125,95 @@ class ScriptedServer:
             handler.close_connection = True
             handler.connection.close()
         elif reply.raw is not None:
-            self._send_bytes(handler, reply.status, reply.raw)
+            self._send_bytes(handler, reply.status, reply.raw, reply.headers)
         elif reply.status >= 400:
-            self._send(handler, reply.status, {"error": {"message": reply.content, "type": "server_error"}})
+            error = {"error": {"message": reply.content, "type": "server_error"}}
+            self._send_bytes(handler, reply.status, json.dumps(error).encode(), reply.headers)
+        elif reply.half:
+            whole = json.dumps(completion(body, found)).encode()
+            handler.close_connection = True
+            self._send_bytes(handler, 200, whole[: len(whole) // 2], length=len(whole))
+        elif body.get("stream"):
+            self._stream(handler, body, found)
         else:
-            self._send(handler, 200, completion(body, reply))
+            with self._turn:
+                self.num_tokens += sum(each.completion_tokens for each in found)
+            self._send(handler, 200, completion(body, found))
+
+    def _stream(self, handler: BaseHTTPRequestHandler, body: dict[str, Any], found: Sequence[Reply]) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/event-stream")
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        handler.close_connection = True
+        whole = completion(body, found)
+        pieces = []
+        for choice in whole["choices"]:
+            said = choice["message"]
+            halves = [
+                {name: half}
+                for name, text in said.items()
+                if name != "role" and text is not None
+                for half in (text[: len(text) // 2], text[len(text) // 2 :])
+            ]
+            for delta in halves:
+                pieces.append({"choices": [{"index": choice["index"], "delta": delta, "finish_reason": None}]})
+            ended = {"index": choice["index"], "delta": {}, "finish_reason": choice["finish_reason"]}
+            pieces.append({"choices": [ended]})
+        pieces.append({"choices": [], "usage": whole["usage"]})
+        with contextlib.suppress(ConnectionError):
+            for piece in pieces:
+                event = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": whole["model"], **piece}
+                handler.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+                handler.wfile.flush()
+            handler.wfile.write(b"data: [DONE]\n\n")
 
     def _send(self, handler: BaseHTTPRequestHandler, status: int, document: dict[str, Any]) -> None:
         self._send_bytes(handler, status, json.dumps(document).encode())
 
-    def _send_bytes(self, handler: BaseHTTPRequestHandler, status: int, body: bytes) -> None:
+    def _send_bytes(
+        self,
+        handler: BaseHTTPRequestHandler,
+        status: int,
+        body: bytes,
+        headers: Sequence[tuple[str, str]] = (),
+        length: int | None = None,
+    ) -> None:
         with contextlib.suppress(ConnectionError):  # the client may have lost patience, as tests want it to
-            self._write(handler, status, body)
+            handler.send_response(status)
+            handler.send_header("Content-Type", "application/json")
+            handler.send_header("Content-Length", str(len(body) if length is None else length))
+            for name, value in headers:
+                handler.send_header(name, value)
+            handler.end_headers()
+            handler.wfile.write(body)
 
-    def _write(self, handler: BaseHTTPRequestHandler, status: int, body: bytes) -> None:
-        handler.send_response(status)
-        handler.send_header("Content-Type", "application/json")
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
 
-
-def completion(body: dict[str, Any], reply: Reply) -> dict[str, Any]:
-    """A chat completion as vLLM writes it."""
-    message = {"role": "assistant", "content": reply.content, "reasoning": reply.reasoning}
-    usage = {
-        "prompt_tokens": reply.prompt_tokens,
-        "completion_tokens": reply.completion_tokens,
-        "total_tokens": reply.prompt_tokens + reply.completion_tokens,
-    }
-    choice = {"index": 0, "message": message, "finish_reason": reply.finish_reason, "logprobs": None}
+def completion(body: dict[str, Any], found: Sequence[Reply]) -> dict[str, Any]:
+    """A chat completion as vLLM writes it, with a choice for each reply."""
+    many = found if found[0].choices is None else [found[0]] * found[0].choices
+    choices = [
+        {
+            "index": place,
+            "message": {"role": "assistant", "content": reply.content, "reasoning": reply.reasoning},
+            "finish_reason": reply.finish_reason,
+            "logprobs": None,
+            **({"token_ids": [0] * reply.completion_tokens} if body.get("return_token_ids") else {}),
+        }
+        for place, reply in enumerate(many)
+    ]
+    made = sum(reply.completion_tokens for reply in many)
+    prompt = {"prompt_token_ids": list(found[0].prompt_ids)} if found[0].prompt_ids else {}
     return {
+        **(prompt if body.get("return_token_ids") else {}),
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "created": 0,
-        "model": body["model"],
-        "choices": [choice],
-        "usage": usage,
+        "model": found[0].model or body["model"],
+        "choices": choices,
+        "usage": {
+            "prompt_tokens": found[0].prompt_tokens,
+            "completion_tokens": made,
+            "total_tokens": found[0].prompt_tokens + made,
+        },
     }

@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 from stages.edge import params
 
 ROOT = Path(__file__).parents[1]
-PURE_LIBRARIES = {"numpy", "polars", "sympy", "math_verify", "latex2sympy2_extended"}
+PURE_LIBRARIES = {"numpy", "polars", "sympy", "math_verify", "latex2sympy2_extended", "openai_harmony"}
 EFFECTS = {
     *("asyncio", "ctypes", "datetime", "fcntl", "glob", "http", "importlib", "io", "logging", "multiprocessing", "os"),
     *("pathlib", "pickle", "resource", "secrets", "shutil", "signal", "socket", "sqlite3", "subprocess", "sys"),
@@ -239,7 +239,7 @@ def test_every_section_forbids_unknown_keys_and_is_frozen() -> None:
 SECTIONS: dict[str, Any] = {
     "base": params.Base,
     "collect": params.Collect,
-    "teach.model": params.Model,
+    "teach.models": list[params.TeacherModel],
     "teach.medium": params.Teach,
     "teach.high": params.Teach,
     "vote": params.Vote,

@@ -194,7 +194,7 @@ def write_problems(folder: Path) -> None:
 
 
 def test_a_server_that_is_not_there_is_named(folder: Path, model: Path) -> None:
-    copy_project(folder, cpu(lambda p: p["teach"]["model"].update(name="some/model")))
+    copy_project(folder, cpu(lambda p: p["teach"]["models"][0].update(name="some/model")))
     write_problems(folder)
     url = f"http://127.0.0.1:{server.free_port()}/v1"
     told = sentence(run(folder, *TEACH, OPENAI_BASE_URL=url))
@@ -202,7 +202,7 @@ def test_a_server_that_is_not_there_is_named(folder: Path, model: Path) -> None:
 
 
 def test_a_wrong_key_is_told_and_what_was_answered_before_is_kept(folder: Path) -> None:
-    copy_project(folder, cpu(lambda p: p["teach"]["model"].update(name="some/model")))
+    copy_project(folder, cpu(lambda p: p["teach"]["models"][0].update(name="some/model")))
     write_problems(folder)
     with ScriptedServer(["some/model"], lambda body: Reply("\\boxed{2}"), key="right") as endpoint:
         told = sentence(run(folder, *TEACH, OPENAI_BASE_URL=endpoint.url, OPENAI_API_KEY="wrong"))

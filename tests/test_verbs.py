@@ -155,7 +155,7 @@ def write_params(folder: Path, change: Callable[[dict[str, Any]], object]) -> No
 def trace(model: str, effort: str | None, benchmark: str | None, prompt: str, sample: int) -> dict[str, object]:
     return {
         "model": model, "effort": effort, "benchmark": benchmark, "problem_id": problems.problem_id(prompt),
-        "sample": sample, "query_key": "k", "prompt_tokens": 5, "completion_tokens": 7,
+        "sample": sample, "query_key": "k", "prompt_tokens": 5, "completion_tokens": 7, "stopped": "fixed", "reason": None,
         "reasoning": None, "content": None, "status": "stop",
     }  # fmt: skip
 

@@ -6,12 +6,15 @@ reused exactly when asking again would be the same question, and never otherwise
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import polars as pl
 
 STATUSES = ("stop", "length", "refused", "failed")
+STOPS = ("fixed", "settled", "hopeless", "exhausted")
+"""Why no more samples of a problem were drawn; see `adaptive`. `fixed`: every problem gets the same number."""
 TRACES = pl.Schema(
     {
         "model": pl.String(),
@@ -25,6 +28,8 @@ TRACES = pl.Schema(
         "status": pl.Enum(STATUSES),
         "prompt_tokens": pl.Int32(),
         "completion_tokens": pl.Int32(),
+        "stopped": pl.Enum(STOPS),
+        "reason": pl.String(),
     }
 )
 TRACES_KEY = ["model", "effort", "benchmark", "problem_id", "sample"]
@@ -101,35 +106,72 @@ def query_key(
 
     The number of samples is deliberately not part of it: raising it from 4 to 8 asks only for the new four.
     """
-    whole = {
-        "identity": dict(identity),
-        "messages": list(messages),
-        "sampling": dict(sampling),
-        "effort": effort,
-        "sample": sample,
-    }
-    text = json.dumps(whole, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _keys(identity, messages, sampling, effort)(sample)
 
 
-def queries(
-    problems: pl.DataFrame,
-    *,
-    identity: Mapping[str, object],
-    sampling: Mapping[str, object],
-    effort: str | None,
-    num_samples: int,
-    system: str | None,
-    suffix: str | None,
-    examples: Sequence[Example],
-) -> Iterator[Query]:
-    """All queries for a table of problems (or of benchmarks), in the order of its rows, then by sample."""
+def _keys(
+    identity: Mapping[str, object], messages: Sequence[Message], sampling: Mapping[str, object], effort: str | None
+) -> Callable[[int], str]:
+    """From a sample's index to its key; what all samples of a problem share is hashed once.
+
+    The hashed text is one JSON object with its keys in alphabetical order, among which `sample` comes last but one.
+    """
+    head = _json({"effort": effort, "identity": dict(identity), "messages": list(messages)})[:-1]
+    begun = hashlib.sha256(f'{head},"sample":'.encode())
+    tail = f',"sampling":{_json(dict(sampling))}}}'
+
+    def key(sample: int) -> str:
+        whole = begun.copy()
+        whole.update(f"{sample}{tail}".encode())
+        return whole.hexdigest()
+
+    return key
+
+
+def _json(document: Mapping[str, object]) -> str:
+    return json.dumps(document, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+
+
+class Asking(NamedTuple):
+    """How every problem of a table is asked: what its queries share."""
+
+    identity: Mapping[str, object]
+    sampling: Mapping[str, object]
+    effort: str | None
+    num_samples: int
+    system: str | None
+    suffix: str | None
+    examples: Sequence[Example]
+
+
+def queries(problems: pl.DataFrame, asking: Asking) -> Iterator[list[Query]]:
+    """The queries of each row of a table of problems (or of benchmarks), by sample."""
     has_benchmark = "benchmark" in problems.columns
-    for row in problems.iter_rows(named=True):
-        messages = render(row["prompt"], row["topic"], system, suffix, examples)
-        for sample in range(num_samples):
-            key = query_key(identity, messages, sampling, effort, sample)
-            yield Query(key, row["benchmark"] if has_benchmark else None, row["problem_id"], sample, messages)
+    columns = ["problem_id", "topic", "prompt", *(["benchmark"] if has_benchmark else [])]
+    for problem_id, topic, prompt, *benchmark in problems.select(columns).iter_rows():
+        messages = render(prompt, topic, asking.system, asking.suffix, asking.examples)
+        key = _keys(asking.identity, messages, asking.sampling, asking.effort)
+        exam = benchmark[0] if has_benchmark else None
+        yield [Query(key(sample), exam, problem_id, sample, messages) for sample in range(asking.num_samples)]
+
+
+_MARK = "\uffff"
+"""A code point that is no character, so that no text has it but by accident."""
+
+
+def escape_surrogates(text: str) -> str:
+    """The text with each half of a surrogate pair written as U+FFFF and its four hex digits: no table can hold one.
+
+    Halves that belong together are joined first. `unescape_surrogates` undoes it, for any text: a U+FFFF that stood
+    there is written the same way.
+    """
+    joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    return re.sub(f"[\ud800-\udfff{_MARK}]", lambda found: f"{_MARK}{ord(found[0]):04x}", joined)
+
+
+def unescape_surrogates(text: str) -> str:
+    """The text that `escape_surrogates` was given (with pairs joined)."""
+    return re.sub(f"{_MARK}([0-9a-f]{{4}})", lambda found: chr(int(found[1], 16)), text)
 
 
 def split_reasoning(content: str | None, reasoning: str | None) -> tuple[str | None, str | None]:
@@ -143,13 +185,21 @@ def split_reasoning(content: str | None, reasoning: str | None) -> tuple[str | N
     return (rest.strip() if closed else None), thought.strip()
 
 
-def traces(asked: Sequence[Query], answers: Mapping[str, Answer], model: str, effort: str | None) -> pl.DataFrame:
-    """The traces table, one row a query; a query without an answer has status `failed`."""
-    missing = Answer("failed", None, None, None, None, None)
+def traces(
+    asked: Sequence[Query], answers: Mapping[str, Answer], model: str, effort: str | None, stopped: Sequence[str]
+) -> pl.DataFrame:
+    """The traces table, one row a query; a query without an answer has status `failed`.
+
+    `stopped` has for each query why no more samples of its problem were drawn.
+    """
+    missing = Answer("failed", None, None, None, None, "never answered")
     rows = []
-    for query in asked:
+    for query, why in zip(asked, stopped, strict=True):
         answer = answers.get(query.key, missing)
         content, reasoning = split_reasoning(answer.content, answer.reasoning)
+        texts = [None if text is None else escape_surrogates(text) for text in (reasoning, content)]
         question = (model, effort, query.benchmark, query.problem_id, query.sample, query.key)
-        rows.append((*question, reasoning, content, answer.status, answer.prompt_tokens, answer.completion_tokens))
+        rows.append(
+            (*question, *texts, answer.status, answer.prompt_tokens, answer.completion_tokens, why, answer.reason)
+        )
     return pl.DataFrame(rows, schema=TRACES, orient="row")

@@ -5,7 +5,6 @@
 
 import contextlib
 import csv
-import fcntl
 import json
 import os
 import resource
@@ -17,9 +16,10 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from stages.edge import claims
 from stages.edge.errors import PipelineError
+from stages.edge.guard import die_with_parent
 from stages.edge.paths import project_root
-from stages.edge.server import die_with_parent
 
 LOG = Path(".cache") / "stages.jsonl"
 KIB_PER_GIB = 1024**2
@@ -59,17 +59,10 @@ def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
 @contextlib.contextmanager
 def _claimed(name: str) -> Iterator[None]:
     """One process per stage and working tree: a second one waits for the first to end."""
-    folder = Path(".cache") / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
     if os.environ.get("RANK", "0") != "0":  # torchrun starts a stage many times; its first process holds the claim
         yield
         return
-    with (folder / f"{name.replace('/', '_')}.lock").open("w") as claim:
-        try:
-            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another process that runs {name}", file=sys.stderr, flush=True)
-            fcntl.flock(claim, fcntl.LOCK_EX)
+    with claims.held(Path(".cache") / "locks" / f"{name.replace('/', '_')}.lock", f"runs {name}"):
         yield
 
 

@@ -2,73 +2,126 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import openai
 
 from stages.edge import server, weights
 from stages.edge.errors import ServerError
-from stages.edge.params import Model, Runtime
+from stages.edge.params import Model, Role, Runtime
 from stages.edge.paths import project_root
+from stages.edge.pool import Endpoint
 
 SECONDS_TO_LIST_MODELS = 30.0
 
+Limit = int | Literal["auto"]
+
 
 class Served(NamedTuple):
-    """A model to be asked: the name a server lists, what `vllm serve` loads, its identity and its flags."""
+    """A model to be asked: its role, the name a server lists, what `vllm serve` loads, its identity and its flags."""
 
+    role: Role
     name: str
     source: str
     identity: dict[str, str | None]
     flags: dict[str, str | None]
+    extra_body: dict[str, Any]
+
+    @property
+    def collection(self) -> str:
+        """Name of its answers in the store."""
+        return self.name.replace("/", "_")
 
 
-def from_folder(role: str, folder: Path, dtype: str, quantization: str | None, parser: str | None) -> Served:
-    """The weights in `folder`, identified by their content."""
+def from_folder(
+    role: Role, label: str, folder: Path, dtype: str, quantization: str | None, parser: str | None
+) -> Served:
+    """The weights in `folder`, identified by their content; `label` begins the name that they are served by."""
     identified = weights.identity(folder)
     content = {"weights": identified, "dtype": dtype, "quantization": quantization}
-    return Served(
-        weights.served_name(role, identified), str(folder), content, _flags(dtype, quantization, parser, None)
-    )
+    name = weights.served_name(label, identified)
+    return Served(role, name, str(folder), content, _flags(dtype, quantization, parser, None), {})
 
 
-def from_settings(role: str, model: Model, base: Path) -> Served:
+def from_settings(role: Role, label: str, model: Model, base: Path) -> Served:
     """The model that params.yaml names: `base` for the weights in the folder `base`, otherwise a hub id."""
     if model.name == "base":
-        return from_folder(role, base, model.dtype, model.quantization, model.reasoning_parser)
+        served = from_folder(role, label, base, model.dtype, model.quantization, model.reasoning_parser)
+        return served._replace(extra_body=model.extra_body)
     content = {key: getattr(model, key) for key in ("name", "revision", "dtype", "quantization")}
     flags = _flags(model.dtype, model.quantization, model.reasoning_parser, model.revision)
-    return Served(model.name, model.name, content, flags)
+    return Served(role, model.name, model.name, content, flags, model.extra_body)
 
 
 def _flags(dtype: str, quantization: str | None, parser: str | None, revision: str | None) -> dict[str, str | None]:
     return {"dtype": dtype, "quantization": quantization, "reasoning-parser": parser, "revision": revision}
 
 
+class Serving(NamedTuple):
+    """The endpoints of a model, and what starts our own engines anew if they have died (None: they are not ours)."""
+
+    endpoints: list[Endpoint]
+    revive: Callable[[], bool] | None
+
+
+class Lazy:
+    """Serves a model from the first time that it is needed to the end of the `with` block: most runs ask nothing."""
+
+    def __init__(self, model: Served, runtime: Runtime) -> None:
+        """Nothing is started before `start`."""
+        self._model, self._runtime = model, runtime
+        self._stack = contextlib.ExitStack()
+        self._serving: Serving | None = None
+
+    def start(self) -> Serving:
+        """The endpoints, found or started the first time.
+
+        Raises:
+            ServerError: as `serving`.
+        """
+        if self._serving is None:
+            self._serving = self._stack.enter_context(serving(self._model, self._runtime))
+        return self._serving
+
+    def __enter__(self) -> "Lazy":
+        """Start nothing yet."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End what was started."""
+        self._stack.__exit__(*error)  # type: ignore[arg-type]
+
+
 @contextlib.contextmanager
-def serving(model: Served, runtime: Runtime) -> Iterator[list[str]]:
-    """Base URLs that serve `model`: those of the named servers that list it, else an engine of our own.
+def serving(model: Served, runtime: Runtime) -> Iterator[Serving]:
+    """Endpoints that serve `model`: those of the named servers that list it, else engines of our own.
 
     Raises:
         ServerError: a named server does not answer or refuses us, or our engine does not start.
     """
-    urls = [url for url in named(runtime.endpoints) if lists(url, model.name)]
-    if urls:
-        yield urls
+    there = [Endpoint(url, limit) for url, limit in named(runtime, model.role).items() if lists(url, model.name)]
+    if there:
+        yield Serving(there, None)
         return
-    port = server.free_port()
     log = project_root(Path.cwd()) / ".cache" / "logs" / f"{model.name.replace('/', '_')}.log"
-    serve = server.command(model.source, model.name, port, model.flags, runtime.engine.args)
-    with server.engine(serve, port, runtime.engine.env, runtime.engine.start_seconds, log) as url:
-        yield [url]
+    engines = server.replicas(model.source, model.name, model.flags, runtime.engine, log, None)
+    with server.running(engines):
+        endpoints = [Endpoint(engine.url, runtime.concurrency) for engine in engines]
+        yield Serving(endpoints, lambda: any([engine.revive() for engine in engines]))
 
 
-def named(configured: Sequence[str]) -> list[str]:
-    """Base URLs of the servers that are already there: `OPENAI_BASE_URL` (comma-separated), then the configured."""
+def named(runtime: Runtime, role: Role) -> dict[str, Limit]:
+    """Base URLs of servers that are already there, and how many requests each may have at once.
+
+    Those in `OPENAI_BASE_URL` (comma-separated), then those that `runtime.endpoints` has for the role, and for all.
+    """
     urls = [url.strip() for url in os.environ.get("OPENAI_BASE_URL", "").split(",")]
-    return [url for url in dict.fromkeys([*urls, *configured]) if url]
+    found: dict[str, Limit] = {url: runtime.concurrency for url in urls if url}
+    for each in [*runtime.endpoints.get(role, []), *runtime.endpoints.get("all", [])]:
+        found.setdefault(each.url, each.concurrency or runtime.concurrency)
+    return found
 
 
 def lists(url: str, model: str) -> bool:

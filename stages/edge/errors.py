@@ -19,3 +19,7 @@ class ServerError(PipelineError):
 
 class EmptyError(PipelineError):
     """A step that left nothing to go on with."""
+
+
+class ClaimLostError(PipelineError):
+    """Another process took over our work, because we could not tell in time that we are alive."""

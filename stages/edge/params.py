@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from importlib.metadata import version
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -17,6 +18,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
@@ -163,6 +165,15 @@ class Model(Section):
     quantization: str | None
     reasoning_parser: str | None
     """vLLM's parser that tells reasoning from content; null where the model does not reason apart."""
+    extra_body: dict[str, JsonValue]
+    """More fields of each request, such as `chat_template_kwargs`."""
+
+
+class TeacherModel(Model):
+    """One of the models that teach."""
+
+    label: str
+    """Its name in the traces."""
 
 
 class Shot(Section):
@@ -173,10 +184,25 @@ class Shot(Section):
     response: str
 
 
+class Adaptive(Section):
+    """When a problem gets no more samples (`core/adaptive.py`); `num_samples` is then the most that it may get."""
+
+    start: Count
+    """Samples of every problem."""
+    step: Count
+    """More samples in each further round."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    """Stop when the leading answer is more frequent than the second with this probability."""
+    hopeless_share: Share
+    """Give up when the leading answer has this share of all samples with a probability of only 1 - confidence."""
+
+
 class Teach(Section):
-    """How the teacher is asked at one effort."""
+    """How the teachers are asked at one effort."""
 
     num_samples: Count
+    adaptive: Adaptive | None
+    """null: every problem gets num_samples."""
     reasoning_effort: Literal["low", "medium", "high"] | None
     """Sent to models that have that switch; null elsewhere."""
     system: str | None
@@ -186,17 +212,17 @@ class Teach(Section):
 
 
 class Teacher(Section):
-    """The model that teaches; every other key is an effort, at which it is asked."""
+    """The models that teach, each with traces of its own; every other key is an effort, at which they are asked."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Teach]
 
-    model: Model
+    models: Annotated[list[TeacherModel], Field(min_length=1)]
 
     @property
-    def efforts(self) -> list[str]:
-        """Names of the efforts, sorted."""
-        return sorted(self.model_extra or {})
+    def by_effort(self) -> dict[str, Teach]:
+        """The efforts by name, sorted."""
+        return dict(sorted((self.model_extra or {}).items()))
 
 
 class Vote(Section):
@@ -209,6 +235,8 @@ class Vote(Section):
     min_votes: Count
     pool_efforts: bool
     """Count the traces of all efforts together instead of each effort's own."""
+    models: list[str] | None
+    """Labels of the teachers whose traces are counted; null: all."""
 
 
 class Symbolic(Section):
@@ -309,24 +337,50 @@ class Report(Section):
     seed: int
 
 
+Concurrency = Count | Literal["auto"]
+Role = Literal["teacher", "student", "baseline", "all"]
+
+
+class Endpoint(Section):
+    """A model server that is already there."""
+
+    url: str
+    """Base URL, with /v1."""
+    concurrency: Concurrency | None
+    """Requests in flight; null: as `runtime.concurrency`."""
+
+
 class Engine(Section):
     """The vLLM engine that a stage starts when no server has its model."""
 
     args: list[str]
     env: dict[str, str]
     start_seconds: Positive
+    tensor_parallel_size: Count
+    """GPUs that one engine is spread over."""
+    replicas: Count | None
+    """Engines side by side; null: as many as the visible GPUs hold. On a CPU there is one."""
 
 
 class Runtime(Section):
     """The machine. Read by the stages, never listed in dvc.yaml: moving to another machine reruns nothing."""
 
-    endpoints: list[str]
-    """Base URLs of OpenAI servers, besides those in OPENAI_BASE_URL."""
-    concurrency: Count
-    """Requests in flight per endpoint."""
+    endpoints: dict[Role, list[Endpoint]]
+    """OpenAI servers that are already there, besides those in OPENAI_BASE_URL, by who is asked there."""
+    concurrency: Concurrency
+    """Requests in flight per endpoint; `auto` finds the number."""
+    samples_per_request: Count
+    """Samples of one problem in a request (`n`), for servers without a prefix cache; 1 gives each its own seed."""
     request_seconds: Positive
+    """The longest that one request may take; less once it is known how fast the server is."""
+    stall_seconds: Positive | None
+    """A server that holds requests and makes no token for so long is left alone; null: it is waited for."""
+    give_up_seconds: Positive
+    """The stage stops when no server has answered for so long and all have failed."""
     max_attempts: Count
+    """Calls for one answer, before it counts as failed."""
     max_failed_share: Share
+    """The stage stops when more of its recent calls, or of all its queries, brought no answer."""
     engine: Engine
     num_workers: Count
     num_processes: Count
@@ -360,8 +414,17 @@ class Profile(Section):
         named = {f"curate.{stage}.mixture": list(each.mixture) for stage, each in self.curate.items()}
         named |= {f"baselines.{place}.efforts": each.efforts for place, each in enumerate(self.baselines)}
         for where, efforts in named.items():
-            if strangers := sorted(set(efforts) - set(self.teach.efforts)):
-                raise _disagreement(f"{where} names {strangers}; the efforts of teach are {self.teach.efforts}")
+            if strangers := sorted(set(efforts) - set(self.teach.by_effort)):
+                raise _disagreement(f"{where} names {strangers}; the efforts of teach are {list(self.teach.by_effort)}")
+        labels = [model.label for model in self.teach.models]
+        if len(set(labels)) < len(labels):
+            raise _disagreement(f"teach.models has the labels {labels}; each must have its own")
+        if strangers := sorted(set(self.vote.models or []) - set(labels)):
+            raise _disagreement(f"vote.models names {strangers}; the labels of teach.models are {labels}")
+        asked = {name: {**effort.model_dump(), "num_samples": 0} for name, effort in self.teach.by_effort.items()}
+        for one, other in combinations(asked, 2):
+            if asked[one] == asked[other]:
+                raise _disagreement(f"teach.{one} and teach.{other} are the same but for num_samples; make them differ")
         for stage in self.curate.keys() & self.train.keys():
             kept, trained = self.curate[stage].max_tokens, self.train[stage].max_length
             if kept > trained:

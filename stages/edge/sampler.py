@@ -1,34 +1,41 @@
 """Asking: many queries in flight to OpenAI servers, every answer stored, failures retried or told apart.
 
-Each answer goes to the store in small batches as it comes, so a kill loses at most the last uncommitted batch.
+One loop hands out work: what failed and has waited long enough, then what the backlog gives, each time to the endpoint
+that uses the smallest share of its limit. Each answer goes to the store in small batches as it comes, so a kill loses
+at most the last uncommitted batch.
 """
 
 import asyncio
-import json
+import heapq
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
+import httpx2
 import openai
 
 from stages.core.queries import Answer, Query
+from stages.edge import pool, replies
+from stages.edge.backlog import Backlog
 from stages.edge.endpoints import client_settings
 from stages.edge.errors import ServerError
 from stages.edge.params import Runtime
+from stages.edge.pool import Endpoint
 from stages.edge.progress import Progress
+from stages.edge.stalls import Watch
 from stages.edge.store import Store
 
 COMMIT_ROWS = 32
 COMMIT_SECONDS = 2.0
-ROUNDS_TO_GIVE_UP = 3
-"""A run stops when so many times the requests in flight have failed with no answer between: the server is gone."""
-LONGEST_BACKOFF = 60.0
-
-
-class _BadReplyError(Exception):
-    """A 200 whose body is no completion: worth another try."""
+FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 60.0
+RECENT_CALLS = 200
+CALLS_TO_JUDGE = 50
+SECONDS_TO_CONNECT = 30.0
+PROBE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -38,133 +45,283 @@ class Request:
     model: str
     sampling: Mapping[str, object]
     reasoning_effort: str | None
+    extra_body: Mapping[str, object]
 
-    def body(self, query: Query) -> dict[str, Any]:
-        """Arguments of `chat.completions.create`. vLLM's extra fields travel in `extra_body`."""
-        fields = dict(self.sampling)
-        named = {key: fields.pop(key) for key in ("temperature", "top_p", "max_tokens")}
-        body: dict[str, Any] = {"model": self.model, "messages": list(query.messages), "seed": query.seed, **named}
+    @property
+    def max_tokens(self) -> int:
+        """Limit of one answer."""
+        return int(str(self.sampling["max_tokens"]))
+
+    def body(self, queries: Sequence[Query]) -> dict[str, Any]:
+        """The JSON of a chat completion for samples of one problem, vLLM's extra fields among the others."""
+        first = queries[0]
+        body = {"model": self.model, "messages": first.messages, "seed": first.seed, **self.sampling, **self.extra_body}
         if self.reasoning_effort is not None:
             body["reasoning_effort"] = self.reasoning_effort
-        return {**body, "extra_body": fields}
+        if len(queries) > 1:
+            body["n"] = len(queries)
+            body["return_token_ids"] = True  # how many tokens each has; `usage` counts them together
+        return body
+
+
+@dataclass
+class _Work:
+    """Queries of one problem that travel in one request."""
+
+    queries: list[Query]
+    num_failures: int = 0
+
+
+def client(url: str) -> openai.AsyncOpenAI:
+    """A client on aiohttp, which costs half of what httpx does; without limits of its own but on connecting."""
+    timeout = openai.Timeout(None, connect=SECONDS_TO_CONNECT)
+    http = openai.DefaultAioHttpClient(timeout=timeout, limits=httpx2.Limits(max_connections=None))
+    return openai.AsyncOpenAI(**{**client_settings(url, 0.0), "timeout": timeout, "http_client": http})
+
+
+async def complete(client: openai.AsyncOpenAI, body: Mapping[str, Any]) -> bytes:
+    """The body of a chat completion. The client's typed method costs twice the CPU, all of it on looking at types."""
+    reply = await client.post("/chat/completions", cast_to=httpx2.Response, body=body)
+    return bytes(reply.content)
 
 
 class Sampler:
-    """Sends queries to `urls`, least in flight first, and stores what comes back."""
+    """Sends queries to endpoints and stores what comes back."""
 
     def __init__(
-        self, urls: Sequence[str], request: Request, store: Store, runtime: Runtime, progress: Progress
+        self,
+        endpoints: Sequence[Endpoint],
+        request: Request,
+        store: Store,
+        runtime: Runtime,
+        progress: Progress,
+        restart: Callable[[], bool] | None = None,
     ) -> None:
-        """Nothing is sent before `ask`."""
-        self._clients = {url: openai.AsyncOpenAI(**client_settings(url, runtime.request_seconds)) for url in urls}
-        self._in_flight = dict.fromkeys(urls, 0)
-        self._request, self._store, self._runtime, self._progress = request, store, runtime, progress
+        """Nothing is sent before `ask`. `restart` starts our engine anew if it has died, and tells whether it did."""
+        self._endpoints, self._request, self._store = endpoints, request, store
+        self._runtime, self._progress, self._restart = runtime, progress, restart
         self._unsaved: list[tuple[str, Answer]] = []
-        self._saved_at = time.monotonic()
-        self._failures_in_a_row = 0
+        self._retries: list[tuple[float, int, _Work]] = []
+        self._order = count()
+        self._recent: deque[bool] = deque(maxlen=RECENT_CALLS)
+        self._failed: dict[str, Answer] = {}
+        self._stopped: Exception | None = None
+        progress.watch(endpoints)
 
-    def ask(self, queries: Iterable[Query]) -> int:
-        """Ask every query; return how many failed for good (they are not stored, so a later run asks them again).
+    def ask(self, backlog: Backlog) -> dict[str, Answer]:
+        """Ask all that the backlog gives; return what failed for good by its key (it is not stored).
 
         Raises:
-            ServerError: the server refuses us altogether, is gone, or fails too often. What was answered is stored.
+            ServerError: a server refuses us or has another model, all are gone, or calls fail too often. What was
+                answered is stored.
         """
-        return asyncio.run(self._ask(queries))
+        return asyncio.run(self._ask(backlog))
 
-    async def _ask(self, queries: Iterable[Query]) -> int:
-        waiting = iter(queries)
-        failed = 0
-
-        async def work() -> None:
-            nonlocal failed
-            for query in waiting:
-                answer = await self._answer(query)
-                failed += answer.status == "failed"
-                self._keep(query, answer)
-
+    async def _ask(self, backlog: Backlog) -> dict[str, Answer]:
+        self._wake, self._saving = asyncio.Event(), asyncio.Lock()
+        self._tasks: dict[asyncio.Task[None], Endpoint] = {}
+        self._clients = {endpoint.url: client(endpoint.url) for endpoint in self._endpoints}
+        self._alive_at = time.monotonic()
+        watches = [Watch(each, self._runtime.stall_seconds, self._stalled) for each in self._endpoints]
+        self._watches = {watch.endpoint.url: watch for watch in watches}
+        helpers = [asyncio.create_task(self._save_often())]
         try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(self._runtime.concurrency * len(self._clients)):
-                    group.create_task(work())
-        except* ServerError as stopped:
-            raise stopped.exceptions[0] from None
+            await asyncio.gather(*(watch.look() for watch in watches))
+            helpers += [asyncio.create_task(self._guarded(watch.run())) for watch in watches]
+            helpers += [asyncio.create_task(self._guarded(self._probe(each))) for each in self._endpoints]
+            await self._hand_out(backlog)
         finally:
-            self._save()
-            for client in self._clients.values():
-                await client.close()
-        return failed
+            for task in [*self._tasks, *helpers]:
+                task.cancel()
+            await asyncio.gather(*self._tasks, *helpers, return_exceptions=True)
+            await self._save()
+            await asyncio.gather(*(client.close() for client in self._clients.values()))
+        return self._failed
 
-    def _keep(self, query: Query, answer: Answer) -> None:
-        self._progress.answered(answer)
-        if answer.status != "failed":
-            self._unsaved.append((query.key, answer))
-        if len(self._unsaved) >= COMMIT_ROWS or time.monotonic() - self._saved_at > COMMIT_SECONDS:
-            self._save()
+    async def _hand_out(self, backlog: Backlog) -> None:
+        while True:
+            if self._stopped:
+                raise self._stopped
+            endpoint = pool.least_loaded(self._endpoints)
+            work = self._next(backlog) if endpoint else None
+            if endpoint and work:
+                endpoint.began()
+                task = asyncio.create_task(self._attempt(endpoint, work, backlog))
+                self._tasks[task] = endpoint
+                task.add_done_callback(self._ended)
+                continue
+            if endpoint and not self._tasks and not self._retries:
+                return
+            self._stop_if_all_are_gone()
+            await self._wait()
 
-    def _save(self) -> None:
-        self._store.put(self._unsaved)
-        self._unsaved, self._saved_at = [], time.monotonic()
+    def _next(self, backlog: Backlog) -> _Work | None:
+        if self._retries and self._retries[0][0] <= time.monotonic():
+            return heapq.heappop(self._retries)[2]
+        queries = backlog.take(self._runtime.samples_per_request)
+        return _Work(queries) if queries else None
 
-    async def _answer(self, query: Query) -> Answer:
-        reason = ""
-        for attempt in range(self._runtime.max_attempts):
-            if attempt:
-                await asyncio.sleep(min(LONGEST_BACKOFF, 0.5 * 2**attempt) * random.uniform(0.5, 1.0))
-            url = min(self._in_flight, key=lambda each: self._in_flight[each])
-            self._in_flight[url] += 1
-            try:
-                answer = await self._call(url, query)
-                self._failures_in_a_row = 0
-                return answer
-            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                return Answer("refused", None, None, None, None, str(error.message))
-            except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-                raise ServerError(f"{url} refuses the key; set OPENAI_API_KEY to one that it takes") from error
-            except openai.NotFoundError as error:
-                raise ServerError(
-                    f"{url} has no model {self._request.model}; serve it there, or unset the URL"
-                ) from error
-            except (openai.OpenAIError, _BadReplyError) as error:
-                reason = f"{type(error).__name__}: {error}"
-                self._count_failure(url, reason)
-            finally:
-                self._in_flight[url] -= 1
-        return Answer("failed", None, None, None, None, reason)
+    async def _wait(self) -> None:
+        """Until a request ends, or the time of a retry or of a paused endpoint comes."""
+        due = [at for at, _, _ in self._retries[:1]]
+        seconds = min([at - time.monotonic() for at in due] + [0.5])
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(max(seconds, 0.001)):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
 
-    def _count_failure(self, url: str, reason: str) -> None:
-        self._failures_in_a_row += 1
-        self._progress.retried()
-        if self._failures_in_a_row >= ROUNDS_TO_GIVE_UP * self._runtime.concurrency * len(self._clients):
-            raise ServerError(
-                f"{url} answers no more ({reason[:200]}); every answer so far is stored: mend the server and run again"
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task).ended()
+        self._wake.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._stop(error)
+
+    def _stop(self, error: BaseException) -> None:
+        if self._stopped is None and isinstance(error, Exception):
+            self._stopped = error
+        self._wake.set()
+
+    async def _guarded(self, helper: Any) -> None:  # noqa: ANN401
+        try:
+            await helper
+        except Exception as error:
+            self._stop(error)
+
+    async def _attempt(self, endpoint: Endpoint, work: _Work, backlog: Backlog) -> None:
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(endpoint.deadline(self._request.max_tokens, self._runtime.request_seconds)):
+                found = await self._call(endpoint, work.queries)
+        except asyncio.CancelledError:
+            if not self._watches[endpoint.url].stalled:
+                raise
+            self._again(endpoint, work, replies.Failure("server", "the server made no progress"), backlog)
+            return
+        except TimeoutError:
+            seconds = time.monotonic() - started
+            self._again(endpoint, work, replies.Failure("server", f"no answer after {seconds:.0f} s"), backlog)
+            return
+        except (openai.OpenAIError, replies.BadReplyError) as error:
+            self._again(endpoint, work, replies.failure(error, endpoint.url, self._request.model), backlog)
+            return
+        self._alive_at = time.monotonic()
+        tokens = sum(answer.completion_tokens or 0 for answer in found if answer)
+        endpoint.answered(self._alive_at - started, tokens, saturated=endpoint.load >= 1)
+        lost = []
+        for query, answer in zip(work.queries, found, strict=True):
+            if answer is None:
+                lost.append(query)
+            else:
+                self._recent.append(True)
+                self._keep(query, answer, backlog)
+        if lost:
+            reason = replies.Failure("reply", "the reply held no answer: no content, or an unknown finish_reason")
+            self._again(endpoint, _Work(lost, work.num_failures), reason, backlog)
+
+    async def _call(self, endpoint: Endpoint, queries: list[Query]) -> list[Answer | None]:
+        client, body = self._clients[endpoint.url], self._request.body(queries)
+        watch = self._watches[endpoint.url]
+        if watch.streams:
+            payload = await watch.collect(client, body)
+            return replies.from_payload(payload, endpoint.url, self._request.model, len(queries))
+        raw = await complete(client, body)
+        return replies.answers(raw, endpoint.url, self._request.model, len(queries))
+
+    def _again(self, endpoint: Endpoint, work: _Work, failure: replies.Failure, backlog: Backlog) -> None:
+        """Ask once more later, on whatever endpoint has room then, or give these queries up."""
+        if failure.kind == "busy":
+            endpoint.busy(failure.wait)
+        elif failure.kind == "server":
+            endpoint.failed()
+        else:
+            self._recent.append(False)
+        work.num_failures += failure.kind != "busy"
+        self._progress.retried(failure.reason)
+        if failure.kind == "row" or work.num_failures >= self._runtime.max_attempts:
+            status = "refused" if failure.kind == "row" else "failed"
+            for query in work.queries:
+                self._failed[query.key] = Answer(status, None, None, None, None, failure.reason)
+                self._tell(query, self._failed[query.key], backlog)
+        else:
+            backoff = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**work.num_failures) * random.uniform(0.5, 1.0)
+            ready = time.monotonic() + max(backoff, failure.wait or 0.0)
+            heapq.heappush(self._retries, (ready, next(self._order), work))
+        self._stop_if_too_many_fail(failure.reason)
+
+    def _stop_if_too_many_fail(self, reason: str) -> None:
+        """Servers that are gone are left alone and tried again; replies that are no answers would go on for ever."""
+        failures = self._recent.count(False)
+        if len(self._recent) >= CALLS_TO_JUDGE and failures > self._runtime.max_failed_share * len(self._recent):
+            self._stop(
+                ServerError(
+                    f"{failures} of the last {len(self._recent)} calls brought no answer, more than "
+                    f"runtime.max_failed_share allows (the last: {reason}); every answer so far is stored: mend the "
+                    "server or the settings and run again"
+                )
             )
 
-    async def _call(self, url: str, query: Query) -> Answer:
-        try:
-            completion = await self._clients[url].chat.completions.create(**self._request.body(query))
-        except json.JSONDecodeError as error:
-            raise _BadReplyError("the reply is no JSON") from error
-        choices = getattr(completion, "choices", None)
-        if not choices or len(choices) != 1 or choices[0].message is None:
-            raise _BadReplyError("the reply holds no single choice")
-        choice, usage = choices[0], completion.usage
-        content, status = choice.message.content, choice.finish_reason
-        reasoning = getattr(choice.message, "reasoning", None) or getattr(choice.message, "reasoning_content", None)
-        if status not in ("stop", "length"):
-            raise _BadReplyError(f"finish_reason {status!r}")
-        if status == "stop" and content is None:
-            # vLLM loses the answer of a malformed harmony turn this way (vllm#45736); it is a fault, not an abstention.
-            raise _BadReplyError("stopped with no content")
-        return Answer(
-            status,
-            _text(content),
-            _text(reasoning),
-            usage.prompt_tokens if usage else None,
-            usage.completion_tokens if usage else None,
-            None,
-        )
+    def _stop_if_all_are_gone(self) -> None:
+        silent = time.monotonic() - self._alive_at
+        if silent > self._runtime.give_up_seconds and not any(each.state == "open" for each in self._endpoints):
+            names = ", ".join(each.url for each in self._endpoints)
+            raise ServerError(
+                f"{names}: no answer for {silent:.0f} s ({self._progress.last_failure}); every answer so far is "
+                "stored: mend the server and run again"
+            )
 
+    async def _stalled(self, endpoint: Endpoint) -> None:
+        """Leave an endpoint alone that works on requests and makes no token; they are asked elsewhere."""
+        endpoint.pause()
+        for task, where in list(self._tasks.items()):
+            if where is endpoint:
+                task.cancel()
 
-def _text(found: str | None) -> str | None:
-    """The text with halves of surrogate pairs joined or replaced: no table or file can hold one alone."""
-    return None if found is None else found.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    async def _probe(self, endpoint: Endpoint) -> None:
+        """Look after a paused endpoint: start our own engine anew, or ask a server whether it is back."""
+        restart = self._restart
+        while True:
+            await asyncio.sleep(PROBE_SECONDS)
+            if endpoint.state != "paused" or time.monotonic() < endpoint.retry_at:
+                continue
+            if restart is not None and await asyncio.to_thread(restart):
+                self._alive_at = time.monotonic()
+            try:
+                async with asyncio.timeout(SECONDS_TO_CONNECT):
+                    await self._clients[endpoint.url].models.list()
+            except (openai.OpenAIError, TimeoutError):
+                endpoint.pause()
+            else:
+                self._watches[endpoint.url].stalled = False
+                endpoint.readmit()
+                self._wake.set()
+
+    def _keep(self, query: Query, answer: Answer, backlog: Backlog) -> None:
+        self._unsaved.append((query.key, answer))
+        self._tell(query, answer, backlog)
+
+    def _tell(self, query: Query, answer: Answer, backlog: Backlog) -> None:
+        self._progress.answered(answer)
+        backlog.answered(query, answer)
+
+    async def _save_often(self) -> None:
+        saved_at = time.monotonic()
+        while True:
+            await asyncio.sleep(0.02)
+            if len(self._unsaved) >= COMMIT_ROWS or (self._unsaved and time.monotonic() - saved_at > COMMIT_SECONDS):
+                try:
+                    await self._save()
+                except Exception as error:
+                    self._stop(error)
+                saved_at = time.monotonic()
+
+    async def _save(self) -> None:
+        async with self._saving:
+            batch, self._unsaved = self._unsaved, []
+            if batch:
+                try:
+                    await asyncio.to_thread(self._store.put, batch)
+                except BaseException:
+                    self._unsaved = [*batch, *self._unsaved]
+                    raise

@@ -1,13 +1,13 @@
-"""A vLLM engine that lives exactly as long as the stage that needs it.
+"""vLLM engines that live exactly as long as the stage that needs them; also by themselves, for other hosts to use.
 
-Between stage and engine stands a guard process: it ends the engine's whole process group when the stage closes its
-pipe, which the kernel does for a stage that was killed, and when the engine's front dies but its workers do not.
+python -m stages.edge.server Qwen/Qwen3-8B --port 8000        # one engine for each group of the visible GPUs
+
+Every engine listens on loopback. To serve other hosts, put a proxy with a key before it, or a tunnel.
 """
 
+import argparse
 import contextlib
-import ctypes
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -17,17 +17,15 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from stages.edge.errors import ServerError
+from stages.edge import params
+from stages.edge.errors import ServerError, SettingError
+from stages.edge.paths import project_root
 
-SECONDS_TO_END = 20.0
-PR_SET_PDEATHSIG = 1
 LOG_LINES_SHOWN = 8
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to send SIGTERM to this process when its parent dies (Linux only, a no-op elsewhere)."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+MOST_RESTARTS = 3
+GPU_VARIABLES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+QUIET = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 
 
 def command(model: str, name: str, port: int, fields: Mapping[str, str | None], args: Sequence[str]) -> list[str]:
@@ -38,36 +36,145 @@ def command(model: str, name: str, port: int, fields: Mapping[str, str | None], 
     return [sys.executable, str(program), "serve", model, *where, *flags, *args]
 
 
+class Engine:
+    """One engine: a command, its environment and its log. Nothing runs before `start`."""
+
+    def __init__(self, serve: Sequence[str], port: int, env: Mapping[str, str], seconds: float, log: Path) -> None:
+        """`seconds` is how long it may take to answer."""
+        self.url = f"http://127.0.0.1:{port}/v1"
+        self._serve, self._env, self._seconds, self._log = serve, env, seconds, log
+        self._health = f"http://127.0.0.1:{port}/health"
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._num_restarts = 0
+
+    def start(self) -> None:
+        """Start it, in the background."""
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("a" if self._num_restarts else "w") as stream:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-m", "stages.edge.guard", *self._serve],
+                stdin=subprocess.PIPE, stdout=stream, stderr=subprocess.STDOUT,
+                env={**os.environ, **QUIET, **self._env}, start_new_session=True,
+            )  # fmt: skip
+
+    def await_ready(self) -> None:
+        """Wait until it answers.
+
+        Raises:
+            ServerError: it ended or was not ready in time; the message holds the end of its log.
+        """
+        deadline = time.monotonic() + self._seconds
+        while time.monotonic() < deadline:
+            if self._guard is None or self._guard.poll() is not None:
+                raise ServerError(
+                    f"the engine ended before it was ready; the end of {self._log}:\n{last_lines(self._log)}"
+                )
+            if self.is_healthy():
+                return
+            time.sleep(0.25)
+        raise ServerError(
+            f"the engine was not ready in {self._seconds:.0f} s; raise runtime.engine.start_seconds, or see {self._log}"
+        )
+
+    def is_healthy(self) -> bool:
+        """Whether it says that it can answer."""
+        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(self._health, timeout=5):
+            return True
+        return False
+
+    def revive(self) -> bool:
+        """Start it anew if it has died or says that it cannot answer; tell whether it had to be.
+
+        Raises:
+            ServerError: it has died too often, or does not come up again.
+        """
+        if self._guard is not None and self._guard.poll() is None and self.is_healthy():
+            return False
+        if self._num_restarts == MOST_RESTARTS:
+            raise ServerError(
+                f"the engine ended while it was asked, {MOST_RESTARTS + 1} times; every answer so far is stored: run "
+                f"again; the end of {self._log}:\n{last_lines(self._log)}"
+            )
+        self._num_restarts += 1
+        print(f"the engine at {self.url} has died: starting it anew, see {self._log}", file=sys.stderr, flush=True)
+        self.end()
+        self.start()
+        self.await_ready()
+        return True
+
+    def end(self) -> None:
+        """End it and all its processes; its guard sees to that."""
+        if self._guard is not None:
+            assert self._guard.stdin is not None
+            self._guard.stdin.close()
+            self._guard.wait()
+
+
 @contextlib.contextmanager
-def engine(serve: Sequence[str], port: int, env: Mapping[str, str], seconds: float, log: Path) -> Iterator[str]:
-    """Run `serve` (from `command`) and yield its base URL once it answers; its process group is gone on exit.
+def running(engines: Sequence[Engine]) -> Iterator[None]:
+    """Start the engines side by side, wait until all answer, and end them at last.
 
     Raises:
-        ServerError: it ended or was not ready in `seconds`; the message holds the end of its log.
+        ServerError: one does not come up.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    quiet = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-    with log.open("w") as stream:
-        guard = subprocess.Popen(
-            [sys.executable, "-m", "stages.edge.server", *serve],
-            stdin=subprocess.PIPE, stdout=stream, stderr=subprocess.STDOUT,
-            env={**os.environ, **quiet, **env}, start_new_session=True,
-        )  # fmt: skip
     try:
-        _await_ready(f"http://127.0.0.1:{port}/health", guard, seconds, log)
-        try:
-            yield f"http://127.0.0.1:{port}/v1"
-        except ServerError as error:
-            if guard.poll() is None:
-                raise
-            raise ServerError(
-                f"the engine ended while it was asked; every answer so far is stored: run again; the end of {log}:\n"
-                f"{_last_lines(log)}"
-            ) from error
+        for engine in engines:
+            engine.start()
+        for engine in engines:
+            engine.await_ready()
+        yield
     finally:
-        assert guard.stdin is not None
-        guard.stdin.close()
-        guard.wait()
+        for engine in engines:
+            engine.end()
+
+
+def replicas(
+    source: str, name: str, flags: Mapping[str, str | None], settings: params.Engine, log: Path, first_port: int | None
+) -> list[Engine]:
+    """An engine for each group of `tensor_parallel_size` visible GPUs, at most `replicas` of them; on a CPU, one.
+
+    Raises:
+        SettingError: there are fewer GPUs than one engine needs.
+    """
+    size = settings.tensor_parallel_size
+    found = visible_gpus(os.environ)
+    groups = [found[start : start + size] for start in range(0, len(found) - size + 1, size)][: settings.replicas]
+    if size > 1 and not groups:
+        raise SettingError(
+            f"params.yaml: runtime.engine.tensor_parallel_size is {size}, but {len(found)} GPUs are visible; lower it, "
+            f"or show more of them ({', '.join(GPU_VARIABLES)})"
+        )
+    engines = []
+    for place, group in enumerate(groups or [[]]):
+        port = free_port() if first_port is None else first_port + place
+        parallel = ["--tensor-parallel-size", str(size)] if size > 1 else []
+        serve = command(source, name, port, flags, [*parallel, *settings.args])
+        env = {**settings.env, **(dict.fromkeys(_gpu_variables(os.environ), ",".join(group)) if group else {})}
+        file = log if len(groups) < 2 else log.with_stem(f"{log.stem}-{place}")
+        engines.append(Engine(serve, port, env, settings.start_seconds, file))
+    return engines
+
+
+def visible_gpus(environment: Mapping[str, str]) -> list[str]:
+    """Ids of the GPUs that this process may use: those that CUDA's or ROCm's variable names, else all."""
+    for name in _gpu_variables(environment):
+        if name in environment:
+            return [gpu.strip() for gpu in environment[name].split(",") if gpu.strip()]
+    if not any(Path(device).exists() for device in GPU_DEVICES):
+        return []  # torch takes seconds to say so
+    import torch
+
+    return [str(number) for number in range(torch.cuda.device_count())]
+
+
+def _gpu_variables(environment: Mapping[str, str]) -> list[str]:
+    """The variables that limit the GPUs here: those that are set, else the one of this build of torch."""
+    named = [name for name in GPU_VARIABLES if name in environment]
+    if named:
+        return named
+    import torch
+
+    return ["HIP_VISIBLE_DEVICES" if torch.version.hip else "CUDA_VISIBLE_DEVICES"]
 
 
 def free_port() -> int:
@@ -77,53 +184,33 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _await_ready(url: str, guard: subprocess.Popen[bytes], seconds: float, log: Path) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if guard.poll() is not None:
-            raise ServerError(f"the engine ended before it was ready; the end of {log}:\n{_last_lines(log)}")
-        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(url, timeout=5):
-            return
-        time.sleep(0.25)
-    raise ServerError(f"the engine was not ready in {seconds:.0f} s; raise runtime.engine.start_seconds, or see {log}")
-
-
-def _last_lines(log: Path) -> str:
+def last_lines(log: Path) -> str:
+    """The end of a log that says most about a failure."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    telling = [line for line in lines if "Error" in line] or lines
+    telling = [line for line in lines if "Error" in line or "error:" in line] or lines
     return "\n".join(telling[-LOG_LINES_SHOWN:])
 
 
-def guard(serve: Sequence[str]) -> int:
-    """Run `serve` in a process group of its own until it ends or our stdin closes; leave nothing of it behind."""
-    child = subprocess.Popen(serve, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=die_with_parent)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: os.close(0))
-    os.set_blocking(0, False)
-    while child.poll() is None and not _closed(0):
-        time.sleep(0.2)
-    _end_group(child)
-    return child.returncode
-
-
-def _closed(descriptor: int) -> bool:
-    try:
-        return os.read(descriptor, 1) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-
-
-def _end_group(child: subprocess.Popen[bytes]) -> None:
-    # vLLM's front ends its own workers; told all at once, they report each other's end as failures.
-    child.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(SECONDS_TO_END)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+def main() -> None:
+    """Serve a model until interrupted, with the settings of the chosen profile's `runtime.engine`."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", help="hub id or folder")
+    parser.add_argument("--name", help="name that clients ask for; the model without it")
+    parser.add_argument("--port", type=int, help="port of the first engine; the others have the next ones")
+    args, more = parser.parse_known_args()
+    settings = params.load(params.Runtime, "runtime").engine
+    log = project_root(Path.cwd()) / ".cache" / "logs" / f"{(args.name or args.model).replace('/', '_')}.log"
+    settings = settings.model_copy(update={"args": [*settings.args, *more]})
+    engines = replicas(args.model, args.name or args.model, {}, settings, log, args.port)
+    with running(engines):
+        print("OPENAI_BASE_URL=" + ",".join(engine.url for engine in engines), flush=True)
+        while True:
+            time.sleep(1)
+            for engine in engines:
+                engine.revive()
 
 
 if __name__ == "__main__":
-    sys.exit(guard(sys.argv[1:]))
+    from stages.edge import cli
+
+    cli.run(main)

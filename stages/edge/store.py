@@ -1,26 +1,44 @@
 """The answer store: every answer of a model under the key of its query, outside DVC's outs.
 
 DVC deletes an out before its stage runs again; the store is never deleted, so a killed or changed run asks only what
-was never answered. One SQLite file a collection (a model), one writer at a time.
+was never answered.
+
+    <root>/<model>/<part>.sqlite           the open part of one writer, answers in the order in which they came
+    <root>/<model>/segment-<hash>.sqlite   finished, read-only, named by the hash of its content
+
+`python -m stages.edge.store` shows what it holds; `verify`, `export`, `prune` and `sync` look after it.
 """
 
 import contextlib
-import fcntl
+import hashlib
 import json
 import os
 import sqlite3
-import sys
-from collections.abc import Iterable, Iterator
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import numpy as np
 import zstandard
+from numpy.typing import NDArray
 
 from stages.core.queries import Answer
+from stages.edge import claims
 from stages.edge.errors import InputError
 from stages.edge.paths import project_root
 
-KEYS_PER_SELECT = 500
+SEGMENT_ROWS = 200_000
+SEGMENT_BYTES = 256 * 2**20
+KEY_BYTES = 32
+KEYS_PER_SELECT = 900
+SEGMENT = "segment-*.sqlite"
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, part TEXT, created REAL, answer BLOB);
+PRAGMA user_version = 1;
+"""
 
 
 def root() -> Path:
@@ -29,65 +47,235 @@ def root() -> Path:
     return Path(named) if named else project_root(Path.cwd()) / ".cache" / "answers"
 
 
-class Store:
-    """Answers of one collection. Made by `opened`, which holds the writer's lock."""
+class Keys:
+    """The keys of one file as sorted numbers: 16 bytes each, so that those of 10 million answers fit in 160 MB."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        """Take an open connection; see `opened`."""
-        self._connection = connection
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        """`keys` are SHA-256 digests, of which the first 128 bits tell any two apart."""
+        high, low = _halves(keys)
+        order = np.argsort(high, kind="stable")
+        self._high, self._low = high[order], low[order]
+
+    def __len__(self) -> int:
+        """Number of keys."""
+        return len(self._high)
+
+    def holds(self, keys: Sequence[bytes]) -> NDArray[np.bool_]:
+        """Which of `keys` are there."""
+        if not len(self._high):
+            return np.zeros(len(keys), dtype=np.bool_)
+        high, low = _halves(keys)
+        # Two keys with the same upper half come once in 10^5 stores of 10 million; the second is then asked anew.
+        place = np.minimum(np.searchsorted(self._high, high), len(self._high) - 1)
+        return np.asarray((self._high[place] == high) & (self._low[place] == low))
+
+
+def _halves(keys: Sequence[bytes]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    words = np.frombuffer(b"".join(keys), dtype=">u8").reshape(len(keys), KEY_BYTES // 8)
+    return words[:, 0].astype(np.uint64), words[:, 1].astype(np.uint64)
+
+
+class File:
+    """One SQLite file of answers. Its methods may be called from several threads."""
+
+    def __init__(self, path: Path, *, write: bool = False) -> None:
+        """Open `path`; a segment is never written to, so no lock is taken on it.
+
+        Raises:
+            InputError: it is no such file.
+        """
+        self.path = path
+        self._turn = threading.Lock()
         self._pack = zstandard.ZstdCompressor(level=6)
-        self._unpack = zstandard.ZstdDecompressor()
+        mode = "rwc" if write else "ro&immutable=1" if path.match(SEGMENT) else "ro"
+        with self._named():
+            self._connection = sqlite3.connect(
+                f"file:{quote(str(path.resolve()))}?mode={mode}", uri=True, check_same_thread=False, timeout=60
+            )
+            if write:
+                # A write-ahead log needs memory shared between its readers, which network disks do not give.
+                self._connection.executescript(f"PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL; {SCHEMA}")
 
-    def known(self, keys: Iterable[str]) -> set[str]:
-        """The keys that are already answered."""
-        return {str(key) for (key,) in self._select("key", keys)}
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.DatabaseError, zstandard.ZstdError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"{self.path} is damaged ({error}); bring a copy back (`python -m stages.edge.store sync URL`), or "
+                "move it away to have its answers asked for again"
+            ) from error
 
-    def get(self, keys: Iterable[str]) -> dict[str, Answer]:
-        """The stored answers among `keys`."""
-        rows = self._select("key, answer", keys)
-        return {key: Answer(*json.loads(self._unpack.decompress(packed))) for key, packed in rows}
+    def keys(self) -> Keys:
+        """All its keys."""
+        with self._named(), self._turn:
+            return Keys([key for (key,) in self._connection.execute("SELECT key FROM answers")])
 
-    def put(self, answers: Iterable[tuple[str, Answer]]) -> None:
+    def num_rows(self) -> int:
+        """Number of answers."""
+        with self._named(), self._turn:
+            return int(self._connection.execute("SELECT count(*) FROM answers").fetchone()[0])
+
+    def known(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Those of `keys` that it holds."""
+        return {row[0] for row in self._select("key", keys)}
+
+    def get(self, keys: Sequence[bytes]) -> Iterator[tuple[bytes, float, Answer]]:
+        """(key, when it was stored in seconds since 1970, answer) for those of `keys` that it holds."""
+        with self._named():
+            for key, created, packed in self._select("key, created, answer", keys):
+                yield key, created, unpack(packed)
+
+    def counts(self) -> dict[str, int]:
+        """Answers by part."""
+        with self._named(), self._turn:
+            return dict(self._connection.execute("SELECT part, count(*) FROM answers GROUP BY part"))
+
+    def integrity(self) -> str:
+        """What SQLite's own check of the file says: "ok", or the first fault."""
+        with self._named(), self._turn:
+            return str(self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
+
+    def rows(self) -> Iterator[tuple[bytes, str, float, bytes]]:
+        """Every row, as it stands there, in the order in which they came."""
+        with self._named():
+            yield from self._connection.execute("SELECT key, part, created, answer FROM answers ORDER BY rowid")
+
+    def put(self, answers: Iterable[tuple[bytes, Answer]], part: str) -> None:
         """Commit a batch; on return it survives a kill of the process and of the machine."""
-        rows = [(key, self._pack.compress(json.dumps(list(answer)).encode())) for key, answer in answers]
-        with self._connection:
-            self._connection.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
+        now = time.time()
+        rows = [
+            (key, part, now, self._pack.compress(json.dumps(list(answer), ensure_ascii=True).encode()))
+            for key, answer in answers
+        ]
+        self.put_rows(rows)
 
-    def _select(self, columns: str, keys: Iterable[str]) -> Iterator[tuple[Any, ...]]:
-        wanted = list(keys)
-        for start in range(0, len(wanted), KEYS_PER_SELECT):
-            part = wanted[start : start + KEYS_PER_SELECT]
+    def put_rows(self, rows: Iterable[tuple[bytes, str, float, bytes]]) -> None:
+        """Commit rows as `rows` gives them; of two answers to one query the first stays."""
+        with self._named(), self._turn, self._connection:
+            self._connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", rows)
+
+    def _select(self, columns: str, keys: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
+        for start in range(0, len(keys), KEYS_PER_SELECT):
+            part = keys[start : start + KEYS_PER_SELECT]
             marks = ",".join("?" * len(part))
-            yield from self._connection.execute(f"SELECT {columns} FROM answers WHERE key IN ({marks})", part)
+            with self._named(), self._turn:
+                query = f"SELECT {columns} FROM answers WHERE key IN ({marks})"
+                rows = self._connection.execute(query, part).fetchall()
+            yield from rows
+
+    def close(self) -> None:
+        """Close it."""
+        self._connection.close()
+
+
+def unpack(packed: bytes) -> Answer:
+    """The answer in a row's last column."""
+    return Answer(*json.loads(zstandard.ZstdDecompressor().decompress(packed)))
+
+
+class Store:
+    """The answers of one model: all finished segments, and the open part of this writer. Made by `opened`."""
+
+    def __init__(self, folder: Path, part: str, check: claims.Check) -> None:
+        """Open every segment in `folder` and the part; see `opened`."""
+        self._name, self._part, self._check = part, folder / f"{part}.sqlite", check
+        self._segments: list[tuple[File, Keys]] = []
+        others = [path for path in sorted(folder.glob("*.sqlite")) if path != self._part]
+        try:
+            for path in others:
+                self._segments.append((file := File(path), file.keys()))
+            self._open = File(self._part, write=True)
+            self._num_open = self._open.num_rows()
+        except InputError:
+            self.close()
+            raise
+
+    def known(self, keys: Sequence[str]) -> list[bool]:
+        """Whether each of `keys` (hex) is answered."""
+        wanted = [bytes.fromhex(key) for key in keys]
+        found = np.zeros(len(wanted), dtype=np.bool_)
+        for _, held in self._segments:
+            found |= held.holds(wanted)
+        rest = [wanted[place] for place in np.flatnonzero(~found)]
+        fresh = self._open.known(rest) if self._num_open else set()
+        return [bool(there) or key in fresh for there, key in zip(found, wanted, strict=True)]
+
+    def get(self, keys: Sequence[str]) -> dict[str, Answer]:
+        """The stored answers among `keys`; of several to one query the earliest, on whatever machine it was given."""
+        wanted = [bytes.fromhex(key) for key in keys]
+        found: dict[bytes, tuple[float, Answer]] = {}
+        for file, held in [*self._segments, (self._open, None)]:
+            there = wanted if held is None else [wanted[place] for place in np.flatnonzero(held.holds(wanted))]
+            for key, created, answer in file.get(there):
+                found[key] = min(found.get(key, (created, answer)), (created, answer), key=_age)
+        return {key.hex(): answer for key, (_, answer) in found.items()}
+
+    def put(self, answers: Sequence[tuple[str, Answer]]) -> None:
+        """Commit a batch; on return it survives a kill of the process and of the machine.
+
+        Raises:
+            ClaimLostError: another process writes this part by now.
+        """
+        self._check()
+        self._open.put([(bytes.fromhex(key), answer) for key, answer in answers], self._name)
+        self._num_open += len(answers)
+        if self._num_open >= SEGMENT_ROWS or self._part.stat().st_size >= SEGMENT_BYTES:
+            self._open.close()
+            sealed = File(seal(self._part))
+            self._segments.append((sealed, sealed.keys()))
+            self._open, self._num_open = File(self._part, write=True), 0
+
+    def close(self) -> None:
+        """Close all files."""
+        for file, _ in self._segments:
+            file.close()
+        if hasattr(self, "_open"):
+            self._open.close()
+
+
+def _age(found: tuple[float, Answer]) -> tuple[float, str]:
+    return found[0], repr(found[1])
+
+
+def seal(part: Path) -> Path:
+    """Make a closed part a segment: the same rows under a name that is the hash of the file, never written again."""
+    segment = part.with_name(segment_name(part))
+    part.replace(segment)
+    segment.chmod(0o444)
+    return segment
+
+
+def segment_name(path: Path) -> str:
+    """The name of a segment with this content."""
+    with path.open("rb") as stream:
+        return f"segment-{hashlib.file_digest(stream, 'sha256').hexdigest()[:32]}.sqlite"
 
 
 @contextlib.contextmanager
-def opened(collection: str) -> Iterator[Store]:
-    """The store of `collection`, e.g. "teacher-1a2b3c"; waits while another process writes to it.
+def opened(collection: str, part: str) -> Iterator[Store]:
+    """The answers of the model `collection`, e.g. "teacher-1a2b3c"; those that are put go to `part`, e.g. an effort.
 
-    The claim is a lock on a file that the kernel releases when its holder dies, however it dies.
+    Waits while another process fills the same part; other parts may be filled at the same time, also by other machines.
 
     Raises:
-        InputError: the file is damaged; it is left as it is, and nothing is asked for anew behind the user's back.
+        InputError: a file is damaged; it is left as it is, and nothing is asked for anew behind the user's back.
     """
-    folder = root()
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{collection}.lock").open("w") as claim:
+    folder = root() / collection
+    with claims.held(claim_of(folder, part), f"fills {collection}, {part}") as check:
+        store = Store(folder, part, check)
         try:
-            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another process that fills {collection}", file=sys.stderr, flush=True)
-            fcntl.flock(claim, fcntl.LOCK_EX)
-        file = folder / f"{collection}.sqlite"
-        connection = sqlite3.connect(file)
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer BLOB) WITHOUT ROWID")
-            yield Store(connection)
-        except (sqlite3.DatabaseError, zstandard.ZstdError) as error:
-            raise InputError(
-                f"{file} is damaged ({error}); put a copy back, or move it away to have its answers asked for again"
-            ) from error
+            yield store
         finally:
-            connection.close()
+            store.close()
+
+
+def claim_of(folder: Path, part: str) -> Path:
+    """The claim on a part of the collection in `folder`."""
+    return folder / f"{part}.lock"
+
+
+if __name__ == "__main__":
+    from stages.edge import cli, storekeeping
+
+    cli.run(storekeeping.main)

@@ -2,7 +2,7 @@
 
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -64,6 +64,42 @@ def write(frame: pl.DataFrame, path: Path, schema: pl.Schema, key: Sequence[str]
         if partial.is_dir():
             shutil.rmtree(partial)
         partial.unlink(missing_ok=True)
+
+
+def write_sorted(frames: Iterable[pl.DataFrame], path: Path, schema: pl.Schema, key: Sequence[str]) -> int:
+    """Write tables that follow one another in the order of `key` as a directory of parts, never holding more than one.
+
+    As `write` in all else; the parts are the same however the rows come. Returns the number of rows.
+
+    Raises:
+        ValueError: another schema, rows out of order, or two with the same key.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    partial.mkdir()
+    num_rows = num_parts = 0
+    waiting = pl.DataFrame(schema=schema)
+    last = pl.DataFrame(schema=schema)
+    try:
+        for frame in frames:
+            if frame.schema != schema:
+                raise ValueError(f"{path}: schema {frame.schema} is not the declared {schema}")
+            joint = pl.concat([last, frame]).select(key)
+            if joint.is_duplicated().any() or not joint.sort(key, nulls_last=False).equals(joint):
+                raise ValueError(f"{path}: rows are not in the order of {list(key)}, or two share one")
+            last = frame.tail(1) if frame.height else last
+            num_rows += frame.height
+            waiting = pl.concat([waiting, frame])
+            while waiting.height >= ROWS_PER_PART:
+                _write_file(waiting.head(ROWS_PER_PART).rechunk(), partial / f"part-{num_parts:04d}.parquet")
+                waiting, num_parts = waiting.slice(ROWS_PER_PART), num_parts + 1
+        if waiting.height or not num_parts:
+            _write_file(waiting.rechunk(), partial / f"part-{num_parts:04d}.parquet")
+        shutil.rmtree(path, ignore_errors=True)
+        partial.replace(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return num_rows
 
 
 def _write_file(frame: pl.DataFrame, path: Path) -> None:

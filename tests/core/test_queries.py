@@ -13,13 +13,16 @@ from stages.core.queries import (
     PROBLEMS_IN,
     TRACES,
     Answer,
+    Asking,
     Example,
     Query,
+    escape_surrogates,
     queries,
     query_key,
     render,
     split_reasoning,
     traces,
+    unescape_surrogates,
 )
 
 IDENTITY = {"model": "openai/gpt-oss-120b", "revision": "b5c939d", "dtype": "bfloat16", "quantization": "mxfp4"}
@@ -55,7 +58,7 @@ def ask(problems: pl.DataFrame, **changed: Any) -> list[Query]:
         "suffix": None,
         "examples": [],
     }
-    return list(queries(problems, **(settings | changed)))
+    return [query for asked in queries(problems, Asking(**(settings | changed))) for query in asked]
 
 
 def problem_table(*ids: str) -> pl.DataFrame:
@@ -272,31 +275,75 @@ def test_each_query_is_one_row_and_one_without_an_answer_has_failed() -> None:
         asked[2].key: Answer("refused", None, None, None, None, "HTTP 400: too long"),
         "a key that nobody asked for": Answer("stop", "1", None, 1, 1, None),
     }
-    table = traces(asked, answers, "teacher", "medium")
+    table = traces(asked, answers, "teacher", "medium", ["fixed"] * 3)
     assert table.schema == TRACES
     assert table.drop("query_key").rows() == [
-        ("teacher", "medium", None, "openmath_reasoning:12", 0, "R", "42", "stop", 10, 20),
-        ("teacher", "medium", None, "openmath_reasoning:12", 1, None, None, "failed", None, None),
-        ("teacher", "medium", None, "openmath_reasoning:12", 2, None, None, "refused", None, None),
+        ("teacher", "medium", None, "openmath_reasoning:12", 0, "R", "42", "stop", 10, 20, "fixed", None),
+        (
+            "teacher",
+            "medium",
+            None,
+            "openmath_reasoning:12",
+            1,
+            None,
+            None,
+            "failed",
+            None,
+            None,
+            "fixed",
+            "never answered",
+        ),
+        (
+            "teacher",
+            "medium",
+            None,
+            "openmath_reasoning:12",
+            2,
+            None,
+            None,
+            "refused",
+            None,
+            None,
+            "fixed",
+            "HTTP 400: too long",
+        ),
     ]
     assert table["query_key"].to_list() == [query.key for query in asked]
 
 
 def test_a_truncated_trace_is_kept_as_one() -> None:
     (query,) = ask(problem_table("a"), num_samples=1)
-    row = traces([query], {query.key: Answer("length", "<think>on and on", None, 5, 32768, None)}, "base", None)
+    row = traces(
+        [query], {query.key: Answer("length", "<think>on and on", None, 5, 32768, None)}, "base", None, ["exhausted"]
+    )
     assert row.select("status", "reasoning", "content", "effort").rows() == [("length", "on and on", None, None)]
 
 
 def test_traces_keep_line_separators_inside_their_text() -> None:
     (query,) = ask(problem_table("a"), num_samples=1)
     text = "one\u2028two\u0085three\r\nfour"
-    table = traces([query], {query.key: Answer("stop", text, text, 1, 1, None)}, "teacher", "high")
+    table = traces([query], {query.key: Answer("stop", text, text, 1, 1, None)}, "teacher", "high", ["fixed"])
     assert table.select("content", "reasoning").rows() == [(text, text)]
 
 
+@given(st.text(st.characters(codec="utf-16-be", exclude_categories=[]) | st.sampled_from("\ud800\udc00\uffff0af")))
+def test_any_text_comes_back_from_the_form_that_a_table_can_hold(text: str) -> None:
+    escaped = escape_surrogates(text)
+    escaped.encode()  # no half of a surrogate pair is left
+    joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    assert unescape_surrogates(escaped) == joined
+
+
+def test_half_a_surrogate_pair_is_written_as_its_number_and_everything_else_as_it_is() -> None:
+    assert escape_surrogates("a\ud800b\x00\u2028") == "a\uffffd800b\x00\u2028"
+    assert escape_surrogates("\ud83d\ude00") == "\U0001f600", "two halves that belong together are one letter"
+    (query,) = ask(problem_table("a"), num_samples=1)
+    table = traces([query], {query.key: Answer("stop", "\ud800", None, 1, 1, None)}, "teacher", None, ["fixed"])
+    assert unescape_surrogates(table["content"][0]) == "\ud800"
+
+
 def test_traces_of_nothing_are_an_empty_table_of_the_schema() -> None:
-    table = traces([], {}, "teacher", None)
+    table = traces([], {}, "teacher", None, [])
     assert table.schema == TRACES
     assert table.is_empty()
 
@@ -304,7 +351,7 @@ def test_traces_of_nothing_are_an_empty_table_of_the_schema() -> None:
 def test_a_status_that_is_none_of_the_four_is_no_trace() -> None:
     (query,) = ask(problem_table("a"), num_samples=1)
     with pytest.raises(pl.exceptions.PolarsError):
-        traces([query], {query.key: Answer("tool_calls", "x", None, 1, 1, None)}, "teacher", None)
+        traces([query], {query.key: Answer("tool_calls", "x", None, 1, 1, None)}, "teacher", None, ["fixed"])
 
 
 def test_messages_are_json_ready() -> None:

@@ -13,7 +13,7 @@ from stages.edge.errors import ServerError
 from tests.edge.test_sampler import runtime
 from tests.scripted_server import Reply, ScriptedServer
 
-MODEL = Served("turbo-1", "models/turbo", {"weights": "1"}, {"dtype": "float32"})
+MODEL = Served("student", "turbo-1", "models/turbo", {"weights": "1"}, {"dtype": "float32"}, {})
 
 
 def say(_body: dict[str, Any]) -> Reply:
@@ -26,11 +26,11 @@ def engines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
     started: list[list[str]] = []
 
     @contextlib.contextmanager
-    def engine(serve: list[str], port: int, env: dict[str, str], seconds: float, log: Path) -> Iterator[str]:
-        started.append(serve)
-        yield f"http://127.0.0.1:{port}/v1"
+    def running(engines: list[server.Engine]) -> Iterator[None]:
+        started.extend(list(engine._serve) for engine in engines)
+        yield
 
-    monkeypatch.setattr(server, "engine", engine)
+    monkeypatch.setattr(server, "running", running)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     monkeypatch.chdir(tmp_path)
     return started
@@ -43,8 +43,10 @@ def test_a_model_goes_to_those_servers_that_list_it(engines: list[list[str]], mo
         ScriptedServer(["turbo-1", "x"], say) as three,
     ):
         monkeypatch.setenv("OPENAI_BASE_URL", f"{one.url}, {two.url}")
-        with endpoints.serving(MODEL, runtime(endpoints=[three.url])) as urls:
-            assert urls == [two.url, three.url]
+        settings = runtime(endpoints={"student": [{"url": three.url, "concurrency": 9}]})
+        with endpoints.serving(MODEL, settings) as found:
+            assert [(each.url, each.limit) for each in found.endpoints] == [(two.url, 4), (three.url, 9)]
+            assert found.revive is None
     assert engines == []
 
 
@@ -53,9 +55,27 @@ def test_a_model_that_no_server_has_gets_an_engine_of_its_own(
 ) -> None:
     with ScriptedServer(["turbo-0"], say) as stale:
         monkeypatch.setenv("OPENAI_BASE_URL", stale.url)
-        with endpoints.serving(MODEL, runtime()) as urls:
-            assert len(urls) == 1 and urls[0] != stale.url
+        with endpoints.serving(MODEL, runtime()) as found:
+            assert len(found.endpoints) == 1 and found.endpoints[0].url != stale.url
+            assert found.revive is not None
     assert "models/turbo" in engines[0] and "turbo-1" in engines[0]
+
+
+def test_a_role_is_asked_only_at_its_own_servers_and_at_those_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    named = {role: [{"url": f"http://{role}/v1", "concurrency": None}] for role in ("teacher", "student", "all")}
+    settings = runtime(endpoints=named, concurrency="auto")
+    assert endpoints.named(settings, "student") == {"http://student/v1": "auto", "http://all/v1": "auto"}
+    assert endpoints.named(settings, "baseline") == {"http://all/v1": "auto"}
+
+
+def test_nothing_is_started_for_a_model_that_is_not_needed(engines: list[list[str]]) -> None:
+    with endpoints.Lazy(MODEL, runtime()):
+        pass
+    assert engines == []
+    with endpoints.Lazy(MODEL, runtime()) as serving:
+        assert serving.start() is serving.start()
+    assert len(engines) == 1
 
 
 def test_without_servers_an_engine_is_started(engines: list[list[str]]) -> None:

@@ -1,17 +1,19 @@
 """Asking a model: every answer stored once, failures retried, refused or reported, nothing left to the server."""
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from stages.core.queries import Answer, Query
-from stages.edge import sampler, store
+from stages.edge import backlog, pool, sampler, store
 from stages.edge.errors import ServerError
-from stages.edge.params import Engine, Runtime
+from stages.edge.params import Runtime
+from stages.edge.pool import Endpoint
 from stages.edge.progress import Progress
 from stages.edge.sampler import Request, Sampler
 from tests.scripted_server import Reply, ScriptedServer
@@ -23,44 +25,72 @@ SAMPLING = {"temperature": 0.8, "top_p": 0.9, "top_k": 20, "min_p": 0.1, "repeti
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("REASONLITE_STORE", str(tmp_path))
     monkeypatch.setattr(sampler, "LONGEST_BACKOFF", 0.01)
+    monkeypatch.setattr(pool, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(sampler, "PROBE_SECONDS", 0.02)
 
 
 def runtime(**changes: Any) -> Runtime:
     fields: dict[str, Any] = {
-        "endpoints": [],
+        "endpoints": {},
         "concurrency": 4,
+        "samples_per_request": 1,
         "request_seconds": 5.0,
+        "stall_seconds": 5.0,
+        "give_up_seconds": 1.0,
         "max_attempts": 3,
         "max_failed_share": 0.5,
-        "engine": Engine(args=[], env={}, start_seconds=1.0),
+        "engine": {"args": [], "env": {}, "start_seconds": 1.0, "tensor_parallel_size": 1, "replicas": None},
         "num_workers": 1,
         "num_processes": 1,
         "micro_batch_size": 1,
         "deepspeed": None,
         "save_steps": 1,
     }
-    return Runtime(**{**fields, **changes})
+    return Runtime.model_validate({**fields, **changes})
 
 
-def some_queries(number: int) -> list[Query]:
+def some_problems(number: int, num_samples: int = 1) -> list[list[Query]]:
     return [
-        Query(f"{place:08x}" + "0" * 56, None, f"p{place}", 0, ({"role": "user", "content": f"question {place}"},))
+        [
+            Query(f"{place:08x}{sample:08x}" + "0" * 48, None, f"p{place}", sample, (_asks(place),))
+            for sample in range(num_samples)
+        ]
         for place in range(number)
     ]
 
 
+def _asks(place: int) -> dict[str, str]:
+    return {"role": "user", "content": f"question {place}"}
+
+
+class Asked(NamedTuple):
+    """What failed for good, by key; all stored answers by key; the progress."""
+
+    failed: dict[str, Answer]
+    found: dict[str, Answer]
+    progress: Progress
+
+
 def ask(
-    urls: Sequence[str], number: int, effort: str | None = None, sampling: dict[str, Any] = SAMPLING, **changes: Any
-) -> tuple[int, dict[str, Any]]:
-    """Ask `number` queries that are not stored yet; (failed ones, all stored answers)."""
-    asked = some_queries(number)
+    urls: Sequence[str],
+    number: int,
+    effort: str | None = None,
+    sampling: dict[str, Any] = SAMPLING,
+    num_samples: int = 1,
+    restart: Callable[[], bool] | None = None,
+    extra_body: dict[str, Any] | None = None,
+    **changes: Any,
+) -> Asked:
+    """Ask `num_samples` of `number` problems, as far as they are not stored yet."""
+    problems = some_problems(number, num_samples)
     settings = runtime(**changes)
-    with store.opened("model") as answers:
-        known = answers.known(query.key for query in asked)
-        progress = Progress("test", number, len(known), lambda figures: None)
-        request = Request("m", sampling, effort)
-        failed = Sampler(urls, request, answers, settings, progress).ask([q for q in asked if q.key not in known])
-        return failed, answers.get(query.key for query in asked)
+    with store.opened("model", "part") as answers:
+        progress = Progress("test", number * num_samples, lambda figures: None)
+        request = Request("m", sampling, effort, extra_body or {})
+        endpoints = [Endpoint(url, settings.concurrency) for url in urls]
+        asker = Sampler(endpoints, request, answers, settings, progress, restart)
+        failed = asker.ask(backlog.Fixed(problems, answers, progress))
+        return Asked(failed, answers.get([query.key for each in problems for query in each]), progress)
 
 
 def question(body: dict[str, Any]) -> str:
@@ -74,8 +104,8 @@ def test_each_answer_is_stored_with_its_status_reasoning_and_tokens() -> None:
         return Reply(f"to {question(body)}")
 
     with ScriptedServer(["m"], reply) as server:
-        failed, found = ask([server.url], 3)
-    assert failed == 0
+        failed, found, _ = ask([server.url], 3)
+    assert not failed
     by_problem = {int(key[:8], 16): answer for key, answer in found.items()}
     assert by_problem[0][:3] == ("stop", "to question 0", None)
     assert by_problem[1][:5] == ("length", "cut of", "a long thought", 3, 7)
@@ -85,10 +115,11 @@ def test_each_answer_is_stored_with_its_status_reasoning_and_tokens() -> None:
 def test_every_sampling_field_is_sent_and_nothing_is_left_to_the_server() -> None:
     with ScriptedServer(["m"], lambda body: Reply("4")) as server:
         ask([server.url], 1)
-        ask([server.url], 2, effort="high")
+        ask([server.url], 2, effort="high", extra_body={"chat_template_kwargs": {"enable_thinking": True}})
     first, second = server.requests
     assert {name: first[name] for name in SAMPLING} == SAMPLING
     assert first["seed"] == 0 and second["seed"] == 1
+    assert "chat_template_kwargs" not in first and second["chat_template_kwargs"] == {"enable_thinking": True}
     assert "reasoning_effort" not in first and second["reasoning_effort"] == "high"
     assert first["model"] == "m" and "n" not in first
 
@@ -116,22 +147,36 @@ def test_two_servers_share_the_work() -> None:
     assert abs(len(one.requests) - len(other.requests)) <= 8
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Reply("slow down", status=429),
-        Reply("broken", status=500),
-        Reply("away", status=503),
-        Reply(drop=True),
-        Reply("late", seconds=0.6),
-        Reply(raw=b"<html>no JSON</html>"),
-        Reply(raw=b'{"object": "chat.completion", "choices": []}'),
-        Reply(raw=b'{"object": "chat.completion", "choices": null}'),
-        Reply(None, finish_reason="stop"),
-        Reply("x", finish_reason="error"),
-    ],
-    ids=["429", "500", "503", "dropped", "timeout", "html", "no choice", "null choices", "no content", "odd finish"],
-)
+def test_a_server_of_few_slots_is_given_less_than_one_of_many() -> None:
+    with (
+        ScriptedServer(["m"], lambda body: Reply("4", seconds=0.02)) as fast,
+        ScriptedServer(["m"], lambda body: Reply("4", seconds=0.2)) as slow,
+    ):
+        ask([fast.url, slow.url], 100, concurrency=3)
+    assert len(fast.requests) > 2 * len(slow.requests) > 0
+
+
+FAULTS = {
+    "429": Reply("slow down", status=429),
+    "429 with Retry-After": Reply("slow down", status=429, headers=(("Retry-After", "0.1"),)),
+    "500": Reply("broken", status=500),
+    "503": Reply("away", status=503),
+    "408": Reply("late", status=408),
+    "dropped": Reply(drop=True),
+    "half a body": Reply("4", half=True),
+    "timeout": Reply("late", seconds=0.6),
+    "html": Reply(raw=b"<html>no JSON</html>"),
+    "empty": Reply(raw=b""),
+    "no choice": Reply(raw=b'{"object": "chat.completion", "choices": []}'),
+    "null choices": Reply(raw=b'{"object": "chat.completion", "choices": null}'),
+    "two choices": Reply("4", choices=2),
+    "no content": Reply(None, finish_reason="stop"),
+    "odd finish": Reply("x", finish_reason="error"),
+    "harmony": Reply("HarmonyError: unexpected tokens remaining in message header", status=400),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_fault_is_tried_again(fault: Reply) -> None:
     seen: Counter[str] = Counter()
     turn = threading.Lock()
@@ -142,46 +187,55 @@ def test_a_fault_is_tried_again(fault: Reply) -> None:
             return fault if seen[question(body)] == 1 else Reply("4")
 
     with ScriptedServer(["m"], reply) as server:
-        failed, found = ask([server.url], 2, request_seconds=0.3)
-    assert failed == 0
+        failed, found, _ = ask([server.url], 2, request_seconds=0.3)
+    assert not failed
     assert [answer.content for answer in found.values()] == ["4", "4"]
     assert seen == {"question 0": 2, "question 1": 2}
 
 
-def test_a_query_that_keeps_failing_is_counted_not_stored_and_asked_again_by_the_next_run() -> None:
+def test_a_query_that_keeps_failing_is_told_with_its_reason_not_stored_and_asked_again_by_the_next_run() -> None:
     broken = True
 
     def reply(body: dict[str, Any]) -> Reply:
         return Reply("broken", status=500) if broken and question(body) == "question 1" else Reply("4")
 
     with ScriptedServer(["m"], reply) as server:
-        failed, found = ask([server.url], 4)
-        assert failed == 1 and len(found) == 3
+        failed, found, _ = ask([server.url], 4)
+        (answer,) = failed.values()
+        assert answer.status == "failed" and "500" in str(answer.reason) and len(found) == 3
         assert Counter(map(question, server.requests))["question 1"] == 3
         broken = False
-        failed, found = ask([server.url], 4)
-    assert failed == 0 and len(found) == 4
+        failed, found, _ = ask([server.url], 4)
+    assert not failed and len(found) == 4
     assert len(server.requests) == 3 + 3 + 1
 
 
-@pytest.mark.parametrize("status", [400, 422])
-def test_a_refused_query_is_an_answer_with_its_reason(status: int) -> None:
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_refused_query_has_its_reason_is_not_tried_again_and_is_asked_by_the_next_run(status: int) -> None:
     with ScriptedServer(["m"], lambda body: Reply("prompt is too long", status=status)) as server:
-        failed, found = ask([server.url], 1)
+        failed, found, _ = ask([server.url], 1)
+        assert len(server.requests) == 1
         ask([server.url], 1)
-    (answer,) = found.values()
-    assert failed == 0 and answer.status == "refused"
+    (answer,) = failed.values()
+    assert not found and answer.status == "refused"
     assert "prompt is too long" in str(answer.reason)
-    assert len(server.requests) == 1
+    assert len(server.requests) == 2, "another server, or a longer context, may take it"
 
 
 @pytest.mark.parametrize(
-    ("status", "told"), [(401, "OPENAI_API_KEY"), (403, "OPENAI_API_KEY"), (404, "has no model m")]
+    ("reply", "told"),
+    [
+        (Reply("no", status=401), "OPENAI_API_KEY"),
+        (Reply("no", status=403), "OPENAI_API_KEY"),
+        (Reply("no", status=404), "has no model m"),
+        (Reply("4", model="another"), "was asked for m and answered as another"),
+    ],
 )
-def test_a_server_that_refuses_us_stops_the_run_with_one_sentence(status: int, told: str) -> None:
-    with ScriptedServer(["m"], lambda body: Reply("no", status=status)) as server, pytest.raises(ServerError) as error:
+def test_a_server_that_cannot_serve_us_stops_the_run_with_one_sentence(reply: Reply, told: str) -> None:
+    with ScriptedServer(["m"], lambda body: reply) as server, pytest.raises(ServerError) as error:
         ask([server.url], 50)
     assert told in str(error.value) and server.url in str(error.value)
+    assert len(server.requests) <= 8
 
 
 def test_a_server_that_dies_stops_the_run_and_what_was_answered_stays() -> None:
@@ -192,10 +246,17 @@ def test_a_server_that_dies_stops_the_run_and_what_was_answered_stays() -> None:
 
     with ScriptedServer(["m"], reply) as server:
         with pytest.raises(ServerError, match="every answer so far is stored"):
-            ask([server.url], 500, max_attempts=5)
+            ask([server.url], 500, max_attempts=50)
+        assert len(server.requests) < 200
+        with store.opened("model", "part") as answers:
+            assert sum(answers.known([query.key for (query,) in some_problems(500)])) == 10
+
+
+def test_replies_that_are_no_answers_stop_the_run_before_all_is_asked() -> None:
+    with ScriptedServer(["m"], lambda body: Reply(None)) as server:
+        with pytest.raises(ServerError, match=r"runtime.max_failed_share allows .*no content"):
+            ask([server.url], 5000)
         assert len(server.requests) < 100
-        with store.opened("model") as answers:
-            assert len(answers.known(query.key for query in some_queries(500))) == 10
 
 
 def test_a_hiccup_of_all_requests_at_once_stops_nothing() -> None:
@@ -205,40 +266,165 @@ def test_a_hiccup_of_all_requests_at_once_stops_nothing() -> None:
         return Reply("busy", status=503) if first.acquire(blocking=False) else Reply("4")
 
     with ScriptedServer(["m"], reply) as server:
-        failed, found = ask([server.url], 20, concurrency=8)
-    assert failed == 0 and len(found) == 20
+        failed, found, _ = ask([server.url], 20, concurrency=8)
+    assert not failed and len(found) == 20
+
+
+def test_the_work_of_a_sick_server_is_done_by_the_others() -> None:
+    with (
+        ScriptedServer(["m"], lambda body: Reply("4", seconds=0.01)) as well,
+        ScriptedServer(["m"], lambda body: Reply("broken", status=500)) as sick,
+    ):
+        failed, found, _ = ask([well.url, sick.url], 200, max_attempts=20)
+    assert not failed and len(found) == 200
+    assert len(sick.requests) < 60, "it is left alone, and probed now and then"
+
+
+def test_a_server_that_comes_back_gets_its_share_again() -> None:
+    back = threading.Event()
+
+    def reply(body: dict[str, Any]) -> Reply:
+        return Reply("4", seconds=0.01) if back.is_set() else Reply("broken", status=500)
+
+    def healthy(body: dict[str, Any]) -> Reply:
+        if len(well.requests) == 40:
+            back.set()
+        return Reply("4", seconds=0.01)
+
+    with ScriptedServer(["m"], healthy) as well, ScriptedServer(["m"], reply) as ill:
+        ask([well.url, ill.url], 800, max_attempts=20)
+        answered_by_ill = sum(1 for _ in ill.requests)
+    assert answered_by_ill > 150, "half of what was left when it came back, less its pause"
+
+
+@pytest.mark.parametrize("metrics", [True, False], ids=["counters", "streams"])
+def test_a_server_that_holds_requests_without_a_token_is_left_alone(metrics: bool) -> None:
+    stuck = threading.Semaphore(2)
+
+    def reply(body: dict[str, Any]) -> Reply:
+        return Reply("late", seconds=6) if stuck.acquire(blocking=False) else Reply("4")
+
+    started = time.monotonic()
+    with (
+        ScriptedServer(["m"], reply, metrics=metrics) as sick,
+        ScriptedServer(["m"], lambda body: Reply("4", seconds=0.01), metrics=metrics) as well,
+    ):
+        failed, found, _ = ask([sick.url, well.url], 60, concurrency=2, stall_seconds=0.6, request_seconds=60.0)
+        assert not failed and len(found) == 60
+        assert time.monotonic() - started < 5
+        assert Counter(map(question, sick.requests + well.requests)).most_common(3)[2][1] == 1
+
+
+def test_a_stream_is_put_together_as_it_would_have_come_whole() -> None:
+    def reply(body: dict[str, Any]) -> Reply:
+        return Reply("cut \u2028of", "a long thought", finish_reason="length", prompt_tokens=3, completion_tokens=7)
+
+    with ScriptedServer(["m"], reply, metrics=False) as server:
+        _, streamed, _ = ask([server.url], 1)
+    assert server.requests[0]["stream"] is True
+    (answer,) = streamed.values()
+    assert answer == Answer("length", "cut \u2028of", "a long thought", 3, 7, None)
+
+
+def test_without_a_limit_on_stalls_nothing_is_streamed() -> None:
+    with ScriptedServer(["m"], lambda body: Reply("4"), metrics=False) as server:
+        ask([server.url], 1, stall_seconds=None)
+    assert "stream" not in server.requests[0]
+
+
+def test_an_engine_of_our_own_is_started_anew_when_it_fails() -> None:
+    alive, restarts = threading.Event(), []
+
+    def revive() -> bool:
+        restarts.append(time.monotonic())
+        alive.set()
+        return True
+
+    def reply(body: dict[str, Any]) -> Reply:
+        return Reply("4") if alive.is_set() else Reply("EngineDeadError", status=500)
+
+    with ScriptedServer(["m"], reply) as server:
+        failed, found, _ = ask([server.url], 30, restart=revive, max_attempts=10)
+    assert not failed and len(found) == 30 and len(restarts) == 1
+
+
+def test_an_engine_that_cannot_be_started_anew_stops_the_run() -> None:
+    def revive() -> bool:
+        raise ServerError("the engine ended 4 times")
+
+    with (
+        ScriptedServer(["m"], lambda body: Reply("dead", status=500)) as server,
+        pytest.raises(ServerError, match="ended 4 times"),
+    ):
+        ask([server.url], 30, restart=revive, max_attempts=50)
+
+
+def test_several_samples_of_a_problem_may_travel_together_and_are_rows_of_their_own() -> None:
+    def reply(body: dict[str, Any]) -> Reply:
+        return Reply(f"{question(body)}, choice {body.get('choice', 0)}", completion_tokens=3 + body.get("choice", 0))
+
+    with ScriptedServer(["m"], reply) as server:
+        _, found, _ = ask([server.url], 2, num_samples=5, samples_per_request=4)
+    assert sorted((question(body), body.get("n", 1)) for body in server.requests) == [
+        ("question 0", 1), ("question 0", 4), ("question 1", 1), ("question 1", 4),
+    ]  # fmt: skip
+    first = [found[query.key] for query in some_problems(1, 5)[0]]
+    assert [answer.content for answer in first[:4]] == [f"question 0, choice {place}" for place in range(4)]
+    assert [answer.completion_tokens for answer in first[:4]] == [3, 4, 5, 6]
+
+
+def test_of_samples_that_travelled_together_only_the_lost_are_asked_again() -> None:
+    def reply(body: dict[str, Any]) -> Reply:
+        return Reply(None) if body.get("choice") == 2 else Reply("4")
+
+    with ScriptedServer(["m"], reply) as server:
+        failed, found, _ = ask([server.url], 1, num_samples=4, samples_per_request=4)
+    assert not failed and len(found) == 4
+    assert [body.get("n", 1) for body in server.requests] == [4, 1]
+
+
+def test_the_limit_finds_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScriptedServer(["m"], lambda body: Reply("4", seconds=0.02)) as server:
+        ask([server.url], 600, concurrency="auto")
+    assert server.most_in_flight > pool.FIRST_LIMIT
 
 
 def test_the_key_is_sent_and_stands_in_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-words")
     with ScriptedServer(["m"], lambda body: Reply("4"), key="sk-secret-words") as server:
-        failed, _ = ask([server.url], 1)
-    assert failed == 0
+        failed, _, _ = ask([server.url], 1)
+    assert not failed
     with ScriptedServer(["m"], lambda body: Reply("4"), key="another") as server, pytest.raises(ServerError) as error:
         ask([server.url], 2)
     assert "sk-secret-words" not in str(error.value)
     assert all(b"sk-secret-words" not in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
 
 
-def test_half_a_surrogate_pair_is_replaced_and_control_characters_stay() -> None:
-    raw = b'{"object": "chat.completion", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "a\\ud800b\\u0000\\ud83d\\ude00"}}]}'
+def test_any_text_that_a_model_can_emit_is_stored_as_it_came() -> None:
+    raw = b'{"model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "a\\ud800b\\u0000\\u2028"}}]}'
     with ScriptedServer(["m"], lambda body: Reply(raw=raw)) as server:
-        _, found = ask([server.url], 1)
+        _, found, _ = ask([server.url], 1)
     (answer,) = found.values()
-    assert answer.content == "a\ufffdb\x00\U0001f600"
+    assert answer.content == "a\ud800b\x00\u2028"
 
 
-def test_progress_shows_tokens_truncations_retries_and_the_time_left(
-    capsys: pytest.CaptureFixture[str],
+def test_progress_shows_tokens_truncations_retries_servers_and_the_time_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[Any] = []
-    progress = Progress("teacher, effort high", 4, 1, shown.append)
-    progress.show(last=False)
+    progress = Progress("teacher, effort high", 4, shown.append)
+    one = Endpoint("http://x/v1", 8)
+    progress.watch([one])
+    progress.found(1)
+    one.began()
+    time.sleep(0.01)
     progress.answered(Answer("length", "x", None, 1, 50, None))
-    progress.retried()
+    progress.retried("500: broken")
+    progress.show(last=False)
     progress.show()
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "teacher, effort high: 4 answers wanted, 1 already stored"
-    assert "1/4 answers, 0 tok/s" in lines[1]
-    assert "2/4 answers" in lines[-1] and "1 truncated, 1 retries" in lines[-1]
-    assert shown[-1]["answers"] == 2 and shown[-1]["tokens_per_second"] > 0
+    assert lines[0].startswith("teacher, effort high: 2/4 answers, 1 already stored, ")
+    assert "1 truncated, 1 retries, 0 failed, running 1/8, " in lines[0] and lines[0].endswith(" s left")
+    assert "2/4 answers" in lines[-1] and "left" not in lines[-1]
+    assert shown[-1]["answers"] == 2 and shown[0]["tokens_per_second"] > 0
+    assert progress.last_failure == "500: broken"

@@ -4,14 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from stages.edge import server
-from stages.edge.errors import ServerError
+from stages.edge import params, server
+from stages.edge.errors import ServerError, SettingError
 
 ROOT = Path(__file__).parents[2]
 FRONT = """
@@ -26,8 +27,9 @@ from pathlib import Path
 from stages.edge import server
 port = server.free_port()
 front = [sys.executable, "-c", sys.argv[1], str(port), sys.argv[2]]
-with server.engine(front, port, {{}}, 60, Path(sys.argv[2] + ".log")) as url:
-    print(url, flush=True)
+engine = server.Engine(front, port, {{}}, 60, Path(sys.argv[2] + ".log"))
+with server.running([engine]):
+    print(engine.url, flush=True)
     {then}
 """
 
@@ -75,48 +77,126 @@ def test_the_worker_is_gone_when_the_front_is_killed(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_does_not_start_says_why(tmp_path: Path) -> None:
-    failing = [sys.executable, "-c", "import sys; sys.exit('ValueError: no such weights')"]
+    failing = engine(tmp_path, "import sys; sys.exit('ValueError: no such weights')")
     with (
         pytest.raises(ServerError, match=r"ended before it was ready(?s:.*)no such weights"),
-        server.engine(failing, server.free_port(), {}, 30, tmp_path / "log"),
+        server.running([failing]),
     ):
         pass
 
 
-def test_an_engine_that_takes_too_long_is_ended(tmp_path: Path) -> None:
-    sleeping = [
-        sys.executable,
-        "-c",
-        f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(600)",
-    ]
-    with (
-        pytest.raises(ServerError, match=r"not ready in 2 s; raise runtime.engine.start_seconds"),
-        server.engine(sleeping, server.free_port(), {}, 2, tmp_path / "log"),
-    ):
-        pass
-    pid = int((tmp_path / "pid").read_text())
-    assert not psutil.pid_exists(pid)
-
-
-def test_an_engine_that_ends_while_it_is_asked_is_named(tmp_path: Path) -> None:
+def test_an_engine_that_takes_too_long_is_ended_and_the_others_with_it(tmp_path: Path) -> None:
     (tmp_path / "health").write_text("")
+    sleeping = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    late, well = engine(tmp_path, sleeping, seconds=4), serving(tmp_path)
+    with (
+        pytest.raises(ServerError, match=r"not ready in 4 s; raise runtime.engine.start_seconds"),
+        server.running([well, late]),
+    ):
+        pass
+    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+    assert not well.is_healthy()
+
+
+def engine(folder: Path, code: str, *arguments: str, seconds: float = 60, port: int = 0) -> server.Engine:
+    """An engine that runs `code`."""
+    env = {"PYTHONPATH": str(ROOT)}
+    return server.Engine(
+        [sys.executable, "-c", code, *arguments], port or server.free_port(), env, seconds, folder / "log"
+    )
+
+
+def serving(folder: Path) -> server.Engine:
+    """An engine of two processes that says that it is healthy."""
+    (folder / "health").write_text("")
     port = server.free_port()
-    front = [sys.executable, "-c", FRONT, str(port), str(tmp_path / "pids")]
-    log = tmp_path / "log"
-    before = os.getcwd()
-    os.chdir(tmp_path)
-    try:
-        with (
-            pytest.raises(
-                ServerError, match="the engine ended while it was asked; every answer so far is stored: run again"
-            ),
-            server.engine(front, port, {"PYTHONPATH": str(ROOT)}, 30, log),
-        ):
-            os.kill(int((tmp_path / "pids").read_text().split()[0]), signal.SIGKILL)
-            time.sleep(2)
-            raise ServerError("no answer")
-    finally:
-        os.chdir(before)
+    front = FRONT.replace("http.server.Threading", f"os.chdir({str(folder)!r}); http.server.Threading")
+    return engine(folder, front, str(port), str(folder / "pids"), port=port)
+
+
+def pids(folder: Path) -> list[psutil.Process]:
+    return [psutil.Process(int(pid)) for pid in (folder / "pids").read_text().split()]
+
+
+def test_an_engine_that_died_is_started_anew_and_one_that_lives_is_left_alone(tmp_path: Path) -> None:
+    one = serving(tmp_path)
+    with server.running([one]):
+        assert not one.revive()
+        first = pids(tmp_path)
+        first[0].kill()
+        assert gone(first), "its worker too"
+        assert one.revive()
+        second = pids(tmp_path)
+        assert one.is_healthy() and second != first
+    assert gone(second)
+
+
+def test_an_engine_that_says_that_it_cannot_answer_is_started_anew(tmp_path: Path) -> None:
+    one = serving(tmp_path)
+    with server.running([one]):
+        first = pids(tmp_path)
+        (tmp_path / "health").unlink()  # the front lives, but /health is an error
+        assert not one.is_healthy()
+        threading.Timer(1.0, lambda: (tmp_path / "health").write_text("")).start()
+        assert one.revive()
+        assert gone(first)
+
+
+def test_an_engine_that_dies_again_and_again_is_given_up_with_the_end_of_its_log(tmp_path: Path) -> None:
+    one = serving(tmp_path)
+    with server.running([one]):
+        for _ in range(server.MOST_RESTARTS):
+            pids(tmp_path)[0].kill()
+            one._guard.wait(30)  # type: ignore[union-attr]
+            assert one.revive()
+        pids(tmp_path)[0].kill()
+        one._guard.wait(30)  # type: ignore[union-attr]
+        with pytest.raises(ServerError, match=r"4 times; every answer so far is stored: run again; the end of .*log"):
+            one.revive()
+
+
+def settings(**changes: Any) -> params.Engine:
+    given = {"args": ["--x"], "env": {"A": "1"}, "start_seconds": 5.0, "tensor_parallel_size": 1, "replicas": None}
+    return params.Engine.model_validate({**given, **changes})
+
+
+@pytest.mark.parametrize(
+    ("visible", "changes", "groups"),
+    [
+        ("0,1,2,3", {}, ["0", "1", "2", "3"]),
+        ("0,1,2,3", {"tensor_parallel_size": 2}, ["0,1", "2,3"]),
+        ("0,1,2,3", {"tensor_parallel_size": 2, "replicas": 1}, ["0,1"]),
+        ("4,5,7", {"tensor_parallel_size": 2}, ["4,5"]),
+        ("GPU-1a,GPU-2b", {}, ["GPU-1a", "GPU-2b"]),
+        ("", {}, [None]),
+    ],
+)
+@pytest.mark.parametrize("variable", ["CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"])
+def test_each_group_of_gpus_gets_an_engine(
+    variable: str,
+    visible: str,
+    changes: dict[str, Any],
+    groups: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in server.GPU_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, visible)
+    found = server.replicas("org/model", "m", {}, settings(**changes), tmp_path / "m.log", 8000)
+    assert [engine._env.get(variable) for engine in found] == groups
+    assert [engine.url for engine in found] == [f"http://127.0.0.1:{8000 + place}/v1" for place in range(len(groups))]
+    assert len({engine._log for engine in found}) == len(groups)
+    size = changes.get("tensor_parallel_size", 1)
+    for one in found:
+        assert (f"--tensor-parallel-size {size}" in " ".join(one._serve)) == (size > 1)
+        assert one._serve[-1] == "--x" and one._env["A"] == "1"
+
+
+def test_too_few_gpus_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    with pytest.raises(SettingError, match=r"tensor_parallel_size is 2, but 1 GPUs are visible.*CUDA_VISIBLE_DEVICES"):
+        server.replicas("org/model", "m", {}, settings(tensor_parallel_size=2), tmp_path / "m.log", None)
 
 
 def test_the_command_names_loopback_the_model_and_no_sampling_defaults_of_its_own() -> None:

@@ -1,5 +1,6 @@
-"""The store of answers: nothing committed is lost, one writer at a time, found from everywhere."""
+"""The store of answers: nothing committed is lost, one writer of a part at a time, found from everywhere."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -8,13 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stages.core.queries import Answer
 from stages.edge import store
 from stages.edge.errors import InputError
 
 ROOT = Path(__file__).parents[2]
-ANSWER = Answer("stop", "x = 2 \x00 \U0001f600", None, 3, 4, None)
+ANSWER = Answer("stop", "x = 2 \x00 \ud800 \u2028 \U0001f600", None, 3, 4, None)
 
 
 @pytest.fixture(autouse=True)
@@ -23,33 +26,98 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def key(number: int) -> str:
+    return hashlib.sha256(str(number).encode()).hexdigest()
+
+
+def answer(number: int) -> Answer:
+    return ANSWER._replace(prompt_tokens=number)
+
+
 def start(code: str) -> "subprocess.Popen[str]":
     return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def test_what_was_put_comes_back_as_it_was_also_later() -> None:
-    many = [(f"{number:064x}", ANSWER._replace(prompt_tokens=number)) for number in range(1200)]
-    with store.opened("model") as answers:
+    many = [(key(number), answer(number)) for number in range(1200)]
+    with store.opened("model", "high") as answers:
         answers.put(many)
-    with store.opened("model") as answers:
-        assert answers.get(key for key, _ in many) == dict(many)
-        assert answers.known([many[0][0], "unknown"]) == {many[0][0]}
-        assert answers.get(["unknown"]) == {}
+        assert answers.known([key(0), key(-1)]) == [True, False]
+    with store.opened("model", "high") as answers:
+        assert answers.get([key for key, _ in many]) == dict(many)
+        assert answers.known([key(-1), key(3)]) == [False, True]
+        assert answers.get([key(-1)]) == {} and answers.known([]) == []
 
 
-def test_collections_are_apart() -> None:
-    with store.opened("one") as answers:
-        answers.put([("k", ANSWER)])
-    with store.opened("other") as answers:
-        assert answers.known(["k"]) == set()
+def test_models_are_apart_and_the_parts_of_a_model_are_not() -> None:
+    with store.opened("one", "medium") as answers:
+        answers.put([(key(1), ANSWER)])
+    with store.opened("other", "medium") as answers:
+        assert answers.known([key(1)]) == [False]
+    with store.opened("one", "high") as answers:
+        assert answers.known([key(1)]) == [True]
+        assert answers.get([key(1)]) == {key(1): ANSWER}
+
+
+def test_a_full_part_becomes_a_segment_that_never_changes(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.setattr(store, "SEGMENT_ROWS", 100)
+    with store.opened("model", "high") as answers:
+        for start in range(0, 250, 50):
+            answers.put([(key(number), answer(number)) for number in range(start, start + 50)])
+            assert all(answers.known([key(number) for number in range(start + 50)]))
+        assert answers.get([key(0), key(249)]) == {key(0): answer(0), key(249): answer(249)}
+    segments = sorted((folder / "model").glob(store.SEGMENT))
+    assert len(segments) == 2
+    for segment in segments:
+        assert store.segment_name(segment) == segment.name
+        assert segment.stat().st_mode & 0o222 == 0
+    with store.opened("model", "high") as answers:
+        assert sum(answers.known([key(number) for number in range(300)])) == 250
+
+
+def test_of_two_answers_to_one_query_the_earliest_counts_in_whatever_order_the_files_come() -> None:
+    with store.opened("model", "b") as answers:
+        answers.put([(key(1), answer(1))])
+    time.sleep(0.01)
+    for part in ("a", "c"):
+        file = store.File(store.root() / "model" / f"{part}.sqlite", write=True)
+        file.put([(bytes.fromhex(key(1)), answer(2))], part)
+        file.close()
+    for part in ("a", "b", "c"):
+        with store.opened("model", part) as answers:
+            assert answers.get([key(1)]) == {key(1): answer(1)}
+
+
+def test_an_answer_that_is_put_twice_stays_the_first() -> None:
+    with store.opened("model", "a") as answers:
+        answers.put([(key(1), answer(1))])
+        answers.put([(key(1), answer(2)), (key(2), answer(2))])
+        assert answers.get([key(1), key(2)]) == {key(1): answer(1), key(2): answer(2)}
+
+
+@given(
+    st.sets(st.binary(min_size=32, max_size=32), max_size=50), st.sets(st.binary(min_size=32, max_size=32), max_size=50)
+)
+def test_the_keys_of_a_file_are_a_set(held: set[bytes], others: set[bytes]) -> None:
+    keys = store.Keys(sorted(held))
+    assert len(keys) == len(held)
+    asked = sorted(held | others)
+    assert list(keys.holds(asked)) == [each in held for each in asked]
+
+
+def test_keys_with_the_same_beginning_are_told_apart() -> None:
+    one, other = b"\x01" * 8 + b"\x02" * 24, b"\x01" * 8 + b"\x03" * 24
+    assert list(store.Keys([one]).holds([one, other])) == [True, False]
 
 
 WRITER = """
+import hashlib
 from stages.core.queries import Answer
 from stages.edge import store
-with store.opened("model") as answers:
+with store.opened("model", "high") as answers:
     for number in range(10**6):
-        answers.put([(str(number), Answer("stop", "text " * 50, None, 1, 1, None))])
+        key = hashlib.sha256(str(number).encode()).hexdigest()
+        answers.put([(key, Answer("stop", "text " * 50, None, 1, 1, None))])
         print(number, flush=True)
 """
 
@@ -60,34 +128,39 @@ def test_after_a_kill_every_committed_answer_is_there_and_the_claim_is_free() ->
     committed = [int(writer.stdout.readline()) for _ in range(20)]
     writer.send_signal(signal.SIGKILL)
     writer.wait()
-    with store.opened("model") as answers:
-        assert len(answers.get(map(str, committed))) == 20
+    with store.opened("model", "high") as answers:
+        assert len(answers.get([key(number) for number in committed])) == 20
+        answers.put([(key(-1), ANSWER)])
 
 
-def test_a_second_writer_waits_for_the_first() -> None:
-    with store.opened("model") as answers:
-        second = start(
-            "from stages.edge import store\nwith store.opened('model') as a: print(len(a.known(['k'])), flush=True)"
-        )
-        time.sleep(1.5)
+def test_a_second_writer_of_a_part_waits_for_the_first_and_one_of_another_part_does_not() -> None:
+    code = "from stages.edge import store\nwith store.opened('model', '{}') as a: print(a.known(['{}']), flush=True)"
+    with store.opened("model", "high") as answers:
+        second = start(code.format("high", key(1)))
+        other = start(code.format("medium", key(1)))
+        assert other.communicate(timeout=30)[0] == "[False]\n"
+        time.sleep(1)
         assert second.poll() is None
-        answers.put([("k", ANSWER)])
-    output, _ = second.communicate(timeout=30)
-    assert output == "1\n"
+        answers.put([(key(1), ANSWER)])
+    assert second.communicate(timeout=30)[0] == "[True]\n"
 
 
-def test_a_damaged_store_is_named_and_nothing_is_asked_for_anew(folder: Path) -> None:
-    with store.opened("model") as answers:
-        answers.put([(str(number), ANSWER) for number in range(2000)])
-    file = folder / "model.sqlite"
+@pytest.mark.parametrize("segment", [False, True], ids=["part", "segment"])
+def test_a_damaged_file_is_named_and_nothing_is_asked_for_anew(segment: bool, folder: Path) -> None:
+    with store.opened("model", "high") as answers:
+        answers.put([(key(number), ANSWER) for number in range(2000)])
+    file = folder / "model/high.sqlite"
+    if segment:
+        file = store.seal(file)
+        file.chmod(0o644)
     content = bytearray(file.read_bytes())
     content[100:9000] = os.urandom(8900)
     file.write_bytes(content)
-    with pytest.raises(InputError, match=r"model\.sqlite.*damaged"), store.opened("model") as answers:
-        answers.known(map(str, range(2000)))
+    with pytest.raises(InputError, match=rf"{file.name} is damaged.*sync"), store.opened("model", "high") as answers:
+        answers.get([key(number) for number in range(2000)])
     file.write_bytes(b"no database at all" * 100)
-    with pytest.raises(InputError, match=r"model\.sqlite.*damaged"), store.opened("model") as answers:
-        answers.known(["1"])
+    with pytest.raises(InputError, match=rf"{file.name} is damaged"), store.opened("model", "high"):
+        pass
 
 
 def test_a_temporary_workspace_of_dvc_uses_the_store_of_the_checkout(

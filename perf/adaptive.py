@@ -1,0 +1,105 @@
+"""What adaptive sampling saves and costs, on real generations: tokens not asked for, labels that change.
+
+python perf/adaptive.py --data ../shared/data
+
+Replays 16 answers to each of 45 OTIS Mock AIME problems by two models, and 8 answers to each of 100 MATH problems by a
+third, through the rule of stages/core/adaptive.py. The label of a problem is the answer with the most votes, right if
+it is the gold; intervals are over problems, by the same Bayesian bootstrap as the result table's.
+"""
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from stages.core import adaptive
+from stages.core.adaptive import Rule
+from stages.core.equivalence import accepts_cheaply, canonical
+from stages.core.judging import answer_of
+
+NUM_RESAMPLES = 10_000
+
+
+class Problem(NamedTuple):
+    """A gold, and answers with their lengths in tokens (or in characters, where the file has no tokens)."""
+
+    gold: str
+    contents: list[str | None]
+    lengths: list[int]
+
+
+def otis(path: Path) -> list[Problem]:
+    """16 answers to each problem."""
+    by_problem: dict[str, Problem] = {}
+    for line in path.open(encoding="utf-8"):
+        row = json.loads(line)
+        each = by_problem.setdefault(row["problem_id"], Problem(str(row["answer"]), [], []))
+        each.contents.append(row["response"])
+        each.lengths.append(int(row["output_tokens"] or 0))
+    return list(by_problem.values())
+
+
+def math(path: Path) -> list[Problem]:
+    """8 answers to each problem."""
+    rows = [json.loads(line) for line in path.open(encoding="utf-8")]
+    return [Problem(str(row["answer"]), row["responses"], [len(text) for text in row["responses"]]) for row in rows]
+
+
+def is_right(problem: Problem, number: int) -> bool:
+    """Whether the answer with the most votes among the first `number` is the gold; a tie goes to the first seen."""
+    found = [answer_of(content) for content in problem.contents[:number]]
+    votes = Counter(canonical(answer) for answer in found if answer is not None)
+    if not votes:
+        return False
+    leader = max(votes, key=lambda key: votes[key])
+    named = next(answer for answer in found if answer is not None and canonical(answer) == leader)
+    return accepts_cheaply(problem.gold, named).equal is True
+
+
+def compare(problems: list[Problem], rule: Rule) -> tuple[dict[str, tuple[float, float, float]], Counter[str]]:
+    """(value, low, high) of the token share saved and of the change in label accuracy, and why problems stopped."""
+    stops: Counter[str] = Counter()
+    saved, total, change = [], [], []
+    for problem in problems:
+        number, why = adaptive.drawn(problem.contents, rule)
+        stops[why] += 1
+        whole = sum(problem.lengths[: rule.most])
+        saved.append(whole - sum(problem.lengths[:number]))
+        total.append(whole)
+        change.append(is_right(problem, number) - is_right(problem, rule.most))
+    weights = np.random.default_rng(0).dirichlet(np.ones(len(problems)), NUM_RESAMPLES)
+    share = (weights @ np.array(saved)) / (weights @ np.array(total))
+    changes = weights @ np.array(change, dtype=float)
+    return {
+        "saved": (sum(saved) / sum(total), *np.quantile(share, (0.025, 0.975)).tolist()),
+        "accuracy": (float(np.mean(change)), *np.quantile(changes, (0.025, 0.975)).tolist()),
+    }, stops
+
+
+def main() -> None:
+    """Print a row for each file and confidence."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    data = parser.parse_args().data / "gen"
+    files = {
+        "gemini-2.0-flash, OTIS x16": (otis(data / "otis_mock_aime/gemini-2.0-flash_x16.jsonl"), 16),
+        "qwen2.5-72b, OTIS x16": (otis(data / "otis_mock_aime/qwen2.5-72b-instruct_x16.jsonl"), 16),
+        "qwen2.5-math, MATH x8": (math(data / "qwen25math_math100x8.jsonl"), 8),
+    }
+    print("| generations | confidence | tokens saved, % | label accuracy, points | stopped |\n|---|---|---|---|---|")
+    for name, (problems, most) in files.items():
+        for confidence in (0.9, 0.95, 0.99):
+            rule = Rule(start=4, step=2, most=most, confidence=confidence, hopeless_share=0.3)
+            found, stops = compare(problems, rule)
+            saved, accuracy = (
+                f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]" for value, low, high in found.values()
+            )
+            told = ", ".join(f"{number} {why}" for why, number in sorted(stops.items()))
+            print(f"| {name} | {confidence} | {saved} | {accuracy} | {told} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Adaptive sampling: how many answers a problem needs before its vote is settled, or is not worth more.
+
+Answers are drawn in rounds. After each round the votes are counted and a problem stops when the posterior says enough:
+
+- *settled*: P(the leading answer is more frequent than the runner-up) >= `confidence`. With a uniform prior and v1, v2
+  votes that is the upper half of Beta(v1 + 1, v2 + 1), the stopping rule of Adaptive-Consistency (Aggarwal et al.,
+  "Let's Sample Step by Step", EMNLP 2023, section 3).
+- *hopeless*: P(the leading answer has at least `hopeless_share` of all answers) <= 1 - `confidence`, with Beta(v1 + 1,
+  n - v1 + 1) for v1 of n answers: no vote will ever choose one.
+- *exhausted*: `most` answers are drawn.
+
+A round counts the samples below its end by their index, whatever order they came in, so a store gives one decision.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from math import comb
+from typing import NamedTuple
+
+from stages.core.equivalence import canonical
+from stages.core.judging import answer_of
+
+
+class Rule(NamedTuple):
+    """`start` answers first, then `step` more a round, never more than `most`."""
+
+    start: int
+    step: int
+    most: int
+    confidence: float
+    hopeless_share: float
+
+    def next_end(self, num_drawn: int) -> int:
+        """Number of answers after the next round, when `num_drawn` were counted."""
+        return min(self.most, self.start if num_drawn < self.start else num_drawn + self.step)
+
+
+def stop(contents: Sequence[str | None], rule: Rule) -> str | None:
+    """Why the problem with these answers stops (one of `queries.STOPS`), or None when another round is due.
+
+    `contents` are the answers of whole rounds, None where an answer was cut off, refused or failed.
+    """
+    answers = [answer_of(content) for content in contents]
+    votes = Counter(canonical(answer) for answer in answers if answer is not None)
+    first, second = ([*sorted(votes.values(), reverse=True), 0, 0])[:2]
+    if first and probability_more_frequent(first, second) >= rule.confidence:
+        return "settled"
+    if len(contents) >= rule.most:
+        return "exhausted"
+    if 1 - beta_below(rule.hopeless_share, first + 1, len(contents) - first + 1) <= 1 - rule.confidence:
+        return "hopeless"
+    return None
+
+
+def drawn(contents: Sequence[str | None], rule: Rule) -> tuple[int, str]:
+    """(how many of a problem's answers were drawn, why no more), from all answers that there are, by index."""
+    end = 0
+    while True:
+        end = rule.next_end(end)
+        why = stop(contents[:end], rule)
+        if why:
+            return end, why
+
+
+def probability_more_frequent(first: int, second: int) -> float:
+    """P(p > 1/2) for p ~ Beta(first + 1, second + 1)."""
+    return 1 - beta_below(0.5, first + 1, second + 1)
+
+
+def beta_below(x: float, a: int, b: int) -> float:
+    """P(p <= x) for p ~ Beta(a, b) with whole a, b: that of at least a successes in a + b - 1 trials."""
+    trials = a + b - 1
+    return sum(comb(trials, k) * x**k * (1 - x) ** (trials - k) for k in range(a, trials + 1))

@@ -1,0 +1,62 @@
+"""Raw gpt-oss turns in OpenAI's harmony format: the reasoning and the answer apart.
+
+The format: https://github.com/openai/harmony. openai-harmony parses it; what it would lose is put right before: gpt-oss
+now and then opens a channel without `<|message|>` (vllm#45736), and a turn may be cut off anywhere.
+"""
+
+import contextlib
+import re
+from typing import Any, NamedTuple
+
+from openai_harmony import HarmonyError, Role, StreamableParser
+
+CHANNELS = ("analysis", "commentary", "final")
+# A channel's header that runs into text instead of ending in <|message|>; a recipient or content type belongs to it.
+_UNFINISHED_HEADER = re.compile(
+    rf"<\|channel\|>({'|'.join(CHANNELS)})((?:\s*to=\S+|\s*<\|constrain\|>\s*\w+|\s*json)*)(\s*)(?!\s*<\|)(?=\S)"
+)
+
+
+class Turn(NamedTuple):
+    """An assistant's turn. `content` is None when it never came to its final channel."""
+
+    reasoning: str | None
+    content: str | None
+    num_tool_calls: int
+
+
+def is_raw(text: str) -> bool:
+    """Whether a server passed on the format instead of parsing it."""
+    return "<|channel|>" in text or text.startswith("<|start|>")
+
+
+def split(text: str, encoding: Any) -> Turn:  # noqa: ANN401
+    """The turn in `text`, which starts after (or with) `<|start|>assistant`.
+
+    Args:
+        text: raw text with the special tokens written out.
+        encoding: openai-harmony's `HARMONY_GPT_OSS`; loading it needs a file, so it comes from outside.
+
+    Raises:
+        ValueError: even put right, it is no harmony text.
+    """
+    whole = _UNFINISHED_HEADER.sub(r"<|channel|>\1\2<|message|>", text)
+    started = whole.startswith("<|start|>")
+    parser = StreamableParser(encoding, None if started else Role.ASSISTANT, strict=False)
+    try:
+        for token in encoding.encode(whole, allowed_special="all"):
+            parser.process(token)
+    except HarmonyError as error:
+        raise ValueError(f"no harmony text: {error}") from error
+    with contextlib.suppress(HarmonyError):  # cut off inside a header: the messages before it are whole
+        parser.process_eos()
+    messages = parser.messages
+    spoken = [message for message in messages if message.author.role == Role.ASSISTANT]
+    thoughts = [_text(message) for message in spoken if message.channel == "analysis" and message.recipient is None]
+    finals = [_text(message) for message in spoken if message.channel == "final"]
+    calls = sum(message.recipient is not None for message in spoken)
+    return Turn("\n\n".join(thoughts) or None, finals[-1] if finals else None, calls)
+
+
+def _text(message: Any) -> str:  # noqa: ANN401
+    return "".join(part.text for part in message.content if hasattr(part, "text"))

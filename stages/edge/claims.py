@@ -1,0 +1,157 @@
+"""Claims: one process at a time does a piece of work, and a killed process leaves none behind.
+
+On a local disk a claim is a file lock, which the kernel gives back when its holder dies, however it dies. Network disks
+do not keep that promise between machines, so there a claim is a lease: a file that its holder touches again and again,
+and that another may take over once nobody has touched it for `LEASE_SECONDS` of its own clock.
+"""
+
+import contextlib
+import fcntl
+import os
+import socket
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from stages.edge.errors import ClaimLostError
+
+LEASE_SECONDS = 120.0
+RENEWALS_PER_LEASE = 6
+NETWORK_FILESYSTEMS = (
+    "9p", "afs", "beegfs", "ceph", "cifs", "fuse.", "glusterfs", "gpfs", "lustre", "nfs", "smb", "virtiofs", "wekafs",
+)  # fmt: skip
+
+Check = Callable[[], None]
+"""Raises `ClaimLostError` when the claim is no longer ours; cheap, so it can be called before every write."""
+
+
+@contextlib.contextmanager
+def held(path: Path, what: str, leased: bool | None = None) -> Iterator[Check]:
+    """Hold the claim on the file `path`, waiting while another process has it; `what` says what such a one does.
+
+    `leased` None looks at the kind of disk.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    claim = _leased if (is_on_network(path.parent) if leased is None else leased) else _locked
+    with claim(path, f"waiting for another process that {what}") as check:
+        yield check
+
+
+@contextlib.contextmanager
+def held_if_free(path: Path) -> Iterator[bool]:
+    """Hold the claim if nobody has it, and tell whether we do; never waits. A lease that is there is taken."""
+    if is_on_network(path.parent):
+        if path.with_suffix(".lease").exists():
+            yield False
+        else:
+            with held(path, "has it"):
+                yield True
+        return
+    with path.open("a") as claim:
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def is_on_network(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
+    """Whether `folder` is on a disk that other machines may share; False where the system does not say."""
+    try:
+        lines = mounts.read_text().splitlines()
+    except OSError:
+        return False
+    found = str(folder.resolve())
+    kinds = {}
+    for line in lines:
+        _, point, kind, *_ = line.split(" ")
+        place = point.encode().decode("unicode_escape").rstrip("/")  # spaces stand there as \040
+        if found == place or found.startswith(f"{place}/"):
+            kinds[place] = kind
+    return bool(kinds) and kinds[max(kinds, key=len)].startswith(NETWORK_FILESYSTEMS)
+
+
+@contextlib.contextmanager
+def _locked(path: Path, waiting: str) -> Iterator[Check]:
+    with path.open("a") as claim:
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(waiting, file=sys.stderr, flush=True)
+            fcntl.flock(claim, fcntl.LOCK_EX)
+        yield lambda: None
+
+
+@contextlib.contextmanager
+def _leased(path: Path, waiting: str) -> Iterator[Check]:
+    lease = path.with_suffix(".lease")
+    ours = f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
+    _take(lease, ours, waiting)
+    done, lost = threading.Event(), threading.Event()
+
+    def renew() -> None:
+        while not done.wait(LEASE_SECONDS / RENEWALS_PER_LEASE):
+            if _read(lease) != ours:
+                lost.set()
+                return
+            os.utime(lease)
+
+    def check() -> None:
+        if lost.is_set():
+            raise ClaimLostError(
+                f"{lease}: another process took over, because this one could not renew its claim for "
+                f"{LEASE_SECONDS:.0f} s; what it has saved is there: run again when the other has ended"
+            )
+
+    renewal = threading.Thread(target=renew, daemon=True)
+    renewal.start()
+    try:
+        yield check
+    finally:
+        done.set()
+        renewal.join()
+        if _read(lease) == ours:
+            lease.unlink(missing_ok=True)
+
+
+def _take(lease: Path, ours: str, waiting: str) -> None:
+    """Wait until the lease is ours: free, or untouched for so long that its holder must be dead."""
+    seen: tuple[str | None, int] | None = None
+    since = time.monotonic()
+    while True:
+        with contextlib.suppress(FileExistsError), lease.open("x") as stream:
+            stream.write(ours)
+            return
+        now = _read(lease), _touched(lease)
+        if now != seen:
+            if seen is None:
+                print(waiting, file=sys.stderr, flush=True)
+            seen, since = now, time.monotonic()
+        elif time.monotonic() - since > LEASE_SECONDS:
+            mine = lease.with_name(f"{lease.name}.{uuid.uuid4().hex}")
+            mine.write_text(ours)
+            mine.replace(lease)
+            # Of several that replace it at once the last one has it; each looks again when all of them are done.
+            time.sleep(LEASE_SECONDS / RENEWALS_PER_LEASE)
+            if _read(lease) == ours:
+                return
+            seen = None
+        time.sleep(LEASE_SECONDS / RENEWALS_PER_LEASE / 10)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return None
+
+
+def _touched(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0

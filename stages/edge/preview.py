@@ -1,0 +1,136 @@
+"""A look at what a run would ask and get, before it costs anything."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import aiohttp
+import openai
+
+from stages.core.queries import Message, Query
+from stages.edge import replies
+from stages.edge.errors import ServerError
+from stages.edge.pool import Endpoint
+from stages.edge.sampler import Request, client, complete
+
+LONG_RUN = 20_000
+"""Queries from which a run is looked at before it goes on."""
+ROWS_SHOWN_IN_FULL = 2
+MOST_SHOWN = 600
+SECONDS_TO_RENDER = 10.0
+SECONDS_PER_HOUR = 3600
+
+
+def show(request: Request, asked: Sequence[Query], endpoints: Sequence[Endpoint], num_queries: int) -> None:
+    """Ask `asked` and print prompts, answers, tokens and the time that `num_queries` would take. Nothing is stored.
+
+    Raises:
+        ServerError: the server renders two reasoning efforts alike, or answers none of the queries.
+    """
+    asyncio.run(_show(request, asked, endpoints, num_queries))
+
+
+async def _show(request: Request, asked: Sequence[Query], endpoints: Sequence[Endpoint], num_queries: int) -> None:
+    endpoint = endpoints[0]
+    async with client(endpoint.url) as server:
+        await check_effort(request, asked[0], endpoint.url, server)
+        prompt = await _rendered(request.model, asked[0].messages, endpoint.url)
+        _print(f"The first prompt, as {endpoint.url} renders it:\n{_plain(prompt)}")
+        started = time.monotonic()
+        at_once = asyncio.Semaphore(endpoint.limit)
+        found = await asyncio.gather(*(_timed(request, query, endpoint.url, server, at_once) for query in asked))
+    answers = [(query, *each) for query, each in zip(asked, found, strict=True) if each is not None]
+    if not answers:
+        raise ServerError(f"{endpoint.url} answered none of {len(asked)} queries; see its log")
+    for query, answer, seconds in answers[:ROWS_SHOWN_IN_FULL]:
+        _print(f"{query.problem_id}: {_plain(query.messages[-1]['content'])}")
+        _print(f"reasoning: {_cut(answer.reasoning)}\ncontent: {_cut(answer.content)}")
+        _print(f"{answer.status}, {answer.completion_tokens} tokens in {seconds:.1f} s\n")
+    tokens = [answer.completion_tokens or 0 for _, answer, _ in answers]
+    rate = sum(tokens) / max(time.monotonic() - started, 1e-3)
+    per_stream = sum(tokens) / max(sum(seconds for _, _, seconds in answers), 1e-3)
+    width = sum(each.limit for each in endpoints)
+    mean = sum(tokens) / len(tokens)
+    truncated = sum(answer.status == "length" for _, answer, _ in answers)
+    total = mean * num_queries
+    _print(
+        f"{len(answers)} of {len(asked)} answered, {mean:.0f} tokens each, {truncated} truncated. "
+        f"{num_queries:,} queries are about {total / 1e6:,.1f}M tokens: "
+        f"{_hours(total, per_stream * width)} if {width} at once are each as fast as these, "
+        f"{_hours(total, rate * len(endpoints))} if these were all that a server can do."
+    )
+
+
+def _hours(tokens: float, rate: float) -> str:
+    return f"{tokens / max(rate, 1e-3) / SECONDS_PER_HOUR:,.1f} h"
+
+
+async def _timed(
+    request: Request, query: Query, url: str, server: openai.AsyncOpenAI, at_once: asyncio.Semaphore
+) -> tuple[Any, float] | None:
+    async with at_once:
+        started = time.monotonic()
+        try:
+            raw = await complete(server, request.body([query]))
+            (answer,) = replies.answers(raw, url, request.model, 1)
+        except (openai.OpenAIError, replies.BadReplyError) as error:
+            _print(f"{query.problem_id}: {replies.failure(error, url, request.model).reason}")
+            return None
+    return None if answer is None else (answer, time.monotonic() - started)
+
+
+async def check_effort(request: Request, query: Query, url: str, server: openai.AsyncOpenAI) -> None:
+    """Refuse a server to which the reasoning effort makes no difference (vllm#22809): it would be paid for twice.
+
+    Raises:
+        ServerError: the prompts of the efforts low and high have the same tokens.
+    """
+    if request.reasoning_effort is None:
+        return
+    prompts = []
+    for effort in ("low", "high"):
+        changed = {"reasoning_effort": effort, "max_tokens": 1, "return_token_ids": True}
+        raw = await complete(server, request.body([query]) | changed)
+        prompts.append(json.loads(raw).get("prompt_token_ids"))
+    if prompts[0] is None:
+        _print(f"{url} does not say how it renders a prompt: whether it knows reasoning efforts cannot be told here")
+    elif prompts[0] == prompts[1]:
+        raise ServerError(
+            f"{url} renders the reasoning efforts low and high of {request.model} alike: set reasoning_effort to null "
+            "and let the efforts differ by their system prompt, examples or max_tokens"
+        )
+
+
+async def _rendered(model: str, messages: Sequence[Message], url: str) -> str:
+    """The prompt as the server's template renders it, or the messages where it does not tell."""
+    root = url.removesuffix("/").removesuffix("/v1")
+    timeout = aiohttp.ClientTimeout(total=SECONDS_TO_RENDER)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session:
+            asked = {"model": model, "messages": list(messages), "add_generation_prompt": True}
+            async with session.post(f"{root}/tokenize", json=asked) as response:
+                tokens = (await response.json())["tokens"]
+            async with session.post(f"{root}/detokenize", json={"model": model, "tokens": tokens}) as response:
+                return str((await response.json())["prompt"])
+    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
+        return "\n".join(f"[{message['role']}] {message['content']}" for message in messages)
+
+
+def _plain(text: str) -> str:
+    """The text without control sequences, which must not reach a terminal from a dataset or a model."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def _cut(text: str | None) -> str:
+    """The beginning of a text, for a terminal."""
+    if text is None:
+        return "none"
+    shown = _plain(text)
+    return shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]} ... ({len(text)} characters)"
+
+
+def _print(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

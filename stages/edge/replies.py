@@ -1,0 +1,151 @@
+"""What comes back from a model server: answers, or a failure and whose fault it is.
+
+A failure is told apart by what helps: asking again, asking nobody else the same, or stopping the run.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Literal, NamedTuple
+
+import openai
+import openai_harmony
+
+from stages.core import harmony
+from stages.core.queries import Answer
+from stages.edge.errors import ServerError
+
+HARMONY_FAULTS = ("harmonyerror", "unexpected tokens remaining in message header", "openai_harmony")
+"""What vLLM says when it cannot parse a turn that gpt-oss wrote (vllm#23567): the model's slip, not a wrong request."""
+BUSY = (429, 503)
+WORTH_ANOTHER_TRY = (408, 409, 425)
+MOST_SHOWN = 300
+
+Payload = Mapping[str, Any]
+
+
+class BadReplyError(Exception):
+    """A reply with status 200 that holds no completion."""
+
+
+class Failure(NamedTuple):
+    """Why a request brought no answer.
+
+    `kind`: "server" is a server's or the network's fault, "busy" a server that has too much to do, "reply" a reply that
+    is no answer; all three may succeed elsewhere or later. "row" never will, whoever is asked. `wait` is the server's
+    Retry-After in seconds.
+    """
+
+    kind: Literal["server", "busy", "reply", "row"]
+    reason: str
+    wait: float | None = None
+
+
+def failure(error: Exception, url: str, model: str) -> Failure:
+    """What an exception of the client means.
+
+    Raises:
+        ServerError: nothing that is asked there will be answered: the key is refused, or the model is not there.
+    """
+    if not isinstance(error, openai.APIStatusError):
+        kind: Literal["server", "reply"] = "reply" if isinstance(error, BadReplyError) else "server"
+        return Failure(kind, f"{type(error).__name__}: {error}"[:MOST_SHOWN])
+    told = error.body.get("message") if isinstance(error.body, Mapping) else None
+    status, said = error.status_code, str(told or error.message)[:MOST_SHOWN]
+    if status in (401, 403):
+        raise ServerError(f"{url} refuses the key; set OPENAI_API_KEY to one that it takes") from error
+    if status == 404:
+        raise ServerError(f"{url} has no model {model}; serve it there, or unset the URL") from error
+    if status in BUSY:
+        return Failure("busy", f"{status}: {said}", _seconds(error.response.headers.get("retry-after")))
+    slip = any(fault in said.lower() for fault in HARMONY_FAULTS)
+    if 400 <= status < 500 and status not in WORTH_ANOTHER_TRY and not slip:
+        return Failure("row", f"{status}: {said}")
+    return Failure("reply" if slip else "server", f"{status}: {said}")
+
+
+def _seconds(value: str | None) -> float | None:
+    try:
+        return max(0.0, float(value)) if value else None
+    except ValueError:
+        return None  # a date, which no model server sends
+
+
+def answers(body: bytes | str, url: str, model: str, num_samples: int) -> list[Answer | None]:
+    """The answer of each choice of a completion, None for a choice that is no answer.
+
+    Raises:
+        BadReplyError: the body is no completion, or has another number of choices.
+        ServerError: another model answered.
+    """
+    try:
+        payload = json.loads(body)
+    except ValueError as error:
+        raise BadReplyError("the reply is no JSON") from error
+    return from_payload(payload, url, model, num_samples)
+
+
+def from_payload(payload: object, url: str, model: str, num_samples: int) -> list[Answer | None]:
+    """As `answers`, from the parsed body."""
+    if not isinstance(payload, Mapping) or not isinstance(payload.get("choices"), list):
+        raise BadReplyError("the reply is no completion")
+    named = payload.get("model")
+    if isinstance(named, str) and not named.startswith(model):
+        raise ServerError(f"{url} was asked for {model} and answered as {named}; serve {model} there, or unset the URL")
+    choices = payload["choices"]
+    places = [choice.get("index") for choice in choices if isinstance(choice, Mapping)]
+    if sorted(place for place in places if isinstance(place, int)) != list(range(num_samples)):
+        raise BadReplyError(f"the reply holds the choices {places} where {num_samples} were asked for")
+    usage = payload.get("usage")
+    counts = usage if isinstance(usage, Mapping) else {}
+    found: list[Answer | None] = [None] * num_samples
+    for choice in choices:
+        found[choice["index"]] = _answer(choice, counts, num_samples)
+    return found
+
+
+def _answer(choice: Payload, usage: Payload, num_samples: int) -> Answer | None:
+    message, status = choice.get("message"), choice.get("finish_reason")
+    if not isinstance(message, Mapping) or status not in ("stop", "length"):
+        return None
+    content = message.get("content")
+    reasoning = message.get("reasoning") or message.get("reasoning_content")
+    if not all(text is None or isinstance(text, str) for text in (content, reasoning)):
+        return None
+    if content and harmony.is_raw(content):
+        try:
+            reasoning, content, _ = harmony.split(content, _harmony_encoding())
+        except ValueError:
+            return None
+    if status == "stop" and content is None:
+        # vLLM loses the answer of a malformed harmony turn this way (vllm#45736); it is a fault, not an abstention.
+        return None
+    # The server counts the tokens of all choices together; where there are several, nobody says whose they are.
+    tokens = usage.get("completion_tokens") if num_samples == 1 else _num_tokens(choice)
+    return Answer(status, content, reasoning, _count(usage.get("prompt_tokens")), _count(tokens), None)
+
+
+@cache
+def _harmony_encoding() -> Any:  # noqa: ANN401
+    """What openai-harmony reads gpt-oss's raw turns with.
+
+    Raises:
+        ServerError: its vocabulary is neither here nor can it be fetched.
+    """
+    try:
+        return openai_harmony.load_harmony_encoding(openai_harmony.HarmonyEncodingName.HARMONY_GPT_OSS)
+    except (openai_harmony.HarmonyError, OSError) as error:
+        raise ServerError(
+            f"the server passes on gpt-oss's raw turns, and the vocabulary to read them is missing ({error}): serve it "
+            "with --reasoning-parser openai_gptoss, or put o200k_base.tiktoken into a folder and name that in "
+            "TIKTOKEN_ENCODINGS_BASE"
+        ) from error
+
+
+def _num_tokens(choice: Payload) -> int | None:
+    ids = choice.get("token_ids")
+    return len(ids) if isinstance(ids, list) else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

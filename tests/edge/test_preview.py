@@ -1,0 +1,67 @@
+"""A look before a long run: prompts, answers, tokens and time are shown, and efforts that make no difference refused."""
+
+from typing import Any
+
+import pytest
+
+from stages.core.queries import Query
+from stages.edge import preview
+from stages.edge.errors import ServerError
+from stages.edge.pool import Endpoint
+from stages.edge.sampler import Request
+from tests.edge.test_sampler import SAMPLING, some_problems
+from tests.scripted_server import Reply, ScriptedServer
+
+
+def show(url: str, effort: str | None = None, number: int = 3) -> None:
+    asked: list[Query] = [query for (query,) in some_problems(number)]
+    preview.show(Request("m", SAMPLING, effort, {}), asked, [Endpoint(url, 2)], 1_000_000)
+
+
+def test_prompts_answers_tokens_and_projected_time_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    def reply(body: dict[str, Any]) -> Reply:
+        cut = body["messages"][-1]["content"] == "question 2"
+        return Reply(
+            "4\x1b[2J", "thought " * 500, completion_tokens=500, finish_reason="length" if cut else "stop", seconds=0.05
+        )
+
+    with ScriptedServer(["m"], reply) as server:
+        show(server.url)
+    told = capsys.readouterr().err
+    assert "[user] question 0" in told, "a server that does not render prompts: the messages"
+    assert "content: 4\N{REPLACEMENT CHARACTER}[2J" in told and "\x1b" not in told
+    assert "thought thought" in told and "(4000 characters)" in told
+    assert "3 of 3 answered, 500 tokens each, 1 truncated. 1,000,000 queries are about 500.0M tokens" in told
+
+
+def test_a_server_that_answers_nothing_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with (
+        ScriptedServer(["m"], lambda body: Reply("too long", status=400)) as server,
+        pytest.raises(ServerError) as error,
+    ):
+        show(server.url)
+    assert "answered none of 3 queries" in str(error.value)
+    assert "400: too long" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_efforts_that_the_server_renders_alike_are_refused(knows: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    def reply(body: dict[str, Any]) -> Reply:
+        return Reply("4", prompt_ids=(1, 2, len(body["reasoning_effort"]) if knows else 3))
+
+    with ScriptedServer(["m"], reply) as server:
+        if knows:
+            show(server.url, "high")
+        else:
+            with pytest.raises(
+                ServerError, match=r"renders the reasoning efforts low and high of m alike.*system prompt"
+            ):
+                show(server.url, "high")
+    assert [body["reasoning_effort"] for body in server.requests[:2]] == ["low", "high"]
+    assert all(body["max_tokens"] == 1 for body in server.requests[:2])
+
+
+def test_where_it_cannot_be_told_whether_efforts_differ_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with ScriptedServer(["m"], lambda body: Reply("4")) as server:
+        show(server.url, "high")
+    assert "cannot be told here" in capsys.readouterr().err
