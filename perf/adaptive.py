@@ -24,7 +24,7 @@ NUM_RESAMPLES = 10_000
 
 
 class Problem(NamedTuple):
-    """A gold, and answers with their lengths in tokens (or in characters, where the file has no tokens)."""
+    """A gold, and answers with their lengths in characters, which stand for tokens that the files do not count."""
 
     gold: str
     contents: list[str | None]
@@ -38,7 +38,7 @@ def otis(path: Path) -> list[Problem]:
         row = json.loads(line)
         each = by_problem.setdefault(row["problem_id"], Problem(str(row["answer"]), [], []))
         each.contents.append(row["response"])
-        each.lengths.append(int(row["output_tokens"] or 0))
+        each.lengths.append(len(row["response"] or ""))
     return list(by_problem.values())
 
 
@@ -89,16 +89,17 @@ def main() -> None:
         "qwen2.5-72b, OTIS x16": (otis(data / "otis_mock_aime/qwen2.5-72b-instruct_x16.jsonl"), 16),
         "qwen2.5-math, MATH x8": (math(data / "qwen25math_math100x8.jsonl"), 8),
     }
-    print("| generations | confidence | tokens saved, % | label accuracy, points | stopped |\n|---|---|---|---|---|")
+    print("| generations | confidence | hopeless_share | saved, % | label accuracy, points | stopped |")
+    print("|---|---|---|---|---|---|")
     for name, (problems, most) in files.items():
-        for confidence in (0.9, 0.95, 0.99):
-            rule = Rule(start=4, step=2, most=most, confidence=confidence, hopeless_share=0.3)
+        for confidence, hopeless_share in ((0.9, 0.3), (0.9, 0.5), (0.9, 0.7), (0.95, 0.3), (0.95, 0.5), (0.95, 0.7)):
+            rule = Rule(start=4, step=2, most=most, confidence=confidence, hopeless_share=hopeless_share)
             found, stops = compare(problems, rule)
             saved, accuracy = (
                 f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]" for value, low, high in found.values()
             )
             told = ", ".join(f"{number} {why}" for why, number in sorted(stops.items()))
-            print(f"| {name} | {confidence} | {saved} | {accuracy} | {told} |")
+            print(f"| {name} | {confidence} | {hopeless_share} | {saved} | {accuracy} | {told} |")
 
 
 if __name__ == "__main__":

@@ -34,9 +34,9 @@ SPREAD = 0.5
 class Endpoint:
     """One port: its latencies, and when requests came and answers went."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, seed: int) -> None:
         """`seconds` is the median latency."""
-        self._seconds, self._draw = seconds, random.Random(0)
+        self._seconds, self._draw = seconds, random.Random(seed)
         self.arrivals: list[float] = []
         self.departures: list[float] = []
 
@@ -55,7 +55,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, endpoint: Endpoint) -> None:
         """`endpoint` is the port's."""
-        self._endpoint, self._got = endpoint, b""
+        self._endpoint, self._got, self._is_last = endpoint, b"", False
         self._transport: Any = None
 
     def connection_made(self, transport: Any) -> None:
@@ -75,6 +75,7 @@ class Connection(asyncio.Protocol):
             if len(rest) < length:
                 return
             self._got = rest[length:]
+            self._is_last = b"connection: close" in lower
             self._answer(head.split(b" ", 2)[1])
 
     def _answer(self, path: bytes) -> None:
@@ -102,6 +103,8 @@ class Connection(asyncio.Protocol):
         if not self._transport.is_closing():
             head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
             self._transport.write(head + body)
+            if self._is_last:
+                self._transport.close()
 
 
 async def serve(ports: list[int], seconds: float, num_slow: int) -> None:
@@ -109,7 +112,7 @@ async def serve(ports: list[int], seconds: float, num_slow: int) -> None:
     loop = asyncio.get_running_loop()
     for place, port in enumerate(ports):
         slow = place >= len(ports) - num_slow
-        endpoint = Endpoint(10 * seconds if slow else seconds)
+        endpoint = Endpoint(10 * seconds if slow else seconds, place)
         await loop.create_server(lambda endpoint=endpoint: Connection(endpoint), "127.0.0.1", port, backlog=4096)  # type: ignore[misc]
     print("ready", flush=True)
     await asyncio.Event().wait()

@@ -228,7 +228,7 @@ def peer(urls: list[str], options: dict[str, Any]) -> dict[str, Any]:
     runner = InferenceRunner(
         rollout_fn=ask,
         config=config,
-        output_writer=JsonlWriter("out", output_filename="${rank}.jsonl", compression=None),
+        output_writer=JsonlWriter("out", output_filename="${rank}_${chunk_index}.jsonl", compression=None),
         checkpoints_local_dir="checkpoints",
     )
     asked = time.monotonic()
@@ -284,9 +284,10 @@ def main() -> None:
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n\n(a) occupancy until the queue is empty")
     worst = 1.0
     for number, num_slow in ((1, 0), (4, 0), (4, 1), (16, 1)):
-        concurrency = 32 if number < 16 else 16
-        rounds = 8 if args.quick else 60
-        found = occupancy(number, num_slow, 0.25, rounds * number * concurrency, concurrency)
+        # As many slots in all, so that each configuration asks the same of the client.
+        concurrency = (64 if args.quick else 128) // number
+        rounds, seconds = (10, 0.2) if args.quick else (40, 0.5)
+        found = occupancy(number, num_slow, seconds, rounds * number * concurrency, concurrency)
         worst = min(worst, found)
         print(f"  {number:>2} endpoints, {num_slow} of them ten times slower, {concurrency} each: {100 * found:.1f} %")
 

@@ -106,30 +106,32 @@ def query_key(
 
     The number of samples is deliberately not part of it: raising it from 4 to 8 asks only for the new four.
     """
-    return _keys(identity, messages, sampling, effort)(sample)
+    return _keys(identity, sampling, effort)(messages, range(sample, sample + 1))[0]
 
 
 def _keys(
-    identity: Mapping[str, object], messages: Sequence[Message], sampling: Mapping[str, object], effort: str | None
-) -> Callable[[int], str]:
-    """From a sample's index to its key; what all samples of a problem share is hashed once.
+    identity: Mapping[str, object], sampling: Mapping[str, object], effort: str | None
+) -> Callable[[Sequence[Message], range], list[str]]:
+    """From messages and the indices of samples to keys; what all queries, or all of a problem, share is done once.
 
-    The hashed text is one JSON object with its keys in alphabetical order, among which `sample` comes last but one.
+    The hashed text is one JSON object with its keys (effort, identity, messages, sample, sampling) in this order.
     """
-    head = _json({"effort": effort, "identity": dict(identity), "messages": list(messages)})[:-1]
-    begun = hashlib.sha256(f'{head},"sample":'.encode())
+    head = f'{{"effort":{_json(effort)},"identity":{_json(dict(identity))},"messages":'
     tail = f',"sampling":{_json(dict(sampling))}}}'
 
-    def key(sample: int) -> str:
-        whole = begun.copy()
-        whole.update(f"{sample}{tail}".encode())
-        return whole.hexdigest()
+    def keys(messages: Sequence[Message], samples: range) -> list[str]:
+        begun = hashlib.sha256(f'{head}{_json(list(messages))},"sample":'.encode())
+        found = []
+        for sample in samples:
+            whole = begun.copy()
+            whole.update(f"{sample}{tail}".encode())
+            found.append(whole.hexdigest())
+        return found
 
-    return key
+    return keys
 
 
-def _json(document: Mapping[str, object]) -> str:
-    return json.dumps(document, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+_json = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode
 
 
 class Asking(NamedTuple):
@@ -148,11 +150,11 @@ def queries(problems: pl.DataFrame, asking: Asking) -> Iterator[list[Query]]:
     """The queries of each row of a table of problems (or of benchmarks), by sample."""
     has_benchmark = "benchmark" in problems.columns
     columns = ["problem_id", "topic", "prompt", *(["benchmark"] if has_benchmark else [])]
+    keys, samples = _keys(asking.identity, asking.sampling, asking.effort), range(asking.num_samples)
     for problem_id, topic, prompt, *benchmark in problems.select(columns).iter_rows():
         messages = render(prompt, topic, asking.system, asking.suffix, asking.examples)
-        key = _keys(asking.identity, messages, asking.sampling, asking.effort)
         exam = benchmark[0] if has_benchmark else None
-        yield [Query(key(sample), exam, problem_id, sample, messages) for sample in range(asking.num_samples)]
+        yield [Query(key, exam, problem_id, sample, messages) for sample, key in enumerate(keys(messages, samples))]
 
 
 _MARK = "\uffff"

@@ -25,8 +25,11 @@ LOG = Path(".cache") / "stages.jsonl"
 KIB_PER_GIB = 1024**2
 
 
-def run(verb: Callable[[], None]) -> NoReturn:
-    """Run a stage's main and exit: 0, or 1 with one sentence, or 143 on SIGTERM. A bug keeps its traceback."""
+def run(verb: Callable[[], None], *, is_stage: bool = True) -> NoReturn:
+    """Run a stage's main and exit: 0, or 1 with one sentence, or 143 on SIGTERM. A bug keeps its traceback.
+
+    A tool that is no stage is neither claimed nor timed.
+    """
     if "DVC_STAGE" in os.environ:
         # A stage whose `dvc` was killed would go on beside the next run's: it ends with its parent instead.
         die_with_parent()
@@ -36,7 +39,7 @@ def run(verb: Callable[[], None]) -> NoReturn:
     name = os.environ.get("DVC_STAGE", sys.argv[0])
     started = time.monotonic()
     try:
-        with _claimed(name):
+        with _claimed(name) if is_stage else contextlib.nullcontext():
             verb()
     except PipelineError as error:
         print("error:", " ".join(str(error).split()), file=sys.stderr)  # libraries' messages may have many lines
@@ -44,7 +47,7 @@ def run(verb: Callable[[], None]) -> NoReturn:
     except KeyboardInterrupt:
         print("interrupted; run again to go on", file=sys.stderr)
         sys.exit(130)
-    if os.environ.get("RANK", "0") == "0":  # one line for a stage, however many processes torchrun made of it
+    if is_stage and os.environ.get("RANK", "0") == "0":  # of all that torchrun made of it, one
         _log(name, time.monotonic() - started)
     sys.exit(0)
 

@@ -8,6 +8,7 @@ at most the last uncommitted batch.
 import asyncio
 import heapq
 import random
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,7 @@ RECENT_CALLS = 200
 CALLS_TO_JUDGE = 50
 SECONDS_TO_CONNECT = 30.0
 PROBE_SECONDS = 0.1
+SECONDS_BETWEEN_THREADS = 0.0002
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,13 @@ class Sampler:
             ServerError: a server refuses us or has another model, all are gone, or calls fail too often. What was
                 answered is stored.
         """
-        return asyncio.run(self._ask(backlog))
+        # The thread that commits must not keep the loop from handing out work for the usual 5 ms at a time.
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(SECONDS_BETWEEN_THREADS)
+        try:
+            return asyncio.run(self._ask(backlog))
+        finally:
+            sys.setswitchinterval(before)
 
     async def _ask(self, backlog: Backlog) -> dict[str, Answer]:
         self._wake, self._saving = asyncio.Event(), asyncio.Lock()

@@ -213,4 +213,4 @@ def main() -> None:
 if __name__ == "__main__":
     from stages.edge import cli
 
-    cli.run(main)
+    cli.run(main, is_stage=False)

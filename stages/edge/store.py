@@ -184,7 +184,8 @@ class Store:
         others = [path for path in sorted(folder.glob("*.sqlite")) if path != self._part]
         try:
             for path in others:
-                self._segments.append((file := File(path), file.keys()))
+                file = opened_by_reader(path)
+                self._segments.append((file, file.keys()))
             self._open = File(self._part, write=True)
             self._num_open = self._open.num_rows()
         except InputError:
@@ -234,6 +235,19 @@ class Store:
             self._open.close()
 
 
+def opened_by_reader(path: Path) -> File:
+    """A file to be read that another process may be writing.
+
+    A part whose writer was killed in the middle of a commit must be rolled back, which takes a writer.
+    """
+    if path.match(SEGMENT):
+        return File(path)
+    with claims.held_if_free(claim_of(path.parent, path.stem)) as is_free:
+        file = File(path, write=is_free)
+        file.num_rows()  # rolls back
+        return file
+
+
 def _age(found: tuple[float, Answer]) -> tuple[float, str]:
     return found[0], repr(found[1])
 
@@ -278,4 +292,4 @@ def claim_of(folder: Path, part: str) -> Path:
 if __name__ == "__main__":
     from stages.edge import cli, storekeeping
 
-    cli.run(storekeeping.main)
+    cli.run(storekeeping.main, is_stage=False)

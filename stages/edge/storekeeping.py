@@ -127,9 +127,9 @@ def seal_parts() -> list[Path]:
         with claims.held_if_free(store.claim_of(path.parent, path.stem)) as ours:
             if not ours:
                 continue
-            with _reading(path) as file:
-                empty = file.num_rows() == 0
-            if not empty:
+            with contextlib.closing(store.File(path, write=True)) as file:  # also rolls back what a kill cut short
+                is_empty = file.num_rows() == 0
+            if not is_empty:
                 sealed.append(store.seal(path))
     return sealed
 
@@ -272,7 +272,7 @@ def _experiments(project: Path) -> list[str]:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[store.File]:
-    with contextlib.closing(store.File(path)) as file:
+    with contextlib.closing(store.opened_by_reader(path)) as file:
         yield file
 
 
@@ -323,9 +323,3 @@ def show() -> None:
         )
     answers, size = sum(each.num_answers for each in found), sum(each.num_bytes for each in found)
     print(f"  {'all':<45} {answers:>10,} answers {size / MIB:>10.1f} MiB")
-
-
-if __name__ == "__main__":
-    from stages.edge import cli
-
-    cli.run(main)

@@ -1,8 +1,10 @@
 """The store of answers: nothing committed is lost, one writer of a part at a time, found from everywhere."""
 
+import contextlib
 import hashlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -131,6 +133,25 @@ def test_after_a_kill_every_committed_answer_is_there_and_the_claim_is_free() ->
     with store.opened("model", "high") as answers:
         assert len(answers.get([key(number) for number in committed])) == 20
         answers.put([(key(-1), ANSWER)])
+
+
+def test_a_commit_that_a_kill_cut_short_is_rolled_back_for_writers_and_readers_alike(folder: Path) -> None:
+    with store.opened("model", "high") as answers:
+        answers.put([(key(number), ANSWER) for number in range(300)])
+    file = folder / "model/high.sqlite"
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as writer:
+        writer.executescript("PRAGMA journal_mode=TRUNCATE; PRAGMA cache_size=1; PRAGMA cache_spill=1; BEGIN")
+        for number in range(300, 900):  # more than the cache holds: some pages are in the file, the journal is hot
+            writer.execute("INSERT INTO answers VALUES (?, 'high', 0, ?)", (bytes.fromhex(key(number)), b"x" * 900))
+        torn = {name: (folder / "model" / name).read_bytes() for name in ("high.sqlite", "high.sqlite-journal")}
+        writer.execute("ROLLBACK")
+    assert torn["high.sqlite-journal"]
+    for part in ("medium", "high"):
+        for name, content in torn.items():
+            (folder / "model" / name).write_bytes(content)
+        with store.opened("model", part) as answers:
+            assert sum(answers.known([key(number) for number in range(900)])) == 300
+            assert answers.get([key(299)]) == {key(299): ANSWER}
 
 
 def test_a_second_writer_of_a_part_waits_for_the_first_and_one_of_another_part_does_not() -> None:
