@@ -96,7 +96,8 @@ def ours(urls: list[str], options: dict[str, Any]) -> dict[str, Any]:
     from stages.edge import backlog, params, store
     from stages.edge.pool import Endpoint
     from stages.edge.progress import Progress
-    from stages.edge.sampler import Request, Sampler
+    from stages.edge.requests import Request
+    from stages.edge.sampler import Sampler
 
     started = time.monotonic()
     num_problems, num_samples = options["num_problems"], options["num_samples"]
@@ -151,7 +152,7 @@ def fill(folder: Path, problems: Any, number: int) -> None:
     import zstandard
 
     from stages.core.queries import Answer
-    from stages.edge import store
+    from stages.edge import segments, store
 
     packed = zstandard.compress(json.dumps(list(Answer("stop", "x" * 500, None, 1, 1, None))).encode())
     keys = (query.key for asked in problems for query in asked)
@@ -161,10 +162,10 @@ def fill(folder: Path, problems: Any, number: int) -> None:
         rows = min(left, store.SEGMENT_ROWS)
         part = folder / "filling.sqlite"
         with contextlib.closing(sqlite3.connect(part)) as connection, connection:
-            connection.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {store.SCHEMA}")
+            connection.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {segments.SCHEMA}")
             some = ((bytes.fromhex(next(keys)), "high", 0.0, packed) for _ in range(rows))
             connection.executemany("INSERT INTO answers VALUES (?, ?, ?, ?)", some)
-        store.seal(part)
+        segments.seal(part)
         left -= rows
 
 

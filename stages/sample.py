@@ -11,18 +11,20 @@ With `--preview 20` a verb asks one sample of 20 problems, shows prompts, answer
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
-from stages.core import adaptive, queries
+from stages.core import adaptive, drawing, queries
+from stages.core.queries import Answer, Query
 from stages.edge import backlog, cli, endpoints, params, preview, store, tables, track
 from stages.edge.endpoints import Served
 from stages.edge.errors import ServerError
 from stages.edge.progress import Progress
-from stages.edge.sampler import Request, Sampler
+from stages.edge.requests import Request
+from stages.edge.sampler import Sampler
 
 PROBLEMS_AT_ONCE = 2_000
 """Problems whose answers are in memory together when the traces are written."""
@@ -38,19 +40,25 @@ class Job(NamedTuple):
     asking: queries.Asking
     request: Request
     rule: adaptive.Rule | None
+    again: "Job | None"
+    """The same with a larger budget, for what is cut off."""
 
     @property
     def num_queries(self) -> int:
         """Queries of all problems together."""
         return self.problems.height * self.asking.num_samples
 
-    def queries(self) -> Iterator[list[queries.Query]]:
+    def queries(self) -> Iterator[list[Query]]:
         """All queries that each problem may get."""
         return queries.queries(self.problems, self.asking)
 
+    def some_queries(self, start: int) -> list[list[Query]]:
+        """Those of `PROBLEMS_AT_ONCE` problems."""
+        return list(queries.queries(self.problems.slice(start, PROBLEMS_AT_ONCE), self.asking))
+
 
 Work = list[tuple[Served, list[Job]]]
-Failures = dict[str, queries.Answer]
+Failures = dict[str, Answer]
 
 
 def teach(args: argparse.Namespace) -> None:
@@ -61,11 +69,15 @@ def teach(args: argparse.Namespace) -> None:
     rule = None
     if effort.adaptive:
         rule = adaptive.Rule(most=effort.num_samples, **effort.adaptive.model_dump())
+    larger = {"max_tokens": effort.max_tokens_when_cut_off} if effort.max_tokens_when_cut_off else None
     work = []
     for model in models:
         served = endpoints.from_settings("teacher", model.label, model, args.base)
-        job = _job(model.label, args.effort, args.effort, served, problems, effort, effort.sampling, effort.num_samples)
-        work.append((served, [job._replace(rule=rule)]))
+        job, again = (
+            _job(model.label, args.effort, args.effort, served, problems, effort, sampling, effort.num_samples)
+            for sampling in (effort.sampling, effort.sampling.model_copy(update=larger))
+        )
+        work.append((served, [job._replace(rule=rule, again=again if larger else None)]))
     settings = {"models": [model.model_dump() for model in models], **effort.model_dump()}
     _sample(f"teach@{args.effort}", settings, work, args)
 
@@ -135,7 +147,7 @@ def _job(
     )
     by = ["benchmark", "problem_id"] if "benchmark" in problems.columns else ["problem_id"]
     request = Request(served.name, sampling.model_dump(), reasoning_effort, served.extra_body)
-    return Job(name, effort, part, problems.sort(by), asking, request, None)
+    return Job(name, effort, part, problems.sort(by), asking, request, None, None)
 
 
 def _sample(stage: str, settings: Mapping[str, object], work: Work, args: argparse.Namespace) -> None:
@@ -160,24 +172,53 @@ def _ask(served: Served, jobs: list[Job], runtime: params.Runtime, run: track.Ru
     with endpoints.Lazy(served, runtime) as serving:
         for job in jobs:
             with store.opened(served.collection, job.part) as answers:
-                label = job.name + (f", effort {job.effort}" if job.effort else "")
-                progress = Progress(label, job.num_queries, run.metrics)
-                missing = backlog.Peeked(_backlog(job, answers, progress))
-                if missing:
-                    progress.start()
-                    there = serving.start()
-                    if job.num_queries >= preview.LONG_RUN:
-                        preview.show(job.request, next(job.queries()), there.endpoints, job.num_queries)
-                    sampler = Sampler(there.endpoints, job.request, answers, runtime, progress, there.revive)
-                    failed = sampler.ask(missing)
-                    if len(failed) > runtime.max_failed_share * job.num_queries:
-                        raise ServerError(
-                            f"{len(failed)} of {job.num_queries} queries failed (such as: "
-                            f"{next(iter(failed.values())).reason}); the others are stored: run again"
-                        )
-                    failures |= failed
-                progress.show()
+                progress = Progress(_label(job), job.num_queries, run.metrics)
+                missing = _backlog(job, answers, progress)
+                failures |= _ask_missing(job, missing, answers, serving, runtime, progress)
+                if job.again:
+                    cut_off = [asked for asked in _cut_off(job, job.again, answers) if asked]
+                    progress = Progress(f"{_label(job)}, cut off", sum(map(len, cut_off)), run.metrics)
+                    longer = backlog.Fixed(cut_off, answers, progress)
+                    failures |= _ask_missing(job.again, longer, answers, serving, runtime, progress)
     return failures
+
+
+def _label(job: Job) -> str:
+    return job.name + (f", effort {job.effort}" if job.effort else "")
+
+
+def _ask_missing(
+    job: Job,
+    source: backlog.Backlog,
+    answers: store.Store,
+    serving: endpoints.Lazy,
+    runtime: params.Runtime,
+    progress: Progress,
+) -> Failures:
+    missing = backlog.Peeked(source, runtime.samples_per_request)
+    failed: Failures = {}
+    if missing:
+        progress.start()
+        there = serving.start()
+        if job.num_queries >= preview.LONG_RUN:
+            preview.show(job.request, next(job.queries())[:1], there.endpoints, job.num_queries)
+        failed = Sampler(there.endpoints, job.request, answers, runtime, progress, there.revive).ask(missing)
+    progress.show()
+    if len(failed) > runtime.max_failed_share * job.num_queries:
+        raise ServerError(
+            f"{len(failed)} of {job.num_queries} queries failed (such as: {next(iter(failed.values())).reason}); the "
+            "others are stored: run again"
+        )
+    return failed
+
+
+def _cut_off(job: Job, again: Job, answers: store.Store) -> Iterator[list[Query]]:
+    """The queries with the larger budget for those whose answers were cut off."""
+    for start in range(0, job.problems.height, PROBLEMS_AT_ONCE):
+        first, second = job.some_queries(start), again.some_queries(start)
+        stored = answers.get([query.key for asked in first for query in asked])
+        for asked, longer in zip(first, second, strict=True):
+            yield [b for a, b in zip(asked, longer, strict=True) if drawing.is_cut_off(a, stored)]
 
 
 def _backlog(job: Job, answers: store.Store, progress: Progress) -> backlog.Backlog:
@@ -203,24 +244,11 @@ def _traces(work: Work, failures: Failures) -> Iterator[pl.DataFrame]:
     for served, job in sorted(jobs, key=lambda pair: (pair[1].name, pair[1].effort or "")):
         with store.opened(served.collection, job.part) as answers:
             for start in range(0, job.problems.height, PROBLEMS_AT_ONCE):
-                some = queries.queries(job.problems.slice(start, PROBLEMS_AT_ONCE), job.asking)
-                yield _some_traces(job, list(some), answers, failures)
-
-
-def _some_traces(
-    job: Job, problems: Sequence[list[queries.Query]], answers: store.Store, failures: Failures
-) -> pl.DataFrame:
-    stored = answers.get([query.key for asked in problems for query in asked])
-    kept: list[queries.Query] = []
-    stopped: list[str] = []
-    for asked in problems:
-        num_drawn, why = len(asked), "fixed"
-        if job.rule:
-            found = {query.sample: stored[query.key] for query in asked if query.key in stored}
-            num_drawn, why = adaptive.drawn(backlog.contents(asked, found), job.rule)
-        kept += asked[:num_drawn]
-        stopped += [why] * num_drawn
-    return queries.traces(kept, failures | stored, job.name, job.effort, stopped)
+                first = job.some_queries(start)
+                second = job.again.some_queries(start) if job.again else None
+                stored = answers.get([query.key for asked in [*first, *(second or [])] for query in asked])
+                asked, stopped = drawing.drawn(first, second, stored, job.rule)
+                yield queries.traces(asked, failures | stored, job.name, job.effort, stopped)
 
 
 def _counted(traces: Iterator[pl.DataFrame], counts: Counter[str]) -> Iterator[pl.DataFrame]:

@@ -201,6 +201,36 @@ def test_a_server_that_is_not_there_is_named(folder: Path, model: Path) -> None:
     assert f"{url} does not answer" in told and "OPENAI_BASE_URL" in told
 
 
+def test_what_is_cut_off_is_asked_for_once_more_with_the_larger_budget(folder: Path) -> None:
+    def change(profile: dict[str, Any]) -> None:
+        profile["teach"]["models"][0].update(name="some/model", label="other")
+        profile["teach"]["models"].append({**profile["teach"]["models"][0], "name": "second", "label": "another"})
+        profile["teach"]["medium"].update(num_samples=2, max_tokens_when_cut_off=200)
+
+    def reply(body: dict[str, Any]) -> Reply:
+        text, budget = str(body["messages"][-1]["content"]), body["max_tokens"]
+        is_long = text.startswith("What is 1+1?") or (text.startswith("What is 2+2?") and budget < 200)
+        return Reply(f"{body['model']} {budget}", finish_reason="length" if is_long else "stop")
+
+    copy_project(folder, cpu(change))
+    write_problems(folder)
+    with ScriptedServer(["some/model", "second"], reply) as endpoint:
+        done = run(folder, *TEACH, OPENAI_BASE_URL=endpoint.url)
+        assert done.returncode == 0, done.stderr
+        assert len(endpoint.requests) == 2 * (3 + 2) * 2
+        again = run(folder, *TEACH, OPENAI_BASE_URL=endpoint.url)
+        assert again.returncode == 0 and len(endpoint.requests) == 20
+    traces = tables.read(folder / "data/traces/medium", queries.TRACES)
+    assert traces["model"].to_list() == ["another"] * 6 + ["other"] * 6
+    found = traces.filter(pl.col("sample") == 0).select("model", "problem_id", "content", "status").rows()
+    ids = [problems.problem_id(f"What is {number}+{number}?") for number in range(3)]
+    assert {(model, ids.index(problem), *rest) for model, problem, *rest in found} == {
+        (label, place, f"{name} {64 if place == 0 else 200}", "length" if place == 1 else "stop")
+        for label, name in (("other", "some/model"), ("another", "second"))
+        for place in range(3)
+    }
+
+
 def test_a_wrong_key_is_told_and_what_was_answered_before_is_kept(folder: Path) -> None:
     copy_project(folder, cpu(lambda p: p["teach"]["models"][0].update(name="some/model")))
     write_problems(folder)

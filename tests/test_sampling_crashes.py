@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from stages.core import problems
-from stages.edge import store, tables
+from stages.edge import segments, tables
 from tests.projects import copy_project, environment
 from tests.scripted_server import Reply, ScriptedServer
 
@@ -114,7 +114,7 @@ def stored(folder: Path, name: str) -> set[int]:
     """Seeds of the queries whose answers are in the store."""
     found = set()
     for path in (folder / name).glob("*/*.sqlite"):
-        file = store.File(path)
+        file = segments.File(path)
         found |= {int.from_bytes(key[:4], "big") & 0x7FFFFFFF for key, *_ in file.rows()}
         file.close()
     return found

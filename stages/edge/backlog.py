@@ -1,11 +1,11 @@
 """What is still to be asked, made lazily from the problems: ten million queries take no more room than a few."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from stages.core import adaptive, queries
+from stages.core import adaptive, drawing
 from stages.core.queries import Answer, Query
 from stages.edge.progress import Progress
 from stages.edge.store import Store
@@ -85,17 +85,17 @@ def _some(waiting: deque[list[Query]], most: int) -> list[Query]:
 class Peeked:
     """A backlog that can tell whether it has anything: false when all is stored, and no server is needed."""
 
-    def __init__(self, backlog: Backlog) -> None:
-        """Takes the first query at once."""
+    def __init__(self, backlog: Backlog, most: int) -> None:
+        """Takes the first queries at once, up to `most`, which is what `take` is asked for."""
         self._backlog = backlog
-        self._first = backlog.take(1)
+        self._first = backlog.take(most)
 
     def __bool__(self) -> bool:
         """Whether there was something to ask."""
         return bool(self._first)
 
     def take(self, most: int) -> list[Query]:
-        """The query that was looked at, then what the backlog gives."""
+        """The queries that were looked at, then what the backlog gives."""
         first, self._first = self._first, []
         return first or self._backlog.take(most)
 
@@ -158,14 +158,8 @@ class Adaptive:
                 return
 
     def _is_done(self, problem: _Problem) -> bool:
-        if adaptive.stop(contents(problem.queries[: problem.end], problem.answers), self._rule) is None:
+        if adaptive.stop(drawing.contents(problem.queries[: problem.end], problem.answers), self._rule) is None:
             return False
         self._begun.pop(problem.queries[0].problem_id, None)
         self._progress.dropped(len(problem.queries) - problem.end)
         return True
-
-
-def contents(asked: Iterable[Query], answers: Mapping[int, Answer]) -> list[str | None]:
-    """What each query's answer says after its reasoning; None where there is none."""
-    found = [answers.get(query.sample) for query in asked]
-    return [queries.split_reasoning(each.content, each.reasoning)[0] if each else None for each in found]

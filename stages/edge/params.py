@@ -209,6 +209,16 @@ class Teach(Section):
     suffix: str | None
     examples: list[Shot]
     sampling: Sampling
+    max_tokens_when_cut_off: Count | None
+    """An answer that came to the end of its budget is asked for once more with this one; null: it stays cut off."""
+
+    @field_validator("max_tokens_when_cut_off")
+    @classmethod
+    def _more_than_before(cls, larger: int | None, info: ValidationInfo) -> int | None:
+        sampling = info.data.get("sampling")
+        if larger is not None and sampling is not None and larger <= sampling.max_tokens:
+            raise PydanticCustomError("larger", "Input should be more than sampling.max_tokens")
+        return larger
 
 
 class Teacher(Section):

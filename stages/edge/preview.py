@@ -14,7 +14,7 @@ from stages.core.queries import Message, Query
 from stages.edge import replies
 from stages.edge.errors import ServerError
 from stages.edge.pool import Endpoint
-from stages.edge.sampler import Request, client, complete
+from stages.edge.requests import Request, client, complete
 
 LONG_RUN = 20_000
 """Queries from which a run is looked at before it goes on."""

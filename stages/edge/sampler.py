@@ -11,22 +11,21 @@ import random
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-import httpx2
 import openai
 
 from stages.core.queries import Answer, Query
 from stages.edge import pool, replies
 from stages.edge.backlog import Backlog
-from stages.edge.endpoints import client_settings
 from stages.edge.errors import ServerError
 from stages.edge.params import Runtime
 from stages.edge.pool import Endpoint
 from stages.edge.progress import Progress
+from stages.edge.requests import Request, client, complete
 from stages.edge.stalls import Watch
 from stages.edge.store import Store
 
@@ -35,35 +34,9 @@ COMMIT_SECONDS = 2.0
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 60.0
 RECENT_CALLS = 200
 CALLS_TO_JUDGE = 50
-SECONDS_TO_CONNECT = 30.0
+SECONDS_TO_PROBE = 30.0
 PROBE_SECONDS = 0.1
 SECONDS_BETWEEN_THREADS = 0.0002
-
-
-@dataclass(frozen=True)
-class Request:
-    """What all queries of one run share: the served model and the sampling fields, sent with every request."""
-
-    model: str
-    sampling: Mapping[str, object]
-    reasoning_effort: str | None
-    extra_body: Mapping[str, object]
-
-    @property
-    def max_tokens(self) -> int:
-        """Limit of one answer."""
-        return int(str(self.sampling["max_tokens"]))
-
-    def body(self, queries: Sequence[Query]) -> dict[str, Any]:
-        """The JSON of a chat completion for samples of one problem, vLLM's extra fields among the others."""
-        first = queries[0]
-        body = {"model": self.model, "messages": first.messages, "seed": first.seed, **self.sampling, **self.extra_body}
-        if self.reasoning_effort is not None:
-            body["reasoning_effort"] = self.reasoning_effort
-        if len(queries) > 1:
-            body["n"] = len(queries)
-            body["return_token_ids"] = True  # how many tokens each has; `usage` counts them together
-        return body
 
 
 @dataclass
@@ -72,19 +45,6 @@ class _Work:
 
     queries: list[Query]
     num_failures: int = 0
-
-
-def client(url: str) -> openai.AsyncOpenAI:
-    """A client on aiohttp, which costs half of what httpx does; without limits of its own but on connecting."""
-    timeout = openai.Timeout(None, connect=SECONDS_TO_CONNECT)
-    http = openai.DefaultAioHttpClient(timeout=timeout, limits=httpx2.Limits(max_connections=None))
-    return openai.AsyncOpenAI(**{**client_settings(url, 0.0), "timeout": timeout, "http_client": http})
-
-
-async def complete(client: openai.AsyncOpenAI, body: Mapping[str, Any]) -> bytes:
-    """The body of a chat completion. The client's typed method costs twice the CPU, all of it on looking at types."""
-    reply = await client.post("/chat/completions", cast_to=httpx2.Response, body=body)
-    return bytes(reply.content)
 
 
 class Sampler:
@@ -241,8 +201,8 @@ class Sampler:
         """Ask once more later, on whatever endpoint has room then, or give these queries up."""
         if failure.kind == "busy":
             endpoint.busy(failure.wait)
-        elif failure.kind == "server":
-            endpoint.failed()
+        if failure.kind in ("busy", "server"):
+            endpoint.failed()  # one that is busy and answers nothing at all would draw all work to itself
         else:
             self._recent.append(False)
         work.num_failures += failure.kind != "busy"
@@ -296,9 +256,9 @@ class Sampler:
             if restart is not None and await asyncio.to_thread(restart):
                 self._alive_at = time.monotonic()
             try:
-                async with asyncio.timeout(SECONDS_TO_CONNECT):
+                async with asyncio.timeout(SECONDS_TO_PROBE):
                     await self._clients[endpoint.url].models.list()
-            except (openai.OpenAIError, TimeoutError):
+            except (openai.OpenAIError, TimeoutError, ValueError):
                 endpoint.pause()
             else:
                 self._watches[endpoint.url].stalled = False

@@ -50,10 +50,10 @@ class Watch:
             if endpoint.state == "paused" or not endpoint.in_flight:
                 endpoint.progressed_at = now
                 continue
-            if not self.streams:
-                counted = await self._read()
-                if counted is not None and counted != self._counted:
-                    self._counted, endpoint.progressed_at = counted, now
+            counted = await self._read()
+            self.streams = counted is None  # it may have been out of reach at first
+            if counted is not None and counted != self._counted:
+                self._counted, endpoint.progressed_at = counted, now
             if now - endpoint.progressed_at > self._seconds:
                 self.stalled = True
                 await self._tell(endpoint)

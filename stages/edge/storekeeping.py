@@ -20,6 +20,7 @@ import polars as pl
 from stages.core.queries import STATUSES, escape_surrogates
 from stages.edge import claims, store
 from stages.edge.errors import InputError
+from stages.edge.segments import KEY_BYTES, SEGMENT, File, seal, segment_name, unpack
 
 MIB = 2**20
 ROWS_PER_EXPORT = 50_000
@@ -48,6 +49,13 @@ class Holding(NamedTuple):
     num_segments: int
 
 
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[File]:
+    """A file of the store, closed at the end of the block."""
+    with contextlib.closing(store.opened_by_reader(path)) as file:
+        yield file
+
+
 def files(model: str | None = None) -> list[Path]:
     """Every file of answers, of one model or of all."""
     return sorted(store.root().glob(f"{model or '*'}/*.sqlite"))
@@ -57,13 +65,13 @@ def holdings() -> list[Holding]:
     """Answers and bytes by model and part; a segment's bytes are shared out by its rows."""
     found: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0, 0, 0])
     for path in files():
-        with _reading(path) as file:
+        with reading(path) as file:
             counts = file.counts()
         for part, count in counts.items():
             row = found[path.parent.name, part]
             row[0] += count
             row[1] += path.stat().st_size * count / max(sum(counts.values()), 1)
-            row[2] += path.match(store.SEGMENT)
+            row[2] += path.match(SEGMENT)
     return [
         Holding(model, part, int(n), round(size), int(segments))
         for (model, part), (n, size, segments) in sorted(found.items())
@@ -80,13 +88,13 @@ def verify() -> Iterator[tuple[Path, str | None]]:
 
 
 def _fault(path: Path) -> str | None:
-    if path.match(store.SEGMENT) and store.segment_name(path) != path.name:
+    if path.match(SEGMENT) and segment_name(path) != path.name:
         return "its content does not have the hash that its name says"
-    with _reading(path) as file:
+    with reading(path) as file:
         if (said := file.integrity()) != "ok":
             return said
         for key, _, _, packed in file.rows():
-            if len(key) != store.KEY_BYTES or store.unpack(packed).status not in STATUSES:
+            if len(key) != KEY_BYTES or unpack(packed).status not in STATUSES:
                 return f"the row {key.hex()} is no answer"
     return None
 
@@ -105,9 +113,9 @@ def export(folder: Path, model: str | None) -> int:
 def _batches(model: str | None) -> Iterator[list[tuple[Any, ...]]]:
     rows: list[tuple[Any, ...]] = []
     for path in files(model):
-        with _reading(path) as file:
+        with reading(path) as file:
             for key, part, created, packed in file.rows():
-                answer = store.unpack(packed)
+                answer = unpack(packed)
                 texts = [text and escape_surrogates(text) for text in (answer.content, answer.reasoning)]
                 tokens = (answer.prompt_tokens, answer.completion_tokens)
                 rows.append((path.parent.name, part, key.hex(), created, answer.status, *texts, *tokens))
@@ -122,15 +130,15 @@ def seal_parts() -> list[Path]:
     """Make every part a segment that nobody is writing; parts that are being written are left alone."""
     sealed = []
     for path in files():
-        if path.match(store.SEGMENT):
+        if path.match(SEGMENT):
             continue
         with claims.held_if_free(store.claim_of(path.parent, path.stem)) as ours:
             if not ours:
                 continue
-            with contextlib.closing(store.File(path, write=True)) as file:  # also rolls back what a kill cut short
+            with contextlib.closing(File(path, write=True)) as file:  # also rolls back what a kill cut short
                 is_empty = file.num_rows() == 0
             if not is_empty:
-                sealed.append(store.seal(path))
+                sealed.append(seal(path))
     return sealed
 
 
@@ -156,10 +164,10 @@ def sync(url: str, push: bool = True, pull: bool = True) -> Synced:
         disk, base = fsspec.core.url_to_fs(url)
         if push:
             seal_parts()
-        here = {f"{path.parent.name}/{path.name}": path for path in files() if path.match(store.SEGMENT)}
+        here = {f"{path.parent.name}/{path.name}": path for path in files() if path.match(SEGMENT)}
         there = {
             "/".join(str(found).split("/")[-2:])
-            for found in (disk.glob(f"{base}/*/{store.SEGMENT}") if disk.exists(base) else [])
+            for found in (disk.glob(f"{base}/*/{SEGMENT}") if disk.exists(base) else [])
         }
         pushed = sorted(here.keys() - there) if push else []
         pulled = sorted(there - here.keys()) if pull else []
@@ -182,7 +190,7 @@ def _fetch(disk: Any, source: str, target: Path) -> None:  # noqa: ANN401
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         disk.get_file(source, str(partial))
-        if store.segment_name(partial) != target.name:
+        if segment_name(partial) != target.name:
             raise InputError(
                 f"{source} is damaged: its content does not have the hash that its name says; nothing was kept"
             )
@@ -190,90 +198,6 @@ def _fetch(disk: Any, source: str, target: Path) -> None:  # noqa: ANN401
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
-
-
-class Pruned(NamedTuple):
-    """Answers that a prune kept and dropped, and the bytes that it freed."""
-
-    num_kept: int
-    num_dropped: int
-    num_bytes: int
-
-
-def prune(used: set[bytes]) -> Pruned:
-    """Drop every answer whose key is not in `used`. Parts that are being written are left alone."""
-    kept = dropped = freed = 0
-    seal_parts()
-    for path in files():
-        if not path.match(store.SEGMENT):
-            continue
-        with _reading(path) as file:
-            rows = [row for row in file.rows() if row[0] in used]
-            num_rows = file.num_rows()
-        kept, dropped = kept + len(rows), dropped + num_rows - len(rows)
-        if len(rows) == num_rows:
-            continue
-        freed += path.stat().st_size
-        if rows:
-            smaller = path.with_name(f"pruned-{uuid.uuid4().hex[:8]}.sqlite")
-            with contextlib.closing(store.File(smaller, write=True)) as file:
-                file.put_rows(rows)
-            freed -= store.seal(smaller).stat().st_size
-        path.unlink()
-    return Pruned(kept, dropped, freed)
-
-
-def used_keys(project: Path, ignore_missing: bool) -> set[bytes]:
-    """Keys in the traces that the dvc.lock of the working tree, or of any branch, tag or experiment, names.
-
-    Raises:
-        InputError: a table of traces is neither in DVC's cache nor in its remote, so what it uses cannot be told.
-    """
-    from dvc.api import DVCFileSystem
-    from git import Repo
-
-    revisions = [None, *(reference.commit.hexsha for reference in Repo(project).references), *_experiments(project)]
-    seen: set[str] = set()
-    keys: set[bytes] = set()
-    for revision in dict.fromkeys(revisions):
-        disk = DVCFileSystem(url=str(project), rev=revision)
-        for path, info in disk.find("/", detail=True, dvc_only=True).items():
-            digest = (info.get("dvc_info") or {}).get("md5")
-            if not path.endswith(".parquet") or digest is None or digest in seen:
-                continue
-            seen.add(digest)
-            try:
-                with disk.open(path, "rb") as stream:
-                    keys |= _keys_in(stream)
-            except (OSError, pl.exceptions.PolarsError) as error:
-                if not ignore_missing:
-                    raise InputError(
-                        f"{path} of {revision or 'the working tree'} cannot be read ({error}), so what it uses cannot "
-                        "be told: `dvc fetch --all-branches --all-tags`, or drop what only such tables use with "
-                        "--ignore-missing"
-                    ) from error
-    return keys
-
-
-def _keys_in(stream: Any) -> set[bytes]:  # noqa: ANN401
-    table = stream.read()
-    if "query_key" not in pl.read_parquet_schema(table):
-        return set()
-    return {bytes.fromhex(key) for key in pl.read_parquet(table, columns=["query_key"])["query_key"]}
-
-
-def _experiments(project: Path) -> list[str]:
-    """Commits of DVC's experiments, which stand below refs/exps and are no branches."""
-    from git import Repo
-
-    said = Repo(project).git.for_each_ref("refs/exps", format="%(objectname)")
-    return str(said).split()
-
-
-@contextlib.contextmanager
-def _reading(path: Path) -> Iterator[store.File]:
-    with contextlib.closing(store.opened_by_reader(path)) as file:
-        yield file
 
 
 def main() -> None:
@@ -306,7 +230,9 @@ def main() -> None:
         done = sync(args.url, push=not args.pull, pull=not args.push)
         print(f"{len(done.pushed)} segments pushed, {len(done.pulled)} pulled")
     elif args.verb == "prune":
-        pruned = prune(used_keys(Path.cwd(), args.ignore_missing))
+        from stages.edge import pruning
+
+        pruned = pruning.prune(pruning.used_keys(Path.cwd(), args.ignore_missing))
         print(f"{pruned.num_dropped} answers dropped, {pruned.num_kept} kept, {pruned.num_bytes / MIB:.1f} MiB freed")
     else:
         show()

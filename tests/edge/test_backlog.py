@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.core import adaptive, queries
+from stages.core import adaptive, drawing, queries
 from stages.core.adaptive import Rule
 from stages.core.queries import Answer, Query
 from stages.edge import backlog, store
@@ -76,10 +76,10 @@ def test_problems_are_made_only_as_they_are_taken() -> None:
 
 def test_a_peek_loses_nothing_and_tells_whether_there_is_anything() -> None:
     with store.opened("model", "high") as answers:
-        peeked = backlog.Peeked(backlog.Fixed(problems(2, 2), answers, progress()))
+        peeked = backlog.Peeked(backlog.Fixed(problems(2, 2), answers, progress()), 4)
         assert peeked
         assert sum(map(len, drain(peeked, 4))) == 4
-        assert not backlog.Peeked(backlog.Fixed(iter([]), answers, progress()))
+        assert not backlog.Peeked(backlog.Fixed(iter([]), answers, progress()), 4)
 
 
 def says(query: Query) -> Answer:
@@ -117,7 +117,7 @@ def test_adaptive_rounds_ask_as_much_as_each_problem_needs_in_whatever_order_ans
         for each in problems(4, RULE.most):
             stored = answers.get([query.key for query in each])
             found = {query.sample: stored[query.key] for query in each if query.key in stored}
-            assert adaptive.drawn(backlog.contents(each, found), RULE)[0] == drawn[each[0].problem_id]
+            assert adaptive.drawn(drawing.contents(each, found), RULE)[0] == drawn[each[0].problem_id]
 
 
 def test_a_second_adaptive_run_asks_only_what_failed() -> None:
@@ -137,7 +137,7 @@ def test_what_was_asked_with_a_fixed_number_is_used_by_an_adaptive_run() -> None
 def test_reasoning_that_the_server_left_in_the_content_is_no_answer() -> None:
     (asked,) = problems(1, 1)
     found = {0: Answer("stop", "<think>is it \\boxed{3}?</think>\\boxed{4}", None, 1, 1, None)}
-    assert backlog.contents(asked, found) == ["\\boxed{4}"]
+    assert drawing.contents(asked, found) == ["\\boxed{4}"]
 
 
 def test_a_question_of_two_benchmarks_is_asked_once() -> None:

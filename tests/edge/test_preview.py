@@ -8,7 +8,7 @@ from stages.core.queries import Query
 from stages.edge import preview
 from stages.edge.errors import ServerError
 from stages.edge.pool import Endpoint
-from stages.edge.sampler import Request
+from stages.edge.requests import Request
 from tests.edge.test_sampler import SAMPLING, some_problems
 from tests.scripted_server import Reply, ScriptedServer
 

@@ -7,15 +7,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import openai
 import pytest
 
 from stages.core.queries import Answer, Query
-from stages.edge import backlog, pool, sampler, store
+from stages.edge import backlog, pool, requests, sampler, store
 from stages.edge.errors import ServerError
 from stages.edge.params import Runtime
 from stages.edge.pool import Endpoint
 from stages.edge.progress import Progress
-from stages.edge.sampler import Request, Sampler
+from stages.edge.requests import Request
+from stages.edge.sampler import Sampler
 from tests.scripted_server import Reply, ScriptedServer
 
 SAMPLING = {"temperature": 0.8, "top_p": 0.9, "top_k": 20, "min_p": 0.1, "repetition_penalty": 1.1, "max_tokens": 7}
@@ -280,6 +282,25 @@ def test_the_work_of_a_sick_server_is_done_by_the_others() -> None:
     assert len(sick.requests) < 60, "it is left alone, and probed now and then"
 
 
+def test_a_server_that_is_always_busy_does_not_draw_the_work_to_itself() -> None:
+    with (
+        ScriptedServer(["m"], lambda body: Reply("4", seconds=0.01)) as well,
+        ScriptedServer(["m"], lambda body: Reply("later", status=503)) as busy,
+    ):
+        failed, found, _ = ask([well.url, busy.url], 200)
+    assert not failed and len(found) == 200
+    assert len(busy.requests) < 60
+
+
+def test_a_server_that_is_always_busy_and_the_only_one_is_given_up() -> None:
+    told = r"no answer for \d+ s .*429: later.*every answer so far is stored"
+    with (
+        ScriptedServer(["m"], lambda body: Reply("later", status=429)) as server,
+        pytest.raises(ServerError, match=told),
+    ):
+        ask([server.url], 50)
+
+
 def test_a_server_that_comes_back_gets_its_share_again() -> None:
     back = threading.Event()
 
@@ -383,7 +404,13 @@ def test_of_samples_that_travelled_together_only_the_lost_are_asked_again() -> N
     assert [body.get("n", 1) for body in server.requests] == [4, 1]
 
 
-def test_the_limit_finds_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_client_has_no_patience_and_no_second_tries_of_its_own() -> None:
+    one = requests.client("http://127.0.0.1:1/v1")
+    assert one.max_retries == 0
+    assert one.timeout == openai.Timeout(None, connect=requests.SECONDS_TO_CONNECT), "30,000 tokens outlast any default"
+
+
+def test_the_limit_finds_itself() -> None:
     with ScriptedServer(["m"], lambda body: Reply("4", seconds=0.02)) as server:
         ask([server.url], 600, concurrency="auto")
     assert server.most_in_flight > pool.FIRST_LIMIT

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.core.queries import Answer
-from stages.edge import store
+from stages.edge import segments, store
 from stages.edge.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -68,10 +68,10 @@ def test_a_full_part_becomes_a_segment_that_never_changes(monkeypatch: pytest.Mo
             answers.put([(key(number), answer(number)) for number in range(start, start + 50)])
             assert all(answers.known([key(number) for number in range(start + 50)]))
         assert answers.get([key(0), key(249)]) == {key(0): answer(0), key(249): answer(249)}
-    segments = sorted((folder / "model").glob(store.SEGMENT))
-    assert len(segments) == 2
-    for segment in segments:
-        assert store.segment_name(segment) == segment.name
+    found = sorted((folder / "model").glob(segments.SEGMENT))
+    assert len(found) == 2
+    for segment in found:
+        assert segments.segment_name(segment) == segment.name
         assert segment.stat().st_mode & 0o222 == 0
     with store.opened("model", "high") as answers:
         assert sum(answers.known([key(number) for number in range(300)])) == 250
@@ -82,7 +82,7 @@ def test_of_two_answers_to_one_query_the_earliest_counts_in_whatever_order_the_f
         answers.put([(key(1), answer(1))])
     time.sleep(0.01)
     for part in ("a", "c"):
-        file = store.File(store.root() / "model" / f"{part}.sqlite", write=True)
+        file = segments.File(store.root() / "model" / f"{part}.sqlite", write=True)
         file.put([(bytes.fromhex(key(1)), answer(2))], part)
         file.close()
     for part in ("a", "b", "c"):
@@ -101,7 +101,7 @@ def test_an_answer_that_is_put_twice_stays_the_first() -> None:
     st.sets(st.binary(min_size=32, max_size=32), max_size=50), st.sets(st.binary(min_size=32, max_size=32), max_size=50)
 )
 def test_the_keys_of_a_file_are_a_set(held: set[bytes], others: set[bytes]) -> None:
-    keys = store.Keys(sorted(held))
+    keys = segments.Keys(sorted(held))
     assert len(keys) == len(held)
     asked = sorted(held | others)
     assert list(keys.holds(asked)) == [each in held for each in asked]
@@ -109,7 +109,7 @@ def test_the_keys_of_a_file_are_a_set(held: set[bytes], others: set[bytes]) -> N
 
 def test_keys_with_the_same_beginning_are_told_apart() -> None:
     one, other = b"\x01" * 8 + b"\x02" * 24, b"\x01" * 8 + b"\x03" * 24
-    assert list(store.Keys([one]).holds([one, other])) == [True, False]
+    assert list(segments.Keys([one]).holds([one, other])) == [True, False]
 
 
 WRITER = """
@@ -172,7 +172,7 @@ def test_a_damaged_file_is_named_and_nothing_is_asked_for_anew(segment: bool, fo
         answers.put([(key(number), ANSWER) for number in range(2000)])
     file = folder / "model/high.sqlite"
     if segment:
-        file = store.seal(file)
+        file = segments.seal(file)
         file.chmod(0o644)
     content = bytearray(file.read_bytes())
     content[100:9000] = os.urandom(8900)

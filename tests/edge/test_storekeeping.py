@@ -11,7 +11,7 @@ import pytest
 
 from stages.core import queries
 from stages.core.queries import Answer, unescape_surrogates
-from stages.edge import store, storekeeping, tables
+from stages.edge import pruning, store, storekeeping, tables
 from stages.edge.errors import InputError
 from tests.projects import copy_project, dvc, environment
 
@@ -139,7 +139,7 @@ def test_pruning_drops_what_is_unused_and_keeps_the_rest_readable() -> None:
     fill("teacher-1", "medium", range(50, 60))
     fill("turbo-2", "exam", range(60, 65))
     used = {bytes.fromhex(key(number)) for number in range(5, 60)}
-    pruned = storekeeping.prune(used)
+    pruned = pruning.prune(used)
     assert (pruned.num_kept, pruned.num_dropped) == (55, 10)
     with store.opened("teacher-1", "high") as answers:
         held = answers.known([key(number) for number in range(60)])
@@ -179,7 +179,7 @@ def test_what_any_branch_tag_or_working_tree_names_is_used(tmp_path: Path, monke
     record(range(5), ("add", "-A"), commit, ("tag", "published"))
     record(range(5, 10), commit, ("branch", "kept"), ("reset", "-q", "--hard", "published"))
     record(range(10, 15))
-    assert storekeeping.used_keys(project, False) == {bytes.fromhex(key(number)) for number in range(15)}
+    assert pruning.used_keys(project, False) == {bytes.fromhex(key(number)) for number in range(15)}
     run("tag", "-d", "published")
     run("branch", "-qf", "kept", "HEAD")
     for path in (project / ".dvc/cache").rglob("*"):
@@ -188,8 +188,8 @@ def test_what_any_branch_tag_or_working_tree_names_is_used(tmp_path: Path, monke
             path.unlink()
     (project / "data/traces/medium/part-0000.parquet").unlink()
     with pytest.raises(InputError, match="dvc fetch --all-branches"):
-        storekeeping.used_keys(project, False)
-    assert storekeeping.used_keys(project, True) == set()
+        pruning.used_keys(project, False)
+    assert pruning.used_keys(project, True) == set()
     done: Any = subprocess.run(
         [sys.executable, "-m", "stages.edge.store", "prune"],
         cwd=project,

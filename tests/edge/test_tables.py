@@ -1,5 +1,6 @@
 """Tables are checked on the way in and out, whole or not there, and the same rows are the same bytes."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -84,3 +85,45 @@ def test_a_table_that_is_not_there_or_no_parquet_says_so(tmp_path: Path) -> None
     (tmp_path / "t.parquet").write_bytes(b"PAR1 and nothing else")
     with pytest.raises(InputError, match=r"t\.parquet: cannot be read as Parquet"):
         tables.read(tmp_path / "t.parquet", SCHEMA)
+
+
+@given(cuts=st.lists(st.integers(0, 9), max_size=4))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_table_that_comes_in_pieces_has_the_bytes_of_one_that_comes_whole(cuts: list[int], tmp_path: Path) -> None:
+    rows = [(None if number < 2 else f"k{number}", number, number / 3) for number in range(9)]
+    ends = [0, *sorted(cuts), 9]
+    pieces = [frame(*rows[start:end]) for start, end in pairwise(ends)]
+    before, tables.ROWS_PER_PART = tables.ROWS_PER_PART, 4
+    try:
+        tables.write(frame(*reversed(rows)), tmp_path / "whole", SCHEMA, KEY)
+        assert tables.write_sorted(iter(pieces), tmp_path / "pieces", SCHEMA, KEY) == 9
+    finally:
+        tables.ROWS_PER_PART = before
+    found = [{file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in ("whole", "pieces")]
+    assert found[0] == found[1] and len(found[0]) == 3
+
+
+def test_pieces_of_nothing_are_an_empty_table(tmp_path: Path) -> None:
+    assert tables.write_sorted([], tmp_path / "t", SCHEMA, KEY) == 0
+    assert tables.read(tmp_path / "t", SCHEMA).is_empty()
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [frame(("b", 0, 1.0)), frame(("a", 0, 1.0))],
+        [frame(("b", 0, 1.0), ("a", 0, 1.0))],
+        [frame(("a", 0, 1.0)), frame(("a", 0, 2.0))],
+        [frame(("a", 0, 1.0)), frame(), frame((None, 0, 2.0))],
+        [frame(("a", 0, 1.0)).drop("value")],
+    ],
+    ids=["between pieces", "in a piece", "twice", "null after a value", "schema"],
+)
+def test_pieces_out_of_order_are_refused_and_the_table_of_before_stays(
+    pieces: list[pl.DataFrame], tmp_path: Path
+) -> None:
+    tables.write(frame(("old", 0, 0.0)), tmp_path / "t", SCHEMA, KEY)
+    with pytest.raises(ValueError):
+        tables.write_sorted(pieces, tmp_path / "t", SCHEMA, KEY)
+    assert tables.read(tmp_path / "t", SCHEMA).rows() == [("old", 0, 0.0)]
+    assert [path.name for path in tmp_path.iterdir()] == ["t"]

@@ -1,0 +1,168 @@
+"""The files of the answer store: SQLite, one row an answer, in the order in which the answers came."""
+
+import contextlib
+import hashlib
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from stages.core.queries import Answer
+from stages.edge.errors import InputError
+
+KEY_BYTES = 32
+KEYS_PER_SELECT = 900
+SEGMENT = "segment-*.sqlite"
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, part TEXT, created REAL, answer BLOB);
+PRAGMA user_version = 1;
+"""
+
+
+class Keys:
+    """The keys of one file as sorted numbers: 16 bytes each, so that those of 10 million answers fit in 160 MB."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        """`keys` are SHA-256 digests, of which the first 128 bits tell any two apart."""
+        high, low = _halves(keys)
+        order = np.argsort(high, kind="stable")
+        self._high, self._low = high[order], low[order]
+
+    def __len__(self) -> int:
+        """Number of keys."""
+        return len(self._high)
+
+    def holds(self, keys: Sequence[bytes]) -> NDArray[np.bool_]:
+        """Which of `keys` are there."""
+        if not len(self._high):
+            return np.zeros(len(keys), dtype=np.bool_)
+        high, low = _halves(keys)
+        # Two keys with the same upper half come once in 10^5 stores of 10 million; the second is then asked anew.
+        place = np.minimum(np.searchsorted(self._high, high), len(self._high) - 1)
+        return np.asarray((self._high[place] == high) & (self._low[place] == low))
+
+
+def _halves(keys: Sequence[bytes]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    words = np.frombuffer(b"".join(keys), dtype=">u8").reshape(len(keys), KEY_BYTES // 8)
+    return words[:, 0].astype(np.uint64), words[:, 1].astype(np.uint64)
+
+
+class File:
+    """One SQLite file of answers. Its methods may be called from several threads."""
+
+    def __init__(self, path: Path, *, write: bool = False) -> None:
+        """Open `path`; a segment is never written to, so no lock is taken on it.
+
+        Raises:
+            InputError: it is no such file.
+        """
+        self.path = path
+        self._turn = threading.Lock()
+        self._pack = zstandard.ZstdCompressor(level=6)
+        mode = "rwc" if write else "ro&immutable=1" if path.match(SEGMENT) else "ro"
+        with self._named():
+            self._connection = sqlite3.connect(
+                f"file:{quote(str(path.resolve()))}?mode={mode}", uri=True, check_same_thread=False, timeout=60
+            )
+            if write:
+                # A write-ahead log needs memory shared between its readers, which network disks do not give.
+                self._connection.executescript(f"PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL; {SCHEMA}")
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.DatabaseError, zstandard.ZstdError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"{self.path} is damaged ({error}); bring a copy back (`python -m stages.edge.store sync URL`), or "
+                "move it away to have its answers asked for again"
+            ) from error
+
+    def keys(self) -> Keys:
+        """All its keys."""
+        with self._named(), self._turn:
+            return Keys([key for (key,) in self._connection.execute("SELECT key FROM answers")])
+
+    def num_rows(self) -> int:
+        """Number of answers."""
+        with self._named(), self._turn:
+            return int(self._connection.execute("SELECT count(*) FROM answers").fetchone()[0])
+
+    def known(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Those of `keys` that it holds."""
+        return {row[0] for row in self._select("key", keys)}
+
+    def get(self, keys: Sequence[bytes]) -> Iterator[tuple[bytes, float, Answer]]:
+        """(key, when it was stored in seconds since 1970, answer) for those of `keys` that it holds."""
+        with self._named():
+            for key, created, packed in self._select("key, created, answer", keys):
+                yield key, created, unpack(packed)
+
+    def counts(self) -> dict[str, int]:
+        """Answers by part."""
+        with self._named(), self._turn:
+            return dict(self._connection.execute("SELECT part, count(*) FROM answers GROUP BY part"))
+
+    def integrity(self) -> str:
+        """What SQLite's own check of the file says: "ok", or the first fault."""
+        with self._named(), self._turn:
+            return str(self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
+
+    def rows(self) -> Iterator[tuple[bytes, str, float, bytes]]:
+        """Every row, as it stands there, in the order in which they came."""
+        with self._named():
+            yield from self._connection.execute("SELECT key, part, created, answer FROM answers ORDER BY rowid")
+
+    def put(self, answers: Iterable[tuple[bytes, Answer]], part: str) -> None:
+        """Commit a batch; on return it survives a kill of the process and of the machine."""
+        now = time.time()
+        rows = [
+            (key, part, now, self._pack.compress(json.dumps(list(answer), ensure_ascii=True).encode()))
+            for key, answer in answers
+        ]
+        self.put_rows(rows)
+
+    def put_rows(self, rows: Iterable[tuple[bytes, str, float, bytes]]) -> None:
+        """Commit rows as `rows` gives them; of two answers to one query the first stays."""
+        with self._named(), self._turn, self._connection:
+            self._connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", rows)
+
+    def _select(self, columns: str, keys: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
+        for start in range(0, len(keys), KEYS_PER_SELECT):
+            part = keys[start : start + KEYS_PER_SELECT]
+            marks = ",".join("?" * len(part))
+            with self._named(), self._turn:
+                query = f"SELECT {columns} FROM answers WHERE key IN ({marks})"
+                rows = self._connection.execute(query, part).fetchall()
+            yield from rows
+
+    def close(self) -> None:
+        """Close it."""
+        self._connection.close()
+
+
+def unpack(packed: bytes) -> Answer:
+    """The answer in a row's last column."""
+    return Answer(*json.loads(zstandard.ZstdDecompressor().decompress(packed)))
+
+
+def seal(part: Path) -> Path:
+    """Make a closed part a segment: the same rows under a name that is the hash of the file, never written again."""
+    segment = part.with_name(segment_name(part))
+    part.replace(segment)
+    segment.chmod(0o444)
+    return segment
+
+
+def segment_name(path: Path) -> str:
+    """The name of a segment with this content."""
+    with path.open("rb") as stream:
+        return f"segment-{hashlib.file_digest(stream, 'sha256').hexdigest()[:32]}.sqlite"
