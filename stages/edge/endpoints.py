@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -109,7 +110,13 @@ def serving(model: Served, runtime: Runtime) -> Iterator[Serving]:
     engines = server.replicas(model.source, model.name, model.flags, runtime.engine, log, None)
     with server.running(engines):
         endpoints = [Endpoint(engine.url, runtime.concurrency) for engine in engines]
-        yield Serving(endpoints, lambda: any([engine.revive() for engine in engines]))
+        turn = threading.Lock()
+
+        def revive() -> bool:
+            with turn:  # each endpoint asks for it, and one engine must not be started twice
+                return any([engine.revive() for engine in engines])
+
+        yield Serving(endpoints, revive)
 
 
 def named(runtime: Runtime, role: Role) -> dict[str, Limit]:

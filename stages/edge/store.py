@@ -11,6 +11,7 @@ was never answered.
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -33,11 +34,15 @@ def root() -> Path:
 
 
 class Store:
-    """The answers of one model: all finished segments, and the open part of this writer. Made by `opened`."""
+    """The answers of one model: all finished segments, and the open part of this writer. Made by `opened`.
+
+    Its methods may be called from several threads; they take turns.
+    """
 
     def __init__(self, folder: Path, part: str, check: claims.Check) -> None:
         """Open every segment in `folder` and the part; see `opened`."""
         self._name, self._part, self._check = part, folder / f"{part}.sqlite", check
+        self._turn = threading.Lock()
         self._segments: list[tuple[File, Keys]] = []
         others = [path for path in sorted(folder.glob("*.sqlite")) if path != self._part]
         try:
@@ -54,20 +59,22 @@ class Store:
         """Whether each of `keys` (hex) is answered."""
         wanted = [bytes.fromhex(key) for key in keys]
         found = np.zeros(len(wanted), dtype=np.bool_)
-        for _, held in self._segments:
-            found |= held.holds(wanted)
-        rest = [wanted[place] for place in np.flatnonzero(~found)]
-        fresh = self._open.known(rest) if self._num_open else set()
+        with self._turn:
+            for _, held in self._segments:
+                found |= held.holds(wanted)
+            rest = [wanted[place] for place in np.flatnonzero(~found)]
+            fresh = self._open.known(rest) if self._num_open else set()
         return [bool(there) or key in fresh for there, key in zip(found, wanted, strict=True)]
 
     def get(self, keys: Sequence[str]) -> dict[str, Answer]:
         """The stored answers among `keys`; of several to one query the earliest, on whatever machine it was given."""
         wanted = [bytes.fromhex(key) for key in keys]
         found: dict[bytes, tuple[float, Answer]] = {}
-        for file, held in [*self._segments, (self._open, None)]:
-            there = wanted if held is None else [wanted[place] for place in np.flatnonzero(held.holds(wanted))]
-            for key, created, answer in file.get(there):
-                found[key] = min(found.get(key, (created, answer)), (created, answer), key=_age)
+        with self._turn:
+            for file, held in [*self._segments, (self._open, None)]:
+                there = wanted if held is None else [wanted[place] for place in np.flatnonzero(held.holds(wanted))]
+                for key, created, answer in file.get(there):
+                    found[key] = min(found.get(key, (created, answer)), (created, answer), key=_age)
         return {key.hex(): answer for key, (_, answer) in found.items()}
 
     def put(self, answers: Sequence[tuple[str, Answer]]) -> None:
@@ -76,6 +83,10 @@ class Store:
         Raises:
             ClaimLostError: another process writes this part by now.
         """
+        with self._turn:
+            self._put(answers)
+
+    def _put(self, answers: Sequence[tuple[str, Answer]]) -> None:
         self._check()
         self._open.put([(bytes.fromhex(key), answer) for key, answer in answers], self._name)
         self._num_open += len(answers)

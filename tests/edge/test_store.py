@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -75,6 +76,28 @@ def test_a_full_part_becomes_a_segment_that_never_changes(monkeypatch: pytest.Mo
         assert segment.stat().st_mode & 0o222 == 0
     with store.opened("model", "high") as answers:
         assert sum(answers.known([key(number) for number in range(300)])) == 250
+
+
+def test_one_thread_may_look_up_while_another_commits_and_seals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "SEGMENT_ROWS", 20)
+    faults: list[BaseException] = []
+
+    def write(answers: store.Store) -> None:
+        try:
+            for number in range(400):
+                answers.put([(key(number), answer(number))])
+        except BaseException as fault:
+            faults.append(fault)
+
+    with store.opened("model", "high") as answers:
+        writer = threading.Thread(target=write, args=(answers,))
+        writer.start()
+        while writer.is_alive():
+            known = answers.known([key(number) for number in range(400)])
+            assert known == sorted(known, reverse=True), "they were put in this order"
+            assert len(answers.get([key(0), key(399)])) <= 2
+        writer.join()
+        assert not faults and all(answers.known([key(number) for number in range(400)]))
 
 
 def test_of_two_answers_to_one_query_the_earliest_counts_in_whatever_order_the_files_come() -> None:
