@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from math_verify.errors import TimeoutException
 
 from stages.core.answers import extract
 from stages.core.equivalence import (
@@ -314,14 +315,16 @@ def test_off_the_main_thread_is_an_error_never_incorrect() -> None:
 
 
 def test_math_verifys_own_limit_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    from stages.core import symbolic
+    # Its alarm is an exception inside sympy, which swallows one now and then and goes on for ever: only the limit of a
+    # worker process, tested with the workers, is sure. So the alarm is raised here, not waited for.
+    def out_of_time(*_: object, **__: object) -> bool:
+        raise TimeoutException
 
-    hanging = r"\int_0^1 \sin(x^x)/(1+x^5)dx"
-    monkeypatch.setattr(symbolic, "VERIFY_SECONDS", 1)
+    monkeypatch.setattr("stages.core.symbolic.verify", out_of_time)
     with pytest.raises(TimeoutError, match="out of time"):
-        accepts_symbolically("1+x-x", hanging)
+        accepts_symbolically("1+x-x", "x")
     with pytest.raises(TimeoutError, match="out of time"):
-        same_symbolically(hanging, "1+x-x")
+        same_symbolically("x", "1+x-x")
 
 
 def test_a_comparison_that_recurses_without_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
