@@ -11,6 +11,8 @@ from stages.core.queries import Query
 from stages.edge.endpoints import client_settings
 
 SECONDS_TO_CONNECT = 30.0
+NO_LIMIT = 0
+"""aiohttp's word for it: None would be its default of 100 connections."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Request:
 def client(url: str) -> openai.AsyncOpenAI:
     """A client on aiohttp, which costs half of what httpx does; without limits of its own but on connecting."""
     timeout = openai.Timeout(None, connect=SECONDS_TO_CONNECT)
-    http = openai.DefaultAioHttpClient(timeout=timeout, limits=httpx2.Limits(max_connections=None))
+    http = openai.DefaultAioHttpClient(timeout=timeout, limits=httpx2.Limits(max_connections=NO_LIMIT))
     return openai.AsyncOpenAI(**{**client_settings(url, 0.0), "timeout": timeout, "http_client": http})
 
 

@@ -139,6 +139,12 @@ def test_several_requests_are_in_flight_and_never_more_than_allowed() -> None:
     assert server.most_in_flight == 6
 
 
+def test_no_limit_of_the_client_stands_below_ours() -> None:
+    with ScriptedServer(["m"], lambda body: Reply("4", seconds=1.0)) as server:
+        ask([server.url], 150, concurrency=150)
+    assert server.most_in_flight == 150
+
+
 def test_two_servers_share_the_work() -> None:
     with (
         ScriptedServer(["m"], lambda body: Reply("4", seconds=0.02)) as one,
