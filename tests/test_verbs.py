@@ -5,6 +5,7 @@ import importlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -306,6 +307,29 @@ def test_each_effort_votes_alone_unless_they_are_pooled(project: Path, tmp_path:
     pooled = by_prompt(tables.read(tmp_path / "data/votes/high.parquet", voting.VOTES))
     assert {prompt: row["num_traces"] for prompt, row in pooled.items()} == {**dict.fromkeys(MEDIUM, 5), PERCENT: 4}
     assert (pooled[SUM]["votes"], pooled[SUM]["num_answered"]) == (4, 5)
+    write_params(tmp_path, lambda profile: profile["vote"].update(pool_efforts=True, models=["teacher"]))
+    works(tmp_path, *vote("high"))
+    assert by_prompt(tables.read(tmp_path / "data/votes/high.parquet", voting.VOTES)) == pooled
+
+
+def test_the_answers_of_a_teacher_that_has_no_vote_are_not_counted(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/problems.parquet").symlink_to(project / "data/problems.parquet")
+    shutil.copytree(project / "data/traces", tmp_path / "data/traces")
+
+    def second(profile: dict[str, Any]) -> None:
+        profile["teach"]["models"].append({**profile["teach"]["models"][0], "label": "second"})
+        profile["vote"]["models"] = ["second"]
+
+    traces = tables.read(project / "data/traces/high", queries.TRACES)
+    both = pl.concat(
+        [traces, traces.filter(pl.col("problem_id") == problems.problem_id(SUM)).with_columns(model=pl.lit("second"))]
+    )
+    tables.write(both, tmp_path / "data/traces/high", queries.TRACES, queries.TRACES_KEY)
+    write_params(tmp_path, second)
+    works(tmp_path, *vote("high"))
+    found = by_prompt(tables.read(tmp_path / "data/votes/high.parquet", voting.VOTES))
+    assert {prompt for prompt, row in found.items() if row["num_traces"]} == {SUM}
 
 
 def test_judge_gives_every_trace_a_verdict_against_the_label(project: Path) -> None:
