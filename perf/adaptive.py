@@ -64,7 +64,7 @@ def compare(problems: list[Problem], rule: Rule) -> tuple[dict[str, tuple[float,
     stops: Counter[str] = Counter()
     saved, total, change = [], [], []
     for problem in problems:
-        number, why = adaptive.drawn(problem.contents, rule)
+        number, why, _ = adaptive.drawn(problem.contents, rule)
         stops[why] += 1
         whole = sum(problem.lengths[: rule.most])
         saved.append(whole - sum(problem.lengths[:number]))

@@ -35,14 +35,23 @@ class Rule(NamedTuple):
         return min(self.most, self.start if num_drawn < self.start else num_drawn + self.step)
 
 
+class Stop(NamedTuple):
+    """Where and why a problem stops: `why` is one of `queries.STOPS`.
+
+    `doubt` is P(the leading answer is not more frequent than the runner-up) at that point, in [0, 1/2].
+    """
+
+    num_drawn: int
+    why: str
+    doubt: float
+
+
 def stop(contents: Sequence[str | None], rule: Rule) -> str | None:
     """Why the problem with these answers stops (one of `queries.STOPS`), or None when another round is due.
 
     `contents` are the answers of whole rounds, None where an answer was cut off, refused or failed.
     """
-    answers = [answer_of(content) for content in contents]
-    votes = Counter(canonical(answer) for answer in answers if answer is not None)
-    first, second = ([*sorted(votes.values(), reverse=True), 0, 0])[:2]
+    first, second = _leaders(contents)
     if first and probability_more_frequent(first, second) >= rule.confidence:
         return "settled"
     if len(contents) >= rule.most:
@@ -52,14 +61,22 @@ def stop(contents: Sequence[str | None], rule: Rule) -> str | None:
     return None
 
 
-def drawn(contents: Sequence[str | None], rule: Rule) -> tuple[int, str]:
-    """(how many of a problem's answers were drawn, why no more), from all answers that there are, by index."""
+def drawn(contents: Sequence[str | None], rule: Rule) -> Stop:
+    """How many of a problem's answers were drawn and why no more, from all answers that there are, by index."""
     end = 0
     while True:
         end = rule.next_end(end)
         why = stop(contents[:end], rule)
         if why:
-            return end, why
+            return Stop(end, why, 1 - probability_more_frequent(*_leaders(contents[:end])))
+
+
+def _leaders(contents: Sequence[str | None]) -> tuple[int, int]:
+    """Votes of the most and the second most frequent answer."""
+    answers = [answer_of(content) for content in contents]
+    votes = Counter(canonical(answer) for answer in answers if answer is not None)
+    first, second = ([*sorted(votes.values(), reverse=True), 0, 0])[:2]
+    return first, second
 
 
 def probability_more_frequent(first: int, second: int) -> float:

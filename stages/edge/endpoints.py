@@ -2,8 +2,9 @@
 
 import contextlib
 import os
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -18,6 +19,10 @@ from stages.edge.pool import Endpoint
 SECONDS_TO_LIST_MODELS = 30.0
 
 Limit = int | Literal["auto"]
+
+
+class SilentServerError(ServerError):
+    """A server that does not answer."""
 
 
 class Served(NamedTuple):
@@ -100,9 +105,9 @@ def serving(model: Served, runtime: Runtime) -> Iterator[Serving]:
     """Endpoints that serve `model`: those of the named servers that list it, else engines of our own.
 
     Raises:
-        ServerError: a named server does not answer or refuses us, or our engine does not start.
+        ServerError: a named server refuses us, or none that has the model answers, or our engine does not start.
     """
-    there = [Endpoint(url, limit) for url, limit in named(runtime, model.role).items() if lists(url, model.name)]
+    there = _that_list(model.name, named(runtime, model.role))
     if there:
         yield Serving(there, None)
         return
@@ -117,6 +122,23 @@ def serving(model: Served, runtime: Runtime) -> Iterator[Serving]:
                 return any([engine.revive() for engine in engines])
 
         yield Serving(endpoints, revive)
+
+
+def _that_list(model: str, urls: Mapping[str, Limit]) -> list[Endpoint]:
+    """The endpoints that list the model. One that is silent is left out with a word if another has the model."""
+    found: list[Endpoint] = []
+    silent: list[SilentServerError] = []
+    for url, limit in urls.items():
+        try:
+            if lists(url, model):
+                found.append(Endpoint(url, limit))
+        except SilentServerError as error:
+            silent.append(error)
+    if silent and not found:
+        raise silent[0]
+    for each in silent:
+        print(f"{each}; going on without it", file=sys.stderr, flush=True)
+    return found
 
 
 def named(runtime: Runtime, role: Role) -> dict[str, Limit]:
@@ -135,7 +157,7 @@ def lists(url: str, model: str) -> bool:
     """Whether the server's `/v1/models` lists `model`.
 
     Raises:
-        ServerError: it does not answer, or refuses the key.
+        ServerError: it refuses the key, or (SilentServerError) does not answer.
     """
     try:
         with openai.OpenAI(**client_settings(url, SECONDS_TO_LIST_MODELS)) as client:
@@ -143,7 +165,7 @@ def lists(url: str, model: str) -> bool:
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
         raise ServerError(f"{url} refuses the key; set OPENAI_API_KEY to one that it takes") from error
     except openai.OpenAIError as error:
-        raise ServerError(f"{url} does not answer ({error}); start it, or correct OPENAI_BASE_URL") from error
+        raise SilentServerError(f"{url} does not answer ({error}); start it, or correct OPENAI_BASE_URL") from error
 
 
 def client_settings(url: str, seconds: float) -> dict[str, Any]:

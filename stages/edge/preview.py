@@ -5,35 +5,38 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import aiohttp
 import openai
 
-from stages.core.queries import Message, Query
+from stages.core.queries import Answer, Message, Query
 from stages.edge import replies
 from stages.edge.errors import ServerError
 from stages.edge.pool import Endpoint
 from stages.edge.requests import Request, client, complete
 
-LONG_RUN = 20_000
-"""Queries from which a run is looked at before it goes on."""
 ROWS_SHOWN_IN_FULL = 2
 MOST_SHOWN = 600
 SECONDS_TO_RENDER = 10.0
 SECONDS_PER_HOUR = 3600
 
 
-def show(request: Request, asked: Sequence[Query], endpoints: Sequence[Endpoint], num_queries: int) -> None:
-    """Ask `asked` and print prompts, answers, tokens and the time that `num_queries` would take. Nothing is stored.
+def show(
+    request: Request, asked: Sequence[Query], endpoints: Sequence[Endpoint], num_queries: int
+) -> list[tuple[str, Answer]]:
+    """Ask `asked` and print prompts, answers, tokens and the time that `num_queries` would take.
+
+    Returns the answers by their keys; nothing is stored.
 
     Raises:
         ServerError: the server renders two reasoning efforts alike, or answers none of the queries.
     """
-    asyncio.run(_show(request, asked, endpoints, num_queries))
+    return asyncio.run(_show(request, asked, endpoints, num_queries))
 
 
-async def _show(request: Request, asked: Sequence[Query], endpoints: Sequence[Endpoint], num_queries: int) -> None:
+async def _show(
+    request: Request, asked: Sequence[Query], endpoints: Sequence[Endpoint], num_queries: int
+) -> list[tuple[str, Answer]]:
     endpoint = endpoints[0]
     async with client(endpoint.url) as server:
         await check_effort(request, asked[0], endpoint.url, server)
@@ -62,6 +65,7 @@ async def _show(request: Request, asked: Sequence[Query], endpoints: Sequence[En
         f"{_hours(total, per_stream * width)} if {width} at once are each as fast as these, "
         f"{_hours(total, rate * len(endpoints))} if these were all that a server can do."
     )
+    return [(query.key, answer) for query, answer, _ in answers]
 
 
 def _hours(tokens: float, rate: float) -> str:
@@ -70,7 +74,7 @@ def _hours(tokens: float, rate: float) -> str:
 
 async def _timed(
     request: Request, query: Query, url: str, server: openai.AsyncOpenAI, at_once: asyncio.Semaphore
-) -> tuple[Any, float] | None:
+) -> tuple[Answer, float] | None:
     async with at_once:
         started = time.monotonic()
         try:

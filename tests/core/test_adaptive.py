@@ -46,9 +46,9 @@ def test_rounds_end_where_the_rule_says(drawn: int, end: int) -> None:
 
 
 def test_only_whole_rounds_are_counted_and_the_rest_of_the_store_is_ignored() -> None:
-    assert adaptive.drawn(said("4", "4", "4", "4", *["5"] * 12), RULE) == (4, "settled")
-    assert adaptive.drawn(said("4", "4", "4", "5", *["4"] * 12), RULE) == (8, "settled")  # 7 to 1
-    assert adaptive.drawn(said(*["4", "5"] * 8), RULE) == (16, "exhausted")
+    assert adaptive.drawn(said("4", "4", "4", "4", *["5"] * 12), RULE)[:2] == (4, "settled")
+    assert adaptive.drawn(said("4", "4", "4", "5", *["4"] * 12), RULE)[:2] == (8, "settled")  # 7 to 1
+    assert adaptive.drawn(said(*["4", "5"] * 8), RULE)[:2] == (16, "exhausted")
 
 
 @given(st.integers(0, 30), st.integers(0, 30))

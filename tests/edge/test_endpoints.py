@@ -102,3 +102,18 @@ def test_a_wrong_key_is_told(engines: list[list[str]], monkeypatch: pytest.Monke
         monkeypatch.setenv("OPENAI_BASE_URL", closed.url)
         with pytest.raises(ServerError, match="OPENAI_API_KEY"), endpoints.serving(MODEL, runtime()):
             pass
+
+
+def test_a_silent_server_is_left_out_with_a_word_when_another_has_the_model(
+    engines: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = f"http://127.0.0.1:{server.free_port()}/v1"
+    with ScriptedServer(["turbo-1"], say) as there, ScriptedServer(["other"], say) as other:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{silent},{there.url}")
+        with endpoints.serving(MODEL, runtime()) as found:
+            assert [each.url for each in found.endpoints] == [there.url]
+        assert f"{silent} does not answer" in capsys.readouterr().err
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{silent},{other.url}")
+        with pytest.raises(ServerError, match=silent), endpoints.serving(MODEL, runtime()):
+            pass
+    assert engines == []

@@ -13,6 +13,7 @@ from stages.core import queries
 from stages.core.queries import Answer, unescape_surrogates
 from stages.edge import pruning, store, storekeeping, tables
 from stages.edge.errors import InputError
+from tests.object_store import object_store
 from tests.projects import copy_project, dvc, environment
 
 TEXT = "x = 2 \x00 \ud800 \u2028 \U0001f600 \uffff"
@@ -105,6 +106,32 @@ def test_a_copy_elsewhere_brings_the_answers_to_another_machine(
     monkeypatch.setenv("REASONLITE_STORE", str(tmp_path / "store"))
     assert len(storekeeping.sync(url, push=False).pulled) == 1
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_an_s3_bucket_brings_the_answers_to_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with object_store(tmp_path / "served") as there:
+        for name, value in there.environment.items():
+            monkeypatch.setenv(name, value)
+        fill("teacher-1", "high", range(40))
+        fill("teacher-2", "high", range(5))
+        url = f"{there.url}/answers"
+        assert call("sync", url).stdout == "2 segments pushed, 0 pulled\n"
+        assert call("sync", url).stdout == "0 segments pushed, 0 pulled\n"
+        monkeypatch.setenv("REASONLITE_STORE", str(tmp_path / "second"))
+        fill("teacher-1", "high", range(100, 110))
+        assert call("sync", url).stdout == "1 segments pushed, 2 pulled\n"
+        with store.opened("teacher-1", "high") as answers:
+            assert sum(answers.known([key(number) for number in range(200)])) == 50
+        assert "damaged" not in call("verify").stderr
+        names = {path.name for path in there.folder.rglob("*") if path.is_file()}
+        assert names == {path.name for path in storekeeping.files() if path.match("segment-*")}, (
+            "nothing else is left there"
+        )
+
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-right-one")
+        done = call("sync", url)
+        assert done.returncode == 1 and "Forbidden" in done.stderr and "credentials" in done.stderr
+        assert "not-the-right-one" not in done.stdout + done.stderr
 
 
 def test_a_part_that_is_being_written_is_left_out_of_a_sync(tmp_path: Path) -> None:

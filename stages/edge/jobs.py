@@ -1,0 +1,153 @@
+"""Problems that are asked in one way of one model: what the store lacks is asked, what it holds becomes traces."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import polars as pl
+
+from stages.core import adaptive, drawing, queries
+from stages.core.queries import Answer, Query
+from stages.edge import backlog, endpoints, params, preview, store
+from stages.edge.endpoints import Served
+from stages.edge.errors import ServerError
+from stages.edge.progress import Progress
+from stages.edge.requests import Request
+from stages.edge.sampler import Sampler
+
+PROBLEMS_AT_ONCE = 2_000
+"""Problems whose answers are in memory together when the traces are written."""
+LONG_RUN = 20_000
+"""Queries from which a run is looked at before it goes on."""
+ROWS_LOOKED_AT = 8
+
+
+class Job(NamedTuple):
+    """Problems that are asked in one way of one model; `name` and `effort` are their columns in the traces."""
+
+    name: str
+    effort: str | None
+    part: str
+    problems: pl.DataFrame
+    asking: queries.Asking
+    request: Request
+    rule: adaptive.Rule | None
+    again: "Job | None"
+    """The same with a larger budget, for what is cut off."""
+
+    @property
+    def label(self) -> str:
+        """What a progress line calls it."""
+        return self.name + (f", effort {self.effort}" if self.effort else "")
+
+    @property
+    def num_queries(self) -> int:
+        """Queries of all problems together."""
+        return self.problems.height * self.asking.num_samples
+
+    def queries(self) -> Iterator[list[Query]]:
+        """All queries that each problem may get."""
+        return queries.queries(self.problems, self.asking)
+
+    def some_queries(self, start: int) -> list[list[Query]]:
+        """Those of `PROBLEMS_AT_ONCE` problems."""
+        return list(queries.queries(self.problems.slice(start, PROBLEMS_AT_ONCE), self.asking))
+
+    def first_samples(self, most: int) -> list[Query]:
+        """The first sample of up to `most` problems from all over the table."""
+        some = self.problems.gather_every(max(1, self.problems.height // most)).head(most)
+        return [asked[0] for asked in queries.queries(some, self.asking)]
+
+
+Failures = dict[str, Answer]
+"""What could not be asked, with the reason, by the key of its query."""
+
+
+def ask(
+    served: Served, jobs: Sequence[Job], runtime: params.Runtime, log: Callable[[Mapping[str, float]], None]
+) -> Failures:
+    """Ask what the store lacks of the jobs of one model. No engine is started for one of which everything is stored.
+
+    Raises:
+        ServerError: servers refuse us, are gone or fail too often. What was answered is stored.
+    """
+    failures: Failures = {}
+    with endpoints.Lazy(served, runtime) as serving:
+        for job in jobs:
+            with store.opened(served.collection, job.part) as answers:
+                if job.num_queries >= LONG_RUN:
+                    _look_first(job, answers, serving)
+                progress = Progress(job.label, job.num_queries, log)
+                if job.rule:
+                    missing: backlog.Backlog = backlog.Adaptive(job.queries(), answers, progress, job.rule)
+                else:
+                    missing = backlog.Fixed(job.queries(), answers, progress)
+                failures |= _ask_missing(job, missing, answers, serving, runtime, progress)
+                if job.again:
+                    longer = [asked for asked in _longer(job, job.again, answers) if asked]
+                    progress = Progress(f"{job.label}, cut off", sum(map(len, longer)), log)
+                    missing = backlog.Fixed(longer, answers, progress)
+                    failures |= _ask_missing(job.again, missing, answers, serving, runtime, progress)
+    return failures
+
+
+def _look_first(job: Job, answers: store.Store, serving: endpoints.Lazy) -> None:
+    """Show what a long run will ask and get, unless it was begun before. These answers are stored like any other."""
+    some = job.first_samples(ROWS_LOOKED_AT)
+    if not any(answers.known([query.key for query in some])):
+        there = serving.start()
+        answers.put(preview.show(job.request, some, there.endpoints, job.num_queries))
+
+
+def _ask_missing(
+    job: Job,
+    source: backlog.Backlog,
+    answers: store.Store,
+    serving: endpoints.Lazy,
+    runtime: params.Runtime,
+    progress: Progress,
+) -> Failures:
+    missing = backlog.Peeked(source, runtime.samples_per_request)
+    failed: Failures = {}
+    if missing:
+        progress.start()
+        there = serving.start()
+        failed = Sampler(there.endpoints, job.request, answers, runtime, progress, there.revive).ask(missing)
+    progress.show()
+    if len(failed) > runtime.max_failed_share * job.num_queries:
+        raise ServerError(
+            f"{len(failed)} of {job.num_queries} queries failed (such as: {next(iter(failed.values())).reason}); the "
+            "others are stored: run again"
+        )
+    return failed
+
+
+def _longer(job: Job, again: Job, answers: store.Store) -> Iterator[list[Query]]:
+    for start in range(0, job.problems.height, PROBLEMS_AT_ONCE):
+        first = job.some_queries(start)
+        stored = answers.get([query.key for asked in first for query in asked])
+        yield from drawing.longer(first, again.some_queries(start), stored, job.rule)
+
+
+def show(served: Served, jobs: Sequence[Job], runtime: params.Runtime, num_rows: int) -> None:
+    """Ask one sample of `num_rows` problems of each job and print what it tells; nothing is stored."""
+    with endpoints.Lazy(served, runtime) as serving:
+        for job in jobs:
+            there = serving.start()
+            preview.show(job.request, job.first_samples(num_rows), there.endpoints, job.num_queries)
+
+
+def traces(served: Served, job: Job, failures: Failures, counts: dict[str, float]) -> Iterator[pl.DataFrame]:
+    """The traces of a job in the order of their key, a few thousand problems at a time; `counts` grows with them."""
+    with store.opened(served.collection, job.part) as answers:
+        for start in range(0, job.problems.height, PROBLEMS_AT_ONCE):
+            first = job.some_queries(start)
+            second = job.again.some_queries(start) if job.again else None
+            stored = answers.get([query.key for asked in [*first, *(second or [])] for query in asked])
+            drawn = drawing.drawn(first, second, stored, job.rule)
+            table = queries.traces(drawn.asked, failures | stored, job.name, job.effort, drawn.stopped)
+            found = drawing.counts(table)
+            if job.rule:
+                found |= drawing.saved(table, drawn.doubts, job.asking.num_samples)
+            for name, number in found.items():
+                counts[name] = counts.get(name, 0) + number
+            yield table
