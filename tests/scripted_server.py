@@ -150,6 +150,8 @@ class ScriptedServer:
         pieces = []
         for choice in whole["choices"]:
             said = choice["message"]
+            opening = {"role": "assistant", "content": ""}  # as vLLM and OpenAI do, whatever follows
+            pieces.append({"choices": [{"index": choice["index"], "delta": opening, "finish_reason": None}]})
             halves = [
                 {name: half}
                 for name, text in said.items()
@@ -159,6 +161,8 @@ class ScriptedServer:
             for delta in halves:
                 pieces.append({"choices": [{"index": choice["index"], "delta": delta, "finish_reason": None}]})
             ended = {"index": choice["index"], "delta": {}, "finish_reason": choice["finish_reason"]}
+            if "token_ids" in choice:
+                ended["token_ids"] = choice["token_ids"]
             pieces.append({"choices": [ended]})
         pieces.append({"choices": [], "usage": whole["usage"]})
         with contextlib.suppress(ConnectionError):

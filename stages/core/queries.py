@@ -199,9 +199,9 @@ def traces(
     for query, why in zip(asked, stopped, strict=True):
         answer = answers.get(query.key, missing)
         content, reasoning = split_reasoning(answer.content, answer.reasoning)
-        texts = [None if text is None else escape_surrogates(text) for text in (reasoning, content)]
+        texts = (reasoning, content, answer.reason)
+        reasoning, content, reason = (None if text is None else escape_surrogates(text) for text in texts)
         question = (model, effort, query.benchmark, query.problem_id, query.sample, query.key)
-        rows.append(
-            (*question, *texts, answer.status, answer.prompt_tokens, answer.completion_tokens, why, answer.reason)
-        )
+        counts = (answer.prompt_tokens, answer.completion_tokens)
+        rows.append((*question, reasoning, content, answer.status, *counts, why, reason))
     return pl.DataFrame(rows, schema=TRACES, orient="row")

@@ -46,18 +46,24 @@ class Fixed:
 
 def _unanswered(problems: Iterable[list[Query]], store: Store, progress: Progress) -> Iterator[list[list[Query]]]:
     """What the store does not hold, problem by problem, looked up for many problems at once."""
-    for chunk in _chunks(problems):
+    for chunk in _chunks(_unlike(problems, progress)):
         keys = [query.key for each in chunk for query in each]
         stored = {key for key, is_known in zip(keys, store.known(keys), strict=True) if is_known}
         progress.found(sum(key in stored for key in keys))
-        known, missing = set(stored), []
-        for each in chunk:
-            # A question that two benchmarks share has one key, and is asked once.
-            new = [query for query in each if query.key not in known]
-            known.update(query.key for query in new)
-            missing.append(new)
-        progress.dropped(sum(key not in stored for key in keys) - sum(map(len, missing)))
+        missing = [[query for query in each if query.key not in stored] for each in chunk]
         yield [each for each in missing if each]
+
+
+def _unlike(problems: Iterable[list[Query]], progress: Progress) -> Iterator[list[Query]]:
+    """The problems without those that ask the same as one before, as two benchmarks may: it is asked once."""
+    seen: set[int] = set()
+    for each in problems:
+        first = int(each[0].key[:16], 16)
+        if first in seen:
+            progress.dropped(len(each))
+        else:
+            seen.add(first)
+            yield each
 
 
 def _chunks(problems: Iterable[list[Query]]) -> Iterator[list[list[Query]]]:
@@ -119,7 +125,8 @@ class Adaptive:
 
     def __init__(self, problems: Iterable[list[Query]], store: Store, progress: Progress, rule: adaptive.Rule) -> None:
         """`problems` gives all queries that a problem may get."""
-        self._problems, self._store, self._progress, self._rule = iter(problems), store, progress, rule
+        self._store, self._progress, self._rule = store, progress, rule
+        self._problems = _unlike(problems, progress)
         self._ready = deque[list[Query]]()
         self._begun: dict[str, _Problem] = {}
 

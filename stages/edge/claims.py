@@ -20,6 +20,8 @@ from stages.edge.errors import ClaimLostError
 
 LEASE_SECONDS = 120.0
 RENEWALS_PER_LEASE = 6
+LEASES_TO_BE_DEAD = 3
+"""A lease that nobody touched for so many times its length has no holder any more."""
 NETWORK_FILESYSTEMS = (
     "9p", "afs", "beegfs", "ceph", "cifs", "fuse.", "glusterfs", "gpfs", "lustre", "nfs", "smb", "virtiofs", "wekafs",
 )  # fmt: skip
@@ -42,9 +44,10 @@ def held(path: Path, what: str, leased: bool | None = None) -> Iterator[Check]:
 
 @contextlib.contextmanager
 def held_if_free(path: Path) -> Iterator[bool]:
-    """Hold the claim if nobody has it, and tell whether we do; never waits. A lease that is there is taken."""
+    """Hold the claim if nobody has it, and tell whether we do. Waits for nothing but a lease whose holder is dead."""
     if is_on_network(path.parent):
-        if path.with_suffix(".lease").exists():
+        lease = path.with_suffix(".lease")
+        if lease.exists() and _seconds_untouched(lease) < LEASES_TO_BE_DEAD * LEASE_SECONDS:
             yield False
         else:
             with held(path, "has it"):
@@ -92,16 +95,22 @@ def _leased(path: Path, waiting: str) -> Iterator[Check]:
     ours = f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
     _take(lease, ours, waiting)
     done, lost = threading.Event(), threading.Event()
+    renewed_at = time.monotonic()
 
     def renew() -> None:
+        nonlocal renewed_at
         while not done.wait(LEASE_SECONDS / RENEWALS_PER_LEASE):
-            if _read(lease) != ours:
-                lost.set()
-                return
-            os.utime(lease)
+            started = time.monotonic()
+            with contextlib.suppress(OSError):  # a network disk may be away for a moment
+                if _read(lease) != ours:
+                    lost.set()
+                    return
+                os.utime(lease)
+                renewed_at = started
 
     def check() -> None:
-        if lost.is_set():
+        # Time may also have passed without the thread that renews, as when this process was stopped.
+        if lost.is_set() or time.monotonic() - renewed_at > LEASE_SECONDS:
             raise ClaimLostError(
                 f"{lease}: another process took over, because this one could not renew its claim for "
                 f"{LEASE_SECONDS:.0f} s; what it has saved is there: run again when the other has ended"
@@ -114,8 +123,9 @@ def _leased(path: Path, waiting: str) -> Iterator[Check]:
     finally:
         done.set()
         renewal.join()
-        if _read(lease) == ours:
-            lease.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            if _read(lease) == ours:
+                lease.unlink(missing_ok=True)
 
 
 def _take(lease: Path, ours: str, waiting: str) -> None:
@@ -141,6 +151,16 @@ def _take(lease: Path, ours: str, waiting: str) -> None:
                 return
             seen = None
         time.sleep(LEASE_SECONDS / RENEWALS_PER_LEASE / 10)
+
+
+def _seconds_untouched(path: Path) -> float:
+    """By the clock of the disk itself, which is the one that all its machines see."""
+    probe = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    try:
+        probe.touch()
+        return (_touched(probe) - _touched(path)) / 1e9
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> str | None:

@@ -66,10 +66,13 @@ def _flags(dtype: str, quantization: str | None, parser: str | None, revision: s
 
 
 class Serving(NamedTuple):
-    """The endpoints of a model, and what starts our own engines anew if they have died (None: they are not ours)."""
+    """The endpoints of a model, and what starts our own engines anew (None: they are not ours).
+
+    `revive(url)` starts those anew that have died, and the one at `url`, if any, though it says that it is well.
+    """
 
     endpoints: list[Endpoint]
-    revive: Callable[[], bool] | None
+    revive: Callable[[str | None], bool] | None
 
 
 class Lazy:
@@ -117,9 +120,9 @@ def serving(model: Served, runtime: Runtime) -> Iterator[Serving]:
         endpoints = [Endpoint(engine.url, runtime.concurrency) for engine in engines]
         turn = threading.Lock()
 
-        def revive() -> bool:
+        def revive(hangs: str | None) -> bool:
             with turn:  # each endpoint asks for it, and one engine must not be started twice
-                return any([engine.revive() for engine in engines])
+                return any([engine.revive(engine.url == hangs) for engine in engines])
 
         yield Serving(endpoints, revive)
 

@@ -26,12 +26,20 @@ def die_with_parent() -> None:
 def guard(serve: Sequence[str]) -> int:
     """Run `serve` in a process group of its own until it ends or our stdin closes; leave nothing of it behind."""
     child = subprocess.Popen(serve, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=die_with_parent)
+    told_to_end = False
+
+    def end(*_: object) -> None:
+        nonlocal told_to_end
+        told_to_end = True  # no more than that: another signal may come while the engine is being ended
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: os.close(0))
+        signal.signal(number, end)
     os.set_blocking(0, False)
-    while child.poll() is None and not _closed(0):
-        time.sleep(0.2)
-    _end_group(child)
+    try:
+        while child.poll() is None and not told_to_end and not _closed(0):
+            time.sleep(0.2)
+    finally:
+        _end_group(child)
     return child.returncode
 
 

@@ -9,7 +9,7 @@ from stages.core import adaptive, drawing, queries
 from stages.core.queries import Answer, Query
 from stages.edge import backlog, endpoints, params, preview, store
 from stages.edge.endpoints import Served
-from stages.edge.errors import ServerError
+from stages.edge.errors import InputError, ServerError
 from stages.edge.progress import Progress
 from stages.edge.requests import Request
 from stages.edge.sampler import Sampler
@@ -75,7 +75,7 @@ def ask(
         for job in jobs:
             with store.opened(served.collection, job.part) as answers:
                 if job.num_queries >= LONG_RUN:
-                    _look_first(job, answers, serving)
+                    _look_first(job, answers, serving, runtime)
                 progress = Progress(job.label, job.num_queries, log)
                 if job.rule:
                     missing: backlog.Backlog = backlog.Adaptive(job.queries(), answers, progress, job.rule)
@@ -90,12 +90,12 @@ def ask(
     return failures
 
 
-def _look_first(job: Job, answers: store.Store, serving: endpoints.Lazy) -> None:
+def _look_first(job: Job, answers: store.Store, serving: endpoints.Lazy, runtime: params.Runtime) -> None:
     """Show what a long run will ask and get, unless it was begun before. These answers are stored like any other."""
     some = job.first_samples(ROWS_LOOKED_AT)
     if not any(answers.known([query.key for query in some])):
         there = serving.start()
-        answers.put(preview.show(job.request, some, there.endpoints, job.num_queries))
+        answers.put(preview.show(job.request, some, there.endpoints, job.num_queries, runtime.request_seconds))
 
 
 def _ask_missing(
@@ -133,7 +133,9 @@ def show(served: Served, jobs: Sequence[Job], runtime: params.Runtime, num_rows:
     with endpoints.Lazy(served, runtime) as serving:
         for job in jobs:
             there = serving.start()
-            preview.show(job.request, job.first_samples(num_rows), there.endpoints, job.num_queries)
+            preview.show(
+                job.request, job.first_samples(num_rows), there.endpoints, job.num_queries, runtime.request_seconds
+            )
 
 
 def traces(served: Served, job: Job, failures: Failures, counts: dict[str, float]) -> Iterator[pl.DataFrame]:
@@ -144,6 +146,10 @@ def traces(served: Served, job: Job, failures: Failures, counts: dict[str, float
             second = job.again.some_queries(start) if job.again else None
             stored = answers.get([query.key for asked in [*first, *(second or [])] for query in asked])
             drawn = drawing.drawn(first, second, stored, job.rule)
+            if lost := sum(query.key not in stored and query.key not in failures for query in drawn.asked):
+                raise InputError(
+                    f"{lost} answers to {job.label} are no longer in {store.root()}; run again to have them asked anew"
+                )
             table = queries.traces(drawn.asked, failures | stored, job.name, job.effort, drawn.stopped)
             found = drawing.counts(table)
             if job.rule:

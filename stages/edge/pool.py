@@ -24,6 +24,7 @@ FAILURES_TO_PAUSE = 5
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 ANSWERS_TO_KNOW_RATE = 16
 DEADLINE_SLACK = 4.0
+LATE_FACTOR = 1.5
 SHORTEST_DEADLINE = 60.0
 WEIGHT_OF_NEWEST = 0.1
 
@@ -51,6 +52,7 @@ class Endpoint:
         self._quiet_until = 0.0
         self.num_answers = self.num_tokens = 0
         self.progressed_at = clock()
+        self.made_tokens_at = clock()
 
     @property
     def load(self) -> float:
@@ -73,14 +75,21 @@ class Endpoint:
         """A request came back, whatever it brought."""
         self.in_flight -= 1
 
-    def answered(self, seconds: float, num_tokens: int, saturated: bool) -> None:
-        """An answer of `num_tokens` came after `seconds`; `saturated` tells that every slot was in use."""
+    def progressed(self) -> None:
+        """The server made a token, for whatever request: one that was just taken back is well again."""
+        self.progressed_at = self.made_tokens_at = self.clock()
+        if self.state == "probing":
+            self._failures, self._pause, self.state = 0, FIRST_PAUSE, "open"
+
+    def answered(self, seconds: float, tokens: Sequence[int], saturated: bool) -> None:
+        """A reply with choices of so many `tokens` came after `seconds`; `saturated`: every slot was in use."""
         self._failures, self._pause, self.state = 0, FIRST_PAUSE, "open"
-        self.progressed_at = self.clock()
+        self.progressed_at = self.made_tokens_at = self.clock()
+        num_tokens = sum(tokens)
         self.num_answers += 1
         self.num_tokens += num_tokens
         if num_tokens:
-            pace = seconds / num_tokens
+            pace = seconds / max(tokens)  # choices are made side by side, and the reply waits for the longest
             old = self._seconds_per_token
             self._seconds_per_token = pace if old is None else old + WEIGHT_OF_NEWEST * (pace - old)
             self._num_rates += 1
@@ -122,6 +131,11 @@ class Endpoint:
         if self.state == "probing" or (self.state == "open" and self._failures >= FAILURES_TO_PAUSE):
             self.pause()
 
+    def was_late(self) -> None:
+        """A request went over its deadline: the server may have become slower than its answers told so far."""
+        if self._seconds_per_token is not None:
+            self._seconds_per_token *= LATE_FACTOR
+
     def pause(self) -> None:
         """Send nothing there for a while, each time longer."""
         self.state = "paused"
@@ -129,7 +143,7 @@ class Endpoint:
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
     def readmit(self) -> None:
-        """It answered a probe: send it one request, and all that it had before when that is answered."""
+        """It answered a probe: send it one request, and all that it had before when that makes a token."""
         self.state = "probing"
         self.progressed_at = self.clock()
 

@@ -1,34 +1,53 @@
 """Dropping stored answers that nothing uses any more: no dvc.lock of any branch, tag or experiment."""
 
 import contextlib
+import time
 import uuid
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
 
-from stages.edge import storekeeping
+from stages.edge import claims, store, storekeeping
 from stages.edge.errors import InputError
 from stages.edge.segments import SEGMENT, File, seal
 
+SECONDS_PER_DAY = 86_400
+
 
 class Pruned(NamedTuple):
-    """Answers that a prune kept and dropped, and the bytes that it freed."""
+    """Answers that a prune kept and dropped, the bytes that it freed, and the models that it left alone."""
 
     num_kept: int
     num_dropped: int
     num_bytes: int
+    busy: list[str]
 
 
-def prune(used: set[bytes]) -> Pruned:
-    """Drop every answer whose key is not in `used`. Parts that are being written are left alone."""
-    kept = dropped = freed = 0
+def prune(used: set[bytes], keep_days: float) -> Pruned:
+    """Drop every answer that is older than `keep_days` and whose key is not in `used`.
+
+    A model of which any part is being written is left alone: its run has no dvc.lock yet to tell what it uses. Those of
+    a run that was cut short are spared by their age.
+    """
     storekeeping.seal_parts()
-    for path in storekeeping.files():
-        if not path.match(SEGMENT):
-            continue
+    found = Pruned(0, 0, 0, [])
+    for folder in sorted({path.parent for path in storekeeping.files()}):
+        with contextlib.ExitStack() as stack:
+            locks = {path.stem for pattern in ("*.lock", "*.lease") for path in folder.glob(pattern)}
+            if all(stack.enter_context(claims.held_if_free(store.claim_of(folder, part))) for part in sorted(locks)):
+                kept, dropped, freed = _prune(folder, used, time.time() - keep_days * SECONDS_PER_DAY)
+                found = Pruned(found.num_kept + kept, found.num_dropped + dropped, found.num_bytes + freed, found.busy)
+            else:
+                found.busy.append(folder.name)
+    return found
+
+
+def _prune(folder: Path, used: set[bytes], since: float) -> tuple[int, int, int]:
+    kept = dropped = freed = 0
+    for path in sorted(folder.glob(SEGMENT)):
         with storekeeping.reading(path) as file:
-            rows = [row for row in file.rows() if row[0] in used]
+            rows = [row for row in file.rows() if row[0] in used or row[2] >= since]
             num_rows = file.num_rows()
         kept, dropped = kept + len(rows), dropped + num_rows - len(rows)
         if len(rows) == num_rows:
@@ -40,7 +59,7 @@ def prune(used: set[bytes]) -> Pruned:
                 file.put_rows(rows)
             freed -= seal(smaller).stat().st_size
         path.unlink()
-    return Pruned(kept, dropped, freed)
+    return kept, dropped, freed
 
 
 def used_keys(project: Path, ignore_missing: bool) -> set[bytes]:

@@ -4,7 +4,10 @@ A failure is told apart by what helps: asking again, asking nobody else the same
 """
 
 import json
+import re
+import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
@@ -14,12 +17,15 @@ import openai_harmony
 from stages.core import harmony
 from stages.core.queries import Answer
 from stages.edge.errors import ServerError
+from stages.edge.events import redacted
 
 HARMONY_FAULTS = ("harmonyerror", "unexpected tokens remaining in message header", "openai_harmony")
 """What vLLM says when it cannot parse a turn that gpt-oss wrote (vllm#23567): the model's slip, not a wrong request."""
 BUSY = (429, 503)
 WORTH_ANOTHER_TRY = (408, 409, 425)
 MOST_SHOWN = 300
+_DATED = re.compile(r"[-@:]\d{4}")
+"""What a hosted model's name may have behind it: the date of its version."""
 
 Payload = Mapping[str, Any]
 
@@ -49,9 +55,9 @@ def failure(error: Exception, url: str, model: str) -> Failure:
     """
     if not isinstance(error, openai.APIStatusError):
         kind: Literal["server", "reply"] = "reply" if isinstance(error, BadReplyError) else "server"
-        return Failure(kind, f"{type(error).__name__}: {error}"[:MOST_SHOWN])
+        return Failure(kind, _plain(f"{type(error).__name__}: {error}"))
     told = error.body.get("message") if isinstance(error.body, Mapping) else None
-    status, said = error.status_code, str(told or error.message)[:MOST_SHOWN]
+    status, said = error.status_code, _plain(str(told or error.message))
     if status in (401, 403):
         raise ServerError(f"{url} refuses the key; set OPENAI_API_KEY to one that it takes") from error
     if status == 404:
@@ -64,11 +70,23 @@ def failure(error: Exception, url: str, model: str) -> Failure:
     return Failure("reply" if slip else "server", f"{status}: {said}")
 
 
+def _plain(text: str) -> str:
+    """What a server says, short enough to be shown and stored. It may repeat the key that it was given."""
+    return redacted(text)[:MOST_SHOWN]
+
+
 def _seconds(value: str | None) -> float | None:
+    """Retry-After is a number of seconds or a date (RFC 9110, 10.2.3)."""
+    if not value:
+        return None
     try:
-        return max(0.0, float(value)) if value else None
+        return max(0.0, float(value))
     except ValueError:
-        return None  # a date, which no model server sends
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
 
 
 def answers(body: bytes | str, url: str, model: str, num_samples: int) -> list[Answer | None]:
@@ -80,7 +98,7 @@ def answers(body: bytes | str, url: str, model: str, num_samples: int) -> list[A
     """
     try:
         payload = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadReplyError("the reply is no JSON") from error
     return from_payload(payload, url, model, num_samples)
 
@@ -90,12 +108,12 @@ def from_payload(payload: object, url: str, model: str, num_samples: int) -> lis
     if not isinstance(payload, Mapping) or not isinstance(payload.get("choices"), list):
         raise BadReplyError("the reply is no completion")
     named = payload.get("model")
-    if isinstance(named, str) and not named.startswith(model):
+    if isinstance(named, str) and not (named == model or _DATED.match(named.removeprefix(model))):
         raise ServerError(f"{url} was asked for {model} and answered as {named}; serve {model} there, or unset the URL")
     choices = payload["choices"]
-    places = [choice.get("index") for choice in choices if isinstance(choice, Mapping)]
-    if sorted(place for place in places if isinstance(place, int)) != list(range(num_samples)):
-        raise BadReplyError(f"the reply holds the choices {places} where {num_samples} were asked for")
+    places = [_count(choice.get("index")) if isinstance(choice, Mapping) else None for choice in choices]
+    if len(places) != num_samples or set(places) != set(range(num_samples)):
+        raise BadReplyError(f"the reply holds the choices {places} where {num_samples} were asked for"[:MOST_SHOWN])
     usage = payload.get("usage")
     counts = usage if isinstance(usage, Mapping) else {}
     found: list[Answer | None] = [None] * num_samples
@@ -117,9 +135,12 @@ def _answer(choice: Payload, usage: Payload, num_samples: int) -> Answer | None:
             reasoning, content, _ = harmony.split(content, _harmony_encoding())
         except ValueError:
             return None
-    if status == "stop" and content is None:
-        # vLLM loses the answer of a malformed harmony turn this way (vllm#45736); it is a fault, not an abstention.
-        return None
+    spent = _count(usage.get("completion_tokens"))
+    if status == "stop" and not (content and content.strip()):
+        if spent is None or spent > num_samples:
+            # vLLM loses the answer of a malformed harmony turn this way (vllm#45736); it is no abstention.
+            return None
+        content = None  # nothing but the token that ends an answer: the model had nothing to say
     # The server counts the tokens of all choices together; where there are several, nobody says whose they are.
     tokens = usage.get("completion_tokens") if num_samples == 1 else _num_tokens(choice)
     return Answer(status, content, reasoning, _count(usage.get("prompt_tokens")), _count(tokens), None)

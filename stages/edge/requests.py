@@ -11,6 +11,8 @@ from stages.core.queries import Query
 from stages.edge.endpoints import client_settings
 
 SECONDS_TO_CONNECT = 30.0
+SEEDS = 2**31
+SEED_STEP = 7_919
 NO_LIMIT = 0
 """aiohttp's word for it: None would be its default of 100 connections."""
 
@@ -29,10 +31,14 @@ class Request:
         """Limit of one answer."""
         return int(str(self.sampling["max_tokens"]))
 
-    def body(self, queries: Sequence[Query]) -> dict[str, Any]:
-        """The JSON of a chat completion for samples of one problem, vLLM's extra fields among the others."""
+    def body(self, queries: Sequence[Query], attempt: int = 0) -> dict[str, Any]:
+        """The JSON of a chat completion for samples of one problem, vLLM's extra fields among the others.
+
+        `attempt` counts the replies to it that were no answers: with the same seed the model would slip again.
+        """
         first = queries[0]
-        body = {"model": self.model, "messages": first.messages, "seed": first.seed, **self.sampling, **self.extra_body}
+        seed = (first.seed + attempt * SEED_STEP) % SEEDS
+        body = {"model": self.model, "messages": first.messages, "seed": seed, **self.sampling, **self.extra_body}
         if self.reasoning_effort is not None:
             body["reasoning_effort"] = self.reasoning_effort
         if len(queries) > 1:

@@ -6,45 +6,30 @@ at most the last uncommitted batch.
 """
 
 import asyncio
-import heapq
-import random
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import replace
 from typing import Any
 
 import openai
 
 from stages.core.queries import Answer, Query
-from stages.edge import pool, replies
+from stages.edge import pool, probes, replies
 from stages.edge.backlog import Backlog
 from stages.edge.errors import ServerError
 from stages.edge.params import Runtime
 from stages.edge.pool import Endpoint
 from stages.edge.progress import Progress
 from stages.edge.requests import Request, client, complete
+from stages.edge.retries import RecentCalls, Retries, Work
 from stages.edge.stalls import Watch
 from stages.edge.store import Store
 
 COMMIT_ROWS = 32
 COMMIT_SECONDS = 2.0
-FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 60.0
-RECENT_CALLS = 200
-CALLS_TO_JUDGE = 50
-SECONDS_TO_PROBE = 30.0
-PROBE_SECONDS = 0.1
+LONGEST_WAIT = 0.5
 SECONDS_BETWEEN_THREADS = 0.0002
-
-
-@dataclass
-class _Work:
-    """Queries of one problem that travel in one request."""
-
-    queries: list[Query]
-    num_failures: int = 0
 
 
 class Sampler:
@@ -57,15 +42,17 @@ class Sampler:
         store: Store,
         runtime: Runtime,
         progress: Progress,
-        restart: Callable[[], bool] | None = None,
+        restart: Callable[[str | None], bool] | None = None,
     ) -> None:
-        """Nothing is sent before `ask`. `restart` starts our engine anew if it has died, and tells whether it did."""
+        """Nothing is sent before `ask`.
+
+        `restart` starts our engines anew, as `endpoints.Serving.revive` does.
+        """
         self._endpoints, self._request, self._store = endpoints, request, store
         self._runtime, self._progress, self._restart = runtime, progress, restart
         self._unsaved: list[tuple[str, Answer]] = []
-        self._retries: list[tuple[float, int, _Work]] = []
-        self._order = count()
-        self._recent: deque[bool] = deque(maxlen=RECENT_CALLS)
+        self._retries = Retries()
+        self._calls = RecentCalls(runtime.max_failed_share)
         self._failed: dict[str, Answer] = {}
         self._stopped: Exception | None = None
         progress.watch(endpoints)
@@ -96,7 +83,7 @@ class Sampler:
         try:
             await asyncio.gather(*(watch.look() for watch in watches))
             helpers += [asyncio.create_task(self._guarded(watch.run())) for watch in watches]
-            helpers += [asyncio.create_task(self._guarded(self._probe(each))) for each in self._endpoints]
+            helpers += [asyncio.create_task(self._guarded(self._look_after(each))) for each in self._endpoints]
             await self._hand_out(backlog)
         finally:
             for task in [*self._tasks, *helpers]:
@@ -123,19 +110,17 @@ class Sampler:
             self._stop_if_all_are_gone()
             await self._wait()
 
-    def _next(self, backlog: Backlog) -> _Work | None:
-        if self._retries and self._retries[0][0] <= time.monotonic():
-            return heapq.heappop(self._retries)[2]
+    def _next(self, backlog: Backlog) -> Work | None:
+        if due := self._retries.take():
+            return due
         queries = backlog.take(self._runtime.samples_per_request)
-        return _Work(queries) if queries else None
+        return Work(queries) if queries else None
 
     async def _wait(self) -> None:
         """Until a request ends, or the time of a retry or of a paused endpoint comes."""
-        due = [at for at, _, _ in self._retries[:1]]
-        seconds = min([at - time.monotonic() for at in due] + [0.5])
         self._wake.clear()
         try:
-            async with asyncio.timeout(max(seconds, 0.001)):
+            async with asyncio.timeout(min(self._retries.seconds_to_next(), LONGEST_WAIT)):
                 await self._wake.wait()
         except TimeoutError:
             pass
@@ -157,11 +142,11 @@ class Sampler:
         except Exception as error:
             self._stop(error)
 
-    async def _attempt(self, endpoint: Endpoint, work: _Work, backlog: Backlog) -> None:
+    async def _attempt(self, endpoint: Endpoint, work: Work, backlog: Backlog) -> None:
         started = time.monotonic()
         try:
             async with asyncio.timeout(endpoint.deadline(self._request.max_tokens, self._runtime.request_seconds)):
-                found = await self._call(endpoint, work.queries)
+                found = await self._call(endpoint, work)
         except asyncio.CancelledError:
             if not self._watches[endpoint.url].stalled:
                 raise
@@ -169,69 +154,53 @@ class Sampler:
             return
         except TimeoutError:
             seconds = time.monotonic() - started
+            endpoint.was_late()
             self._again(endpoint, work, replies.Failure("server", f"no answer after {seconds:.0f} s"), backlog)
             return
         except (openai.OpenAIError, replies.BadReplyError) as error:
             self._again(endpoint, work, replies.failure(error, endpoint.url, self._request.model), backlog)
             return
         self._alive_at = time.monotonic()
-        tokens = sum(answer.completion_tokens or 0 for answer in found if answer)
+        tokens = [answer.completion_tokens or 0 for answer in found if answer] or [0]
         endpoint.answered(self._alive_at - started, tokens, saturated=endpoint.load >= 1)
         lost = []
         for query, answer in zip(work.queries, found, strict=True):
             if answer is None:
                 lost.append(query)
             else:
-                self._recent.append(True)
+                self._calls.brought()
                 self._keep(query, answer, backlog)
         if lost:
             reason = replies.Failure("reply", "the reply held no answer: no content, or an unknown finish_reason")
-            self._again(endpoint, _Work(lost, work.num_failures), reason, backlog)
+            self._again(endpoint, replace(work, queries=lost), reason, backlog)
 
-    async def _call(self, endpoint: Endpoint, queries: list[Query]) -> list[Answer | None]:
-        client, body = self._clients[endpoint.url], self._request.body(queries)
+    async def _call(self, endpoint: Endpoint, work: Work) -> list[Answer | None]:
+        client, body = self._clients[endpoint.url], self._request.body(work.queries, work.num_slips)
         watch = self._watches[endpoint.url]
         if watch.streams:
             payload = await watch.collect(client, body)
-            return replies.from_payload(payload, endpoint.url, self._request.model, len(queries))
+            return replies.from_payload(payload, endpoint.url, self._request.model, len(work.queries))
         raw = await complete(client, body)
-        return replies.answers(raw, endpoint.url, self._request.model, len(queries))
+        return replies.answers(raw, endpoint.url, self._request.model, len(work.queries))
 
-    def _again(self, endpoint: Endpoint, work: _Work, failure: replies.Failure, backlog: Backlog) -> None:
+    def _again(self, endpoint: Endpoint, work: Work, failure: replies.Failure, backlog: Backlog) -> None:
         """Ask once more later, on whatever endpoint has room then, or give these queries up."""
         if failure.kind == "busy":
             endpoint.busy(failure.wait)
         if failure.kind in ("busy", "server"):
             endpoint.failed()  # one that is busy and answers nothing at all would draw all work to itself
         else:
-            self._recent.append(False)
-        work.num_failures += failure.kind != "busy"
+            self._calls.brought(nothing_because=failure.reason)
         self._progress.retried(failure.reason)
-        if failure.kind == "row" or work.num_failures >= self._runtime.max_attempts:
+        if self._retries.again(work, failure, self._runtime.max_attempts):
+            return
+        for query in work.queries:
             status = "refused" if failure.kind == "row" else "failed"
-            for query in work.queries:
-                self._failed[query.key] = Answer(status, None, None, None, None, failure.reason)
-                self._tell(query, self._failed[query.key], backlog)
-        else:
-            backoff = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**work.num_failures) * random.uniform(0.5, 1.0)
-            ready = time.monotonic() + max(backoff, failure.wait or 0.0)
-            heapq.heappush(self._retries, (ready, next(self._order), work))
-        self._stop_if_too_many_fail(failure.reason)
-
-    def _stop_if_too_many_fail(self, reason: str) -> None:
-        """Servers that are gone are left alone and tried again; replies that are no answers would go on for ever."""
-        failures = self._recent.count(False)
-        if len(self._recent) >= CALLS_TO_JUDGE and failures > self._runtime.max_failed_share * len(self._recent):
-            self._stop(
-                ServerError(
-                    f"{failures} of the last {len(self._recent)} calls brought no answer, more than "
-                    f"runtime.max_failed_share allows (the last: {reason}); every answer so far is stored: mend the "
-                    "server or the settings and run again"
-                )
-            )
+            self._failed[query.key] = Answer(status, None, None, None, None, failure.reason)
+            self._tell(query, self._failed[query.key], backlog)
 
     def _stop_if_all_are_gone(self) -> None:
-        silent = time.monotonic() - self._alive_at
+        silent = time.monotonic() - max(self._alive_at, *(each.made_tokens_at for each in self._endpoints))
         if silent > self._runtime.give_up_seconds and not any(each.state == "open" for each in self._endpoints):
             names = ", ".join(each.url for each in self._endpoints)
             raise ServerError(
@@ -246,24 +215,13 @@ class Sampler:
             if where is endpoint:
                 task.cancel()
 
-    async def _probe(self, endpoint: Endpoint) -> None:
-        """Look after a paused endpoint: start our own engine anew, or ask a server whether it is back."""
-        restart = self._restart
-        while True:
-            await asyncio.sleep(PROBE_SECONDS)
-            if endpoint.state != "paused" or time.monotonic() < endpoint.retry_at:
-                continue
-            if restart is not None and await asyncio.to_thread(restart):
+    async def _look_after(self, endpoint: Endpoint) -> None:
+        async for is_ours in probes.recoveries(
+            endpoint, self._clients[endpoint.url], self._watches[endpoint.url], self._restart
+        ):
+            if is_ours:
                 self._alive_at = time.monotonic()
-            try:
-                async with asyncio.timeout(SECONDS_TO_PROBE):
-                    await self._clients[endpoint.url].models.list()
-            except (openai.OpenAIError, TimeoutError, ValueError):
-                endpoint.pause()
-            else:
-                self._watches[endpoint.url].stalled = False
-                endpoint.readmit()
-                self._wake.set()
+            self._wake.set()
 
     def _keep(self, query: Query, answer: Answer, backlog: Backlog) -> None:
         self._unsaved.append((query.key, answer))

@@ -20,6 +20,8 @@ from stages.edge.errors import InputError
 
 KEY_BYTES = 32
 KEYS_PER_SELECT = 900
+ROWS_PER_PAGE = 1_000
+SECONDS_TO_LOCK = 60
 SEGMENT = "segment-*.sqlite"
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, part TEXT, created REAL, answer BLOB);
@@ -70,7 +72,10 @@ class File:
         mode = "rwc" if write else "ro&immutable=1" if path.match(SEGMENT) else "ro"
         with self._named():
             self._connection = sqlite3.connect(
-                f"file:{quote(str(path.resolve()))}?mode={mode}", uri=True, check_same_thread=False, timeout=60
+                f"file:{quote(str(path.resolve()))}?mode={mode}",
+                uri=True,
+                check_same_thread=False,
+                timeout=SECONDS_TO_LOCK,
             )
             if write:
                 # A write-ahead log needs memory shared between its readers, which network disks do not give.
@@ -80,11 +85,20 @@ class File:
     def _named(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.DatabaseError, zstandard.ZstdError, UnicodeDecodeError) as error:
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise self._damaged(error) from error
             raise InputError(
-                f"{self.path} is damaged ({error}); bring a copy back (`python -m stages.edge.store sync URL`), or "
-                "move it away to have its answers asked for again"
+                f"{self.path}: another process has kept it locked for {SECONDS_TO_LOCK} s; run again when it has ended"
             ) from error
+        except (sqlite3.DatabaseError, zstandard.ZstdError, UnicodeDecodeError) as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> InputError:
+        return InputError(
+            f"{self.path} is damaged ({error}); move it away and bring a copy back (`python -m stages.edge.store sync "
+            "URL`), or have its answers asked for again"
+        )
 
     def keys(self) -> Keys:
         """All its keys."""
@@ -117,9 +131,26 @@ class File:
             return str(self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
 
     def rows(self) -> Iterator[tuple[bytes, str, float, bytes]]:
-        """Every row, as it stands there, in the order in which they came."""
-        with self._named():
-            yield from self._connection.execute("SELECT key, part, created, answer FROM answers ORDER BY rowid")
+        """Every row, as it stands there, in the order in which they came.
+
+        Taken in pages: the writer of an open part must not wait until the reader is through.
+        """
+        last = 0
+        while True:
+            query = "SELECT rowid, key, part, created, answer FROM answers WHERE rowid > ? ORDER BY rowid LIMIT ?"
+            with self._named(), self._turn:
+                page = self._connection.execute(query, (last, ROWS_PER_PAGE)).fetchall()
+            if not page:
+                return
+            last = page[-1][0]
+            yield from (tuple(row[1:]) for row in page)
+
+    def answers(self) -> Iterator[tuple[bytes, str, float, Answer]]:
+        """Every row with its answer read."""
+        for key, part, created, packed in self.rows():
+            with self._named():
+                answer = unpack(packed)
+            yield key, part, created, answer
 
     def put(self, answers: Iterable[tuple[bytes, Answer]], part: str) -> None:
         """Commit a batch; on return it survives a kill of the process and of the machine."""
@@ -151,7 +182,10 @@ class File:
 
 def unpack(packed: bytes) -> Answer:
     """The answer in a row's last column."""
-    return Answer(*json.loads(zstandard.ZstdDecompressor().decompress(packed)))
+    try:
+        return Answer(*json.loads(zstandard.ZstdDecompressor().decompress(packed)))
+    except (TypeError, ValueError) as error:
+        raise zstandard.ZstdError(f"a row holds no answer: {error}") from error
 
 
 def seal(part: Path) -> Path:

@@ -23,6 +23,7 @@ from stages.edge.paths import project_root
 
 LOG_LINES_SHOWN = 8
 MOST_RESTARTS = 3
+SECONDS_TO_FORGET_A_RESTART = 3600.0
 GPU_VARIABLES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 QUIET = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
@@ -45,12 +46,12 @@ class Engine:
         self._serve, self._env, self._seconds, self._log = serve, env, seconds, log
         self._health = f"http://127.0.0.1:{port}/health"
         self._guard: subprocess.Popen[bytes] | None = None
-        self._num_restarts = 0
+        self._restarts: list[float] = []
 
     def start(self) -> None:
         """Start it, in the background."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        with self._log.open("a" if self._num_restarts else "w") as stream:
+        with self._log.open("a" if self._restarts else "w") as stream:
             self._guard = subprocess.Popen(
                 [sys.executable, "-m", "stages.edge.guard", *self._serve],
                 stdin=subprocess.PIPE, stdout=stream, stderr=subprocess.STDOUT,
@@ -82,21 +83,24 @@ class Engine:
             return True
         return False
 
-    def revive(self) -> bool:
-        """Start it anew if it has died or says that it cannot answer; tell whether it had to be.
+    def revive(self, hangs: bool = False) -> bool:
+        """Start it anew if it has died, says that it cannot answer, or `hangs`; tell whether it had to be.
 
         Raises:
-            ServerError: it has died too often, or does not come up again.
+            ServerError: it has died too often within an hour, or does not come up again.
         """
-        if self._guard is not None and self._guard.poll() is None and self.is_healthy():
+        if not hangs and self._guard is not None and self._guard.poll() is None and self.is_healthy():
             return False
-        if self._num_restarts == MOST_RESTARTS:
+        now = time.monotonic()
+        self._restarts = [at for at in self._restarts if now - at < SECONDS_TO_FORGET_A_RESTART]
+        if len(self._restarts) >= MOST_RESTARTS:
             raise ServerError(
                 f"the engine ended while it was asked, {MOST_RESTARTS + 1} times; every answer so far is stored: run "
                 f"again; the end of {self._log}:\n{last_lines(self._log)}"
             )
-        self._num_restarts += 1
-        print(f"the engine at {self.url} has died: starting it anew, see {self._log}", file=sys.stderr, flush=True)
+        self._restarts.append(now)
+        what = "makes no progress" if hangs else "has died"
+        print(f"the engine at {self.url} {what}: starting it anew, see {self._log}", file=sys.stderr, flush=True)
         self.end()
         self.start()
         self.await_ready()
@@ -168,10 +172,13 @@ def visible_gpus(environment: Mapping[str, str]) -> list[str]:
 
 
 def _gpu_variables(environment: Mapping[str, str]) -> list[str]:
-    """The variables that limit the GPUs here: those that are set, else the one of this build of torch."""
+    """The variables that limit the GPUs here: those that are set, else the one of this build of torch.
+
+    HIP counts within what ROCR shows, so where both are set only HIP's is narrowed further.
+    """
     named = [name for name in GPU_VARIABLES if name in environment]
     if named:
-        return named
+        return [name for name in named if name != "ROCR_VISIBLE_DEVICES"] or named
     import torch
 
     return ["HIP_VISIBLE_DEVICES" if torch.version.hip else "CUDA_VISIBLE_DEVICES"]

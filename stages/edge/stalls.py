@@ -53,7 +53,8 @@ class Watch:
             counted = await self._read()
             self.streams = counted is None  # it may have been out of reach at first
             if counted is not None and counted != self._counted:
-                self._counted, endpoint.progressed_at = counted, now
+                self._counted = counted
+                endpoint.progressed()
             if now - endpoint.progressed_at > self._seconds:
                 self.stalled = True
                 await self._tell(endpoint)
@@ -81,7 +82,7 @@ class Watch:
         model = None
         try:
             async for piece in stream:
-                self.endpoint.progressed_at = self.endpoint.clock()
+                self.endpoint.progressed()
                 model, usage = piece.model or model, piece.usage.model_dump() if piece.usage else usage
                 for part in piece.choices:
                     _add(choices, part)
@@ -95,11 +96,13 @@ def _add(choices: dict[int, dict[str, Any]], part: Any) -> None:  # noqa: ANN401
         part.index, {"index": part.index, "message": {"content": None, "reasoning": None}, "finish_reason": None}
     )
     choice["finish_reason"] = part.finish_reason or choice["finish_reason"]
+    if ids := getattr(part, "token_ids", None):
+        choice.setdefault("token_ids", []).extend(ids)
     delta = part.delta
     pieces = {
         "content": getattr(delta, "content", None),
         "reasoning": getattr(delta, "reasoning", None) or getattr(delta, "reasoning_content", None),
     }
     for name, text in pieces.items():
-        if text is not None:
+        if text:  # a stream begins with an empty piece, also where no text follows
             choice["message"][name] = (choice["message"][name] or "") + text

@@ -3,8 +3,11 @@
 DVC deletes an out before its stage runs again; the store is never deleted, so a killed or changed run asks only what
 was never answered.
 
-    <root>/<model>/<part>.sqlite           the open part of one writer, answers in the order in which they came
+    <root>/<model>/<part>.<id>.sqlite      the open part of one writer, answers in the order in which they came
     <root>/<model>/segment-<hash>.sqlite   finished, read-only, named by the hash of its content
+
+An open part is never made under a name that was there before: SQLite finds a file's journal by its name, so a reader
+who still has the former file open would take the new one's journal for its own.
 
 `python -m stages.edge.store` shows what it holds; `verify`, `export`, `prune` and `sync` look after it.
 """
@@ -12,6 +15,7 @@ was never answered.
 import contextlib
 import os
 import threading
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -41,9 +45,11 @@ class Store:
 
     def __init__(self, folder: Path, part: str, check: claims.Check) -> None:
         """Open every segment in `folder` and the part; see `opened`."""
-        self._name, self._part, self._check = part, folder / f"{part}.sqlite", check
+        self._name, self._folder, self._check = part, folder, check
         self._turn = threading.Lock()
         self._segments: list[tuple[File, Keys]] = []
+        ours = [path for path in sorted(folder.glob("*.sqlite")) if part_of(path) == part]
+        self._part = ours[0] if ours else self._new_part()
         others = [path for path in sorted(folder.glob("*.sqlite")) if path != self._part]
         try:
             for path in others:
@@ -94,7 +100,11 @@ class Store:
             self._open.close()
             sealed = File(seal(self._part))
             self._segments.append((sealed, sealed.keys()))
+            self._part = self._new_part()
             self._open, self._num_open = File(self._part, write=True), 0
+
+    def _new_part(self) -> Path:
+        return self._folder / f"{self._name}.{uuid.uuid4().hex[:8]}.sqlite"
 
     def close(self) -> None:
         """Close all files."""
@@ -109,12 +119,19 @@ def opened_by_reader(path: Path) -> File:
 
     A part whose writer was killed in the middle of a commit must be rolled back, which takes a writer.
     """
-    if path.match(SEGMENT):
+    part = part_of(path)
+    if part is None:
         return File(path)
-    with claims.held_if_free(claim_of(path.parent, path.stem)) as is_free:
-        file = File(path, write=is_free)
-        file.num_rows()  # rolls back
-        return file
+    with claims.held_if_free(claim_of(path.parent, part)) as is_free:
+        if is_free:
+            with contextlib.closing(File(path, write=True)) as file:
+                file.num_rows()  # rolls back
+        return File(path)
+
+
+def part_of(path: Path) -> str | None:
+    """The part that an open file belongs to; None for a segment."""
+    return None if path.match(SEGMENT) else path.name.partition(".")[0]
 
 
 def _age(found: tuple[float, Answer]) -> tuple[float, str]:

@@ -20,7 +20,7 @@ import polars as pl
 from stages.core.queries import STATUSES, escape_surrogates
 from stages.edge import claims, store
 from stages.edge.errors import InputError
-from stages.edge.segments import KEY_BYTES, SEGMENT, File, seal, segment_name, unpack
+from stages.edge.segments import KEY_BYTES, SEGMENT, File, seal, segment_name
 
 MIB = 2**20
 ROWS_PER_EXPORT = 50_000
@@ -93,8 +93,8 @@ def _fault(path: Path) -> str | None:
     with reading(path) as file:
         if (said := file.integrity()) != "ok":
             return said
-        for key, _, _, packed in file.rows():
-            if len(key) != KEY_BYTES or unpack(packed).status not in STATUSES:
+        for key, _, _, answer in file.answers():
+            if len(key) != KEY_BYTES or answer.status not in STATUSES:
                 return f"the row {key.hex()} is no answer"
     return None
 
@@ -114,8 +114,7 @@ def _batches(model: str | None) -> Iterator[list[tuple[Any, ...]]]:
     rows: list[tuple[Any, ...]] = []
     for path in files(model):
         with reading(path) as file:
-            for key, part, created, packed in file.rows():
-                answer = unpack(packed)
+            for key, part, created, answer in file.answers():
                 texts = [text and escape_surrogates(text) for text in (answer.content, answer.reasoning)]
                 tokens = (answer.prompt_tokens, answer.completion_tokens)
                 rows.append((path.parent.name, part, key.hex(), created, answer.status, *texts, *tokens))
@@ -127,26 +126,31 @@ def _batches(model: str | None) -> Iterator[list[tuple[Any, ...]]]:
 
 
 def seal_parts() -> list[Path]:
-    """Make every part a segment that nobody is writing; parts that are being written are left alone."""
-    sealed = []
+    """Make every part a segment that nobody is writing; return those that are being written, which are left alone."""
+    busy = []
     for path in files():
-        if path.match(SEGMENT):
+        part = store.part_of(path)
+        if part is None:
             continue
-        with claims.held_if_free(store.claim_of(path.parent, path.stem)) as ours:
+        with claims.held_if_free(store.claim_of(path.parent, part)) as ours:
             if not ours:
+                busy.append(path)
                 continue
             with contextlib.closing(File(path, write=True)) as file:  # also rolls back what a kill cut short
                 is_empty = file.num_rows() == 0
-            if not is_empty:
-                sealed.append(seal(path))
-    return sealed
+            if is_empty:
+                path.unlink()
+            else:
+                seal(path)
+    return busy
 
 
 class Synced(NamedTuple):
-    """Segments that went each way."""
+    """Segments that went each way, and the parts that stayed behind because they are being written."""
 
     pushed: list[str]
     pulled: list[str]
+    busy: list[Path]
 
 
 def sync(url: str, push: bool = True, pull: bool = True) -> Synced:
@@ -156,14 +160,13 @@ def sync(url: str, push: bool = True, pull: bool = True) -> Synced:
     cut short goes on with the segments that are left. What is fetched is checked against its name before it counts.
 
     Raises:
-        InputError: the place cannot be read or written, or a fetched segment is damaged.
+        InputError: the place cannot be read or written, or a segment is damaged, here or there.
     """
     import fsspec
 
     try:
         disk, base = fsspec.core.url_to_fs(url)
-        if push:
-            seal_parts()
+        busy = seal_parts() if push else []
         here = {f"{path.parent.name}/{path.name}": path for path in files() if path.match(SEGMENT)}
         there = {
             "/".join(str(found).split("/")[-2:])
@@ -172,6 +175,10 @@ def sync(url: str, push: bool = True, pull: bool = True) -> Synced:
         pushed = sorted(here.keys() - there) if push else []
         pulled = sorted(there - here.keys()) if pull else []
         for name in pushed:
+            if segment_name(here[name]) != here[name].name:
+                raise InputError(
+                    f"{here[name]} is damaged: move it away and sync again, or have its answers asked anew"
+                )
             disk.makedirs(f"{base}/{name.partition('/')[0]}", exist_ok=True)
             partial = f"{base}/{name}.{uuid.uuid4().hex[:8]}.partial"
             disk.put_file(str(here[name]), partial)
@@ -182,7 +189,7 @@ def sync(url: str, push: bool = True, pull: bool = True) -> Synced:
         raise InputError(
             f"{url}: {error}; see that it exists and that its credentials are set, then run again"
         ) from error
-    return Synced(pushed, pulled)
+    return Synced(pushed, pulled, busy)
 
 
 def _fetch(disk: Any, source: str, target: Path) -> None:  # noqa: ANN401
@@ -216,6 +223,9 @@ def main() -> None:
     one_way.add_argument("--pull", action="store_true", help="only from there to here")
     command = verbs.add_parser("prune", help="drop answers that no dvc.lock of any branch, tag or experiment uses")
     command.add_argument("--ignore-missing", action="store_true", help="take traces that DVC cannot read as unused")
+    command.add_argument(
+        "--keep-days", type=float, default=7.0, help="spare younger answers, which a run may still need (default: 7)"
+    )
     args = parser.parse_args()
     if args.verb == "verify":
         faults = 0
@@ -223,16 +233,20 @@ def main() -> None:
             print(f"{path}: {fault or 'whole'}")
             faults += fault is not None
         if faults:
-            raise InputError(f"{faults} damaged files; bring copies back with sync, or move them away to ask again")
+            raise InputError(f"{faults} damaged files; move them away, then bring copies back with sync or ask again")
     elif args.verb == "export":
         print(f"{export(args.folder, args.model)} answers written to {args.folder}")
     elif args.verb == "sync":
         done = sync(args.url, push=not args.pull, pull=not args.push)
         print(f"{len(done.pushed)} segments pushed, {len(done.pulled)} pulled")
+        for path in done.busy:
+            print(f"{path} is being written: its answers stay here until the next sync")
     elif args.verb == "prune":
         from stages.edge import pruning
 
-        pruned = pruning.prune(pruning.used_keys(Path.cwd(), args.ignore_missing))
+        pruned = pruning.prune(pruning.used_keys(Path.cwd(), args.ignore_missing), args.keep_days)
+        for name in pruned.busy:
+            print(f"{name} is being written: nothing of it was looked at")
         print(f"{pruned.num_dropped} answers dropped, {pruned.num_kept} kept, {pruned.num_bytes / MIB:.1f} MiB freed")
     else:
         show()

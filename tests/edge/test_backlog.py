@@ -59,6 +59,23 @@ def test_many_more_problems_than_are_looked_up_at_once_all_come(monkeypatch: pyt
         assert len(drain(backlog.Fixed(problems(100, 3), answers, progress()))) == 300
 
 
+@pytest.mark.parametrize("rule", [None, RULE], ids=["fixed", "adaptive"])
+def test_a_question_that_stands_there_twice_is_asked_once_however_far_apart(
+    rule: Rule | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "QUERIES_AT_ONCE", 10)
+    both = [*problems(30, RULE.most), *(each for each in problems(30, RULE.most))]
+    twice = [
+        [query._replace(problem_id=f"{place} {query.problem_id}") for query in each] for place, each in enumerate(both)
+    ]
+    with store.opened("model", "high") as answers:
+        source = (
+            backlog.Adaptive(twice, answers, progress(), rule) if rule else backlog.Fixed(twice, answers, progress())
+        )
+        asked = [query.key for group in drain(source) for query in group]
+    assert len(asked) == len(set(asked)) == 30 * (RULE.start if rule else RULE.most)
+
+
 def test_problems_are_made_only_as_they_are_taken() -> None:
     made = Counter[str]()
 

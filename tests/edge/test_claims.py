@@ -116,6 +116,51 @@ def test_a_claim_that_is_taken_is_not_waited_for_where_nobody_wants_to(
     run.wait()
 
 
+def test_a_lease_whose_holder_is_long_dead_is_taken_also_by_who_does_not_wait_for_the_living(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "is_on_network", lambda folder: True)
+    lease = tmp_path / "claim.lease"
+    lease.write_text("dead")
+    with claims.held_if_free(tmp_path / "claim") as ours:
+        assert not ours, "its holder may just be about to renew it"
+    long_ago = time.time() - 2 * claims.LEASES_TO_BE_DEAD * claims.LEASE_SECONDS
+    os.utime(lease, (long_ago, long_ago))
+    with claims.held_if_free(tmp_path / "claim") as ours:
+        assert ours
+    assert [path.name for path in tmp_path.iterdir()] == []
+
+
+def test_a_disk_that_is_away_for_a_moment_does_not_end_the_renewal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, faults = claims._read, [OSError(116, "Stale file handle")] * 2
+
+    def sometimes(path: Path) -> str | None:
+        if faults:
+            raise faults.pop()
+        return read(path)
+
+    with claims.held(tmp_path / "claim", "fills it", leased=True) as check:
+        monkeypatch.setattr(claims, "_read", sometimes)
+        time.sleep(claims.LEASE_SECONDS)
+        assert not faults
+        check()
+
+
+def test_a_claim_that_could_not_be_renewed_for_a_lease_is_lost_whoever_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(path: Path) -> str | None:
+        raise OSError(5, "Input/output error")
+
+    with claims.held(tmp_path / "claim", "fills it", leased=True) as check:
+        monkeypatch.setattr(claims, "_read", away)
+        time.sleep(claims.LEASE_SECONDS * 1.2)
+        with pytest.raises(ClaimLostError):
+            check()
+
+
 def test_network_disks_are_told_by_the_innermost_mount(tmp_path: Path) -> None:
     inner = tmp_path / "with space"
     inner.mkdir()

@@ -35,7 +35,7 @@ def run_rounds(one: Endpoint, clock: Clock, rounds: int, tokens_per_second: Any,
             one.began()
         for _ in range(limit):
             clock.now += seconds / limit
-            one.answered(seconds, tokens, saturated=True)
+            one.answered(seconds, [tokens], saturated=True)
             one.ended()
         limits.append(one.limit)
     return limits
@@ -57,7 +57,7 @@ def test_a_limit_of_its_own_grows_to_where_the_server_gives_no_more(clock: Clock
 def test_it_does_not_grow_while_it_is_not_used(clock: Clock) -> None:
     one = endpoint(clock, "auto")
     for _ in range(100):
-        one.answered(1.0, 10, saturated=False)
+        one.answered(1.0, [10], saturated=False)
     assert one.limit == pool.FIRST_LIMIT
 
 
@@ -92,7 +92,7 @@ def test_several_failures_in_a_row_pause_it_each_time_longer_and_an_answer_forgi
     one = endpoint(clock)
     for _ in range(pool.FAILURES_TO_PAUSE - 1):
         one.failed()
-    one.answered(1.0, 1, saturated=True)
+    one.answered(1.0, [1], saturated=True)
     for _ in range(pool.FAILURES_TO_PAUSE - 1):
         one.failed()
     assert one.state == "open"
@@ -108,6 +108,30 @@ def test_several_failures_in_a_row_pause_it_each_time_longer_and_an_answer_forgi
     assert pauses[0] < 1.3 and pauses[-1] > 40 and max(pauses) <= 1.25 * pool.LONGEST_PAUSE
 
 
+def test_a_token_of_whatever_request_opens_an_endpoint_that_was_taken_back(clock: Clock) -> None:
+    one = endpoint(clock, 8)
+    for _ in range(pool.FAILURES_TO_PAUSE):
+        one.failed()
+    one.progressed()
+    assert one.state == "paused", "what it makes while it is left alone says nothing"
+    one.readmit()
+    one.began()
+    assert not one.has_room
+    clock.now += 5
+    one.progressed()
+    assert one.has_room and one.state == "open" and one.made_tokens_at == clock.now
+
+
+def test_a_deadline_covers_the_longest_choice_and_grows_when_a_request_was_late(clock: Clock) -> None:
+    one = endpoint(clock)
+    for _ in range(pool.ANSWERS_TO_KNOW_RATE):
+        one.answered(100.0, [1000, 100, 100, 100], saturated=True)  # a tenth of a second a token of the longest
+    expected = pool.DEADLINE_SLACK * 0.1 * 5000
+    assert one.deadline(5000, 10**6) == pytest.approx(expected)
+    one.was_late()
+    assert one.deadline(5000, 10**6) == pytest.approx(expected * pool.LATE_FACTOR)
+
+
 def test_after_a_pause_one_request_goes_first_and_then_as_many_as_before(clock: Clock) -> None:
     one = endpoint(clock, 8)
     for _ in range(pool.FAILURES_TO_PAUSE):
@@ -116,7 +140,7 @@ def test_after_a_pause_one_request_goes_first_and_then_as_many_as_before(clock: 
     assert one.has_room
     one.began()
     assert not one.has_room
-    one.answered(1.0, 1, saturated=False)
+    one.answered(1.0, [1], saturated=False)
     one.ended()
     for _ in range(8):
         assert one.has_room
@@ -142,7 +166,7 @@ def test_a_deadline_is_the_longest_until_the_pace_is_known_and_then_a_multiple_o
     one = endpoint(clock)
     assert one.deadline(1000, 7200.0) == 7200.0
     for _ in range(pool.ANSWERS_TO_KNOW_RATE):
-        one.answered(50.0, 500, saturated=True)
+        one.answered(50.0, [500], saturated=True)
     assert one.deadline(1000, 7200.0) == pytest.approx(pool.DEADLINE_SLACK * 0.1 * 1000)
     assert one.deadline(10, 7200.0) == pool.SHORTEST_DEADLINE
     assert one.deadline(10**9, 7200.0) == 7200.0

@@ -13,9 +13,9 @@ from tests.edge.test_sampler import SAMPLING, some_problems
 from tests.scripted_server import Reply, ScriptedServer
 
 
-def show(url: str, effort: str | None = None, number: int = 3) -> None:
+def show(url: str, effort: str | None = None, number: int = 3, seconds: float = 10.0) -> None:
     asked: list[Query] = [query for (query,) in some_problems(number)]
-    preview.show(Request("m", SAMPLING, effort, {}), asked, [Endpoint(url, 2)], 1_000_000)
+    preview.show(Request("m", SAMPLING, effort, {}), asked, [Endpoint(url, 2)], 1_000_000, seconds)
 
 
 def test_prompts_answers_tokens_and_projected_time_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,6 +59,36 @@ def test_efforts_that_the_server_renders_alike_are_refused(knows: bool, capsys: 
                 show(server.url, "high")
     assert [body["reasoning_effort"] for body in server.requests[:2]] == ["low", "high"]
     assert all(body["max_tokens"] == 1 for body in server.requests[:2])
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Reply("no", status=500),
+        Reply("no such field", status=400),
+        Reply(raw=b"<html>"),
+        Reply(drop=True),
+        Reply("4", seconds=3),
+    ],
+)
+def test_a_server_that_does_not_say_how_it_renders_or_hangs_is_no_crash(
+    fault: Reply, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def reply(body: dict[str, Any]) -> Reply:
+        return fault if body.get("max_tokens") == 1 else Reply("4")
+
+    with ScriptedServer(["m"], reply) as server:
+        show(server.url, "high", seconds=1.0)
+    told = capsys.readouterr().err
+    assert "cannot be told here" in told and "3 of 3 answered" in told
+
+
+def test_a_server_that_hangs_ends_the_look() -> None:
+    with (
+        ScriptedServer(["m"], lambda body: Reply("4", seconds=3)) as server,
+        pytest.raises(ServerError, match="answered none of 3"),
+    ):
+        show(server.url, seconds=0.5)
 
 
 def test_where_it_cannot_be_told_whether_efforts_differ_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:

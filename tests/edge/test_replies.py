@@ -2,9 +2,13 @@
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
+import httpx2
+import openai
 import pytest
 
 from stages.core.queries import Answer
@@ -36,7 +40,10 @@ def read(text: str, num_samples: int = 1) -> list[Answer | None]:
         (body(usage=None), Answer("stop", "4", None, None, None, None)),
         (body(usage={"prompt_tokens": "1", "completion_tokens": True}), Answer("stop", "4", None, None, None, None)),
         (body(model="m-2025-01-01"), Answer("stop", "4", None, 1, 2, None)),
-        (body(choices=message(content="", reasoning="R")), Answer("stop", "", "R", 1, 2, None)),
+        (body(choices=message(content="", reasoning="R")), None),
+        (body(choices=message(content=" \n")), None),
+        (body(choices=message(content=""), usage={"completion_tokens": 1}), Answer("stop", None, None, None, 1, None)),
+        (body(model="m@20250101"), Answer("stop", "4", None, 1, 2, None)),
         (body(choices=message(content="4", reasoning_content="R")), Answer("stop", "4", "R", 1, 2, None)),
         (body(choices=message(content=None, reasoning="R")), None),
         (body(choices=message(content=["4"])), None),
@@ -57,6 +64,12 @@ def test_a_completion_is_an_answer_or_none(text: str, answer: Answer | None) -> 
         "{}",
         body(choices=[]),
         body(choices=[None]),
+        body(choices=[*message(content="4"), None]),
+        body(choices=[*message(content="4"), "x"]),
+        body(choices=[*message(content="4"), {}]),
+        body(choices=[*message(content="4"), {"index": None}]),
+        body(choices=[{**message(content="4")[0], "index": True}]),
+        "[" * 200_000,
         body(choices=message(content="4") * 2),
         "{" * 10**5,
     ],
@@ -71,6 +84,26 @@ def test_choices_are_told_apart_by_their_index_not_by_their_order() -> None:
     found = read(body(choices=choices), 3)
     assert [answer and answer.content for answer in found] == ["0", "1", "2"]
     assert [answer and answer.completion_tokens for answer in found] == [None, None, None]
+
+
+def test_a_model_with_more_behind_its_name_than_a_date_is_another_model() -> None:
+    for name in ("m-Base", "mm", "m-2b", "n"):
+        with pytest.raises(ServerError, match=f"answered as {name}"):
+            read(body(model=name))
+
+
+def test_retry_after_may_be_a_date_and_a_reason_never_holds_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret-0123")
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    found = replies.failure(status_error(429, "slow, sk-very-secret-0123", {"retry-after": later}), "http://x/v1", "m")
+    assert found.kind == "busy" and found.wait == pytest.approx(90, abs=5)
+    assert "slow" in found.reason and "secret" not in found.reason
+
+
+def status_error(status: int, message: str, headers: dict[str, str]) -> openai.APIStatusError:
+    request = httpx2.Request("POST", "http://x/v1/chat/completions")
+    response = httpx2.Response(status, headers=headers, request=request)
+    return openai.APIStatusError(message, response=response, body={"message": message})
 
 
 def test_raw_harmony_is_read_where_its_vocabulary_is(monkeypatch: pytest.MonkeyPatch) -> None:

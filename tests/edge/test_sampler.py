@@ -1,5 +1,6 @@
 """Asking a model: every answer stored once, failures retried, refused or reported, nothing left to the server."""
 
+import signal
 import threading
 import time
 from collections import Counter
@@ -11,7 +12,7 @@ import openai
 import pytest
 
 from stages.core.queries import Answer, Query
-from stages.edge import backlog, pool, requests, sampler, store
+from stages.edge import backlog, pool, probes, replies, requests, retries, store
 from stages.edge.errors import ServerError
 from stages.edge.params import Runtime
 from stages.edge.pool import Endpoint
@@ -26,9 +27,9 @@ SAMPLING = {"temperature": 0.8, "top_p": 0.9, "top_k": 20, "min_p": 0.1, "repeti
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("REASONLITE_STORE", str(tmp_path))
-    monkeypatch.setattr(sampler, "LONGEST_BACKOFF", 0.01)
+    monkeypatch.setattr(retries, "LONGEST_BACKOFF", 0.01)
     monkeypatch.setattr(pool, "FIRST_PAUSE", 0.05)
-    monkeypatch.setattr(sampler, "PROBE_SECONDS", 0.02)
+    monkeypatch.setattr(probes, "PROBE_SECONDS", 0.02)
 
 
 def runtime(**changes: Any) -> Runtime:
@@ -79,7 +80,7 @@ def ask(
     effort: str | None = None,
     sampling: dict[str, Any] = SAMPLING,
     num_samples: int = 1,
-    restart: Callable[[], bool] | None = None,
+    restart: Callable[[str | None], bool] | None = None,
     extra_body: dict[str, Any] | None = None,
     **changes: Any,
 ) -> Asked:
@@ -353,6 +354,18 @@ def test_a_stream_is_put_together_as_it_would_have_come_whole() -> None:
     assert answer == Answer("length", "cut \u2028of", "a long thought", 3, 7, None)
 
 
+def test_a_streamed_reply_without_content_is_no_answer_and_each_choice_has_its_tokens() -> None:
+    def reply(body: dict[str, Any]) -> Reply:
+        if len(server.requests) == 1:
+            return Reply(None, "a thought that lost its answer")
+        return Reply("4", "a thought", completion_tokens=3 + body.get("choice", 0))
+
+    with ScriptedServer(["m"], reply, metrics=False) as server:
+        failed, found, _ = ask([server.url], 1, num_samples=2, samples_per_request=2)
+    assert not failed and len(server.requests) == 2
+    assert sorted((answer.content, answer.completion_tokens) for answer in found.values()) == [("4", 3), ("4", 4)]
+
+
 def test_without_a_limit_on_stalls_nothing_is_streamed() -> None:
     with ScriptedServer(["m"], lambda body: Reply("4"), metrics=False) as server:
         ask([server.url], 1, stall_seconds=None)
@@ -362,7 +375,7 @@ def test_without_a_limit_on_stalls_nothing_is_streamed() -> None:
 def test_an_engine_of_our_own_is_started_anew_when_it_fails() -> None:
     alive, restarts = threading.Event(), []
 
-    def revive() -> bool:
+    def revive(hangs: str | None) -> bool:
         restarts.append(time.monotonic())
         alive.set()
         return True
@@ -376,7 +389,7 @@ def test_an_engine_of_our_own_is_started_anew_when_it_fails() -> None:
 
 
 def test_an_engine_that_cannot_be_started_anew_stops_the_run() -> None:
-    def revive() -> bool:
+    def revive(hangs: str | None) -> bool:
         raise ServerError("the engine ended 4 times")
 
     with (
@@ -384,6 +397,82 @@ def test_an_engine_that_cannot_be_started_anew_stops_the_run() -> None:
         pytest.raises(ServerError, match="ended 4 times"),
     ):
         ask([server.url], 30, restart=revive, max_attempts=50)
+
+
+def test_an_engine_of_our_own_that_hangs_is_started_anew_though_it_says_that_it_is_well() -> None:
+    hung: list[str | None] = []
+    alive = threading.Event()
+
+    def revive(hangs: str | None) -> bool:
+        hung.append(hangs)
+        alive.set()
+        return True
+
+    def reply(body: dict[str, Any]) -> Reply:
+        return Reply("4") if alive.is_set() else Reply("4", seconds=8.0)
+
+    with ScriptedServer(["m"], reply) as server:
+        failed, found, _ = ask([server.url], 10, restart=revive, stall_seconds=0.6, give_up_seconds=20.0)
+    assert not failed and len(found) == 10 and hung == [server.url]
+
+
+def test_an_interrupt_does_not_wait_for_an_engine_that_is_being_started() -> None:
+    started = time.monotonic()
+
+    def revive(hangs: str | None) -> bool:
+        threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
+        time.sleep(20)
+        return True
+
+    with ScriptedServer(["m"], lambda body: Reply("dead", status=500)) as server, pytest.raises(KeyboardInterrupt):
+        ask([server.url], 30, restart=revive, max_attempts=50)
+    assert time.monotonic() - started < 10
+
+
+def test_a_reply_that_was_no_answer_is_asked_for_with_another_seed_and_stored_under_the_same_key() -> None:
+    def reply(body: dict[str, Any]) -> Reply:
+        return Reply(str(body["seed"])) if body["seed"] != 0 else Reply(None)
+
+    with ScriptedServer(["m"], reply) as server:
+        failed, found, _ = ask([server.url], 1)
+    assert not failed
+    assert [body["seed"] for body in server.requests] == [0, requests.SEED_STEP]
+    assert [answer.content for answer in found.values()] == [str(requests.SEED_STEP)]
+
+
+def test_a_few_failures_among_many_calls_are_chance_and_many_stop_the_run() -> None:
+    calls = retries.RecentCalls(0.01)
+    for number in range(5000):
+        calls.brought("no content" if number % 100 == 50 else None)
+    with pytest.raises(ServerError, match=r"calls brought no answer.*no content"):
+        for _ in range(100):
+            calls.brought("no content")
+
+
+def test_one_bad_reply_early_in_a_run_does_not_stop_it() -> None:
+    bad = {"question 60"}
+
+    def reply(body: dict[str, Any]) -> Reply:
+        if question(body) in bad:
+            bad.clear()
+            return Reply(None)
+        return Reply("4")
+
+    with ScriptedServer(["m"], reply) as server:
+        failed, found, _ = ask([server.url], 100, max_failed_share=0.01)
+    assert not failed and len(found) == 100
+
+
+def test_a_server_that_wants_a_day_for_one_request_gets_a_minute() -> None:
+    waiting = retries.Retries()
+    waiting.again(retries.Work([]), replies.Failure("busy", "429", 86_400.0), 3)
+    assert waiting.seconds_to_next() <= pool.LONGEST_PAUSE
+
+
+def test_a_query_for_which_servers_are_always_busy_is_given_up_at_last() -> None:
+    work, waiting = retries.Work([]), retries.Retries()
+    told = [waiting.again(work, replies.Failure("busy", "429"), 3) for _ in range(retries.MOST_BUSY + 3)]
+    assert told == [True] * (retries.MOST_BUSY + 2) + [False]
 
 
 def test_several_samples_of_a_problem_may_travel_together_and_are_rows_of_their_own() -> None:

@@ -161,14 +161,15 @@ def test_after_a_kill_every_committed_answer_is_there_and_the_claim_is_free() ->
 def test_a_commit_that_a_kill_cut_short_is_rolled_back_for_writers_and_readers_alike(folder: Path) -> None:
     with store.opened("model", "high") as answers:
         answers.put([(key(number), ANSWER) for number in range(300)])
-    file = folder / "model/high.sqlite"
+    (file,) = (folder / "model").glob("high.*.sqlite")
+    journal = f"{file.name}-journal"
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as writer:
         writer.executescript("PRAGMA journal_mode=TRUNCATE; PRAGMA cache_size=1; PRAGMA cache_spill=1; BEGIN")
         for number in range(300, 900):  # more than the cache holds: some pages are in the file, the journal is hot
             writer.execute("INSERT INTO answers VALUES (?, 'high', 0, ?)", (bytes.fromhex(key(number)), b"x" * 900))
-        torn = {name: (folder / "model" / name).read_bytes() for name in ("high.sqlite", "high.sqlite-journal")}
+        torn = {name: (folder / "model" / name).read_bytes() for name in (file.name, journal)}
         writer.execute("ROLLBACK")
-    assert torn["high.sqlite-journal"]
+    assert torn[journal]
     for part in ("medium", "high"):
         for name, content in torn.items():
             (folder / "model" / name).write_bytes(content)
@@ -193,7 +194,7 @@ def test_a_second_writer_of_a_part_waits_for_the_first_and_one_of_another_part_d
 def test_a_damaged_file_is_named_and_nothing_is_asked_for_anew(segment: bool, folder: Path) -> None:
     with store.opened("model", "high") as answers:
         answers.put([(key(number), ANSWER) for number in range(2000)])
-    file = folder / "model/high.sqlite"
+    (file,) = (folder / "model").glob("high.*.sqlite")
     if segment:
         file = segments.seal(file)
         file.chmod(0o644)
@@ -205,6 +206,63 @@ def test_a_damaged_file_is_named_and_nothing_is_asked_for_anew(segment: bool, fo
     file.write_bytes(b"no database at all" * 100)
     with pytest.raises(InputError, match=rf"{file.name} is damaged"), store.opened("model", "high"):
         pass
+
+
+def test_a_reader_of_a_part_that_is_sealed_meanwhile_harms_neither_it_nor_the_next_one(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.setattr(store, "SEGMENT_ROWS", 100)
+    with store.opened("model", "high") as answers:
+        answers.put([(key(number), answer(number)) for number in range(60)])
+    with store.opened("model", "medium") as reader, store.opened("model", "high") as answers:
+        assert reader.known([key(0)]) == [True]
+        for start in range(60, 260, 20):  # seals twice while the reader has the first part open
+            answers.put([(key(number), answer(number)) for number in range(start, start + 20)])
+            assert reader.get([key(5)]) == {key(5): answer(5)}
+        assert all(answers.known([key(number) for number in range(260)]))
+    sealed = list((folder / "model").glob(segments.SEGMENT))
+    assert len(sealed) == 2 and all(segments.segment_name(path) == path.name for path in sealed)
+    with store.opened("model", "high") as answers:
+        assert answers.get([key(0), key(259)]) == {key(0): answer(0), key(259): answer(259)}
+
+
+def test_a_reader_that_takes_its_time_does_not_stop_the_writer(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.setattr(segments, "ROWS_PER_PAGE", 10)
+    monkeypatch.setattr(segments, "SECONDS_TO_LOCK", 1)
+    with store.opened("model", "high") as answers:
+        answers.put([(key(number), answer(number)) for number in range(50)])
+        (file,) = (folder / "model").glob("high.*.sqlite")
+        with contextlib.closing(segments.File(file)) as reader:
+            rows = reader.answers()
+            first = next(rows)
+            answers.put([(key(50), answer(50))])
+            assert [first[3], *(row[3] for row in rows)] == [answer(number) for number in range(51)]
+
+
+def test_a_file_that_another_process_keeps_locked_is_not_called_damaged(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.setattr(segments, "SECONDS_TO_LOCK", 0.1)
+    with store.opened("model", "high") as answers:
+        answers.put([(key(1), ANSWER)])
+        (file,) = (folder / "model").glob("high.*.sqlite")
+        with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(InputError, match=r"kept it locked.*run again"):
+                answers.put([(key(2), ANSWER)])
+            other.execute("ROLLBACK")
+        answers.put([(key(2), ANSWER)])
+
+
+def test_a_part_under_a_name_without_an_id_is_gone_on_with(folder: Path) -> None:
+    (folder / "model").mkdir(parents=True)
+    file = segments.File(folder / "model/high.sqlite", write=True)
+    file.put([(bytes.fromhex(key(1)), ANSWER)], "high")
+    file.close()
+    with store.opened("model", "high") as answers:
+        answers.put([(key(2), ANSWER)])
+        assert answers.known([key(1), key(2)]) == [True, True]
+    assert [path.name for path in (folder / "model").glob("*.sqlite")] == ["high.sqlite"]
 
 
 def test_a_temporary_workspace_of_dvc_uses_the_store_of_the_checkout(

@@ -1,6 +1,8 @@
 """Looking after the store: shown, checked, exported, brought to another disk and back, freed of what nobody uses."""
 
+import contextlib
 import hashlib
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -96,7 +98,7 @@ def test_a_copy_elsewhere_brings_the_answers_to_another_machine(
     fill("teacher-1", "high", range(40))
     fill("teacher-1", "medium", range(40, 60))
     assert len(storekeeping.sync(url).pushed) == 2
-    assert storekeeping.sync(url) == storekeeping.Synced([], []), "nothing is sent twice"
+    assert storekeeping.sync(url) == storekeeping.Synced([], [], []), "nothing is sent twice"
     monkeypatch.setenv("REASONLITE_STORE", str(tmp_path / "second"))
     fill("teacher-1", "high", range(100, 110))
     done = storekeeping.sync(url)
@@ -155,6 +157,28 @@ def test_a_damaged_copy_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not [path for path in (tmp_path / "second").rglob("*") if path.is_file()]
 
 
+def test_a_damaged_segment_is_not_passed_on(tmp_path: Path, folder: Path) -> None:
+    fill("teacher-1", "high", range(40))
+    storekeeping.seal_parts()
+    (segment,) = folder.rglob("segment-*.sqlite")
+    segment.chmod(0o644)
+    segment.write_bytes(segment.read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"is damaged.*move it away"):
+        storekeeping.sync(str(tmp_path / "copy"))
+    assert not [path for path in (tmp_path / "copy").rglob("*") if path.is_file()]
+
+
+def test_a_row_that_is_no_answer_is_found(folder: Path) -> None:
+    fill("teacher-1", "high", range(3))
+    (part,) = folder.rglob("high.*.sqlite")
+    with contextlib.closing(sqlite3.connect(part)) as file, file:
+        file.execute("UPDATE answers SET answer = ? WHERE rowid = 2", (b"torn",))
+    ((_, fault),) = storekeeping.verify()
+    assert fault is not None and "damaged" in fault
+    done = call("verify")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+
+
 def test_a_place_that_cannot_be_reached_is_one_sentence() -> None:
     fill("teacher-1", "high", range(2))
     done = call("sync", "nonsense://x/y")
@@ -166,7 +190,7 @@ def test_pruning_drops_what_is_unused_and_keeps_the_rest_readable() -> None:
     fill("teacher-1", "medium", range(50, 60))
     fill("turbo-2", "exam", range(60, 65))
     used = {bytes.fromhex(key(number)) for number in range(5, 60)}
-    pruned = pruning.prune(used)
+    pruned = pruning.prune(used, keep_days=0)
     assert (pruned.num_kept, pruned.num_dropped) == (55, 10)
     with store.opened("teacher-1", "high") as answers:
         held = answers.known([key(number) for number in range(60)])
@@ -182,6 +206,21 @@ def traces(numbers: range) -> pl.DataFrame:
 
 
 @pytest.mark.slow
+def test_a_model_that_is_being_asked_and_what_was_asked_lately_are_not_pruned(folder: Path) -> None:
+    fill("teacher-1", "medium", range(40))
+    fill("teacher-2", "medium", range(40))
+    storekeeping.seal_parts()
+    with store.opened("teacher-1", "high") as answers:
+        answers.put([(key(100), Answer("stop", "4", None, 1, 1, None))])
+        pruned = pruning.prune(set(), keep_days=0)
+        assert (pruned.num_kept, pruned.num_dropped, pruned.busy) == (0, 40, ["teacher-1"])
+    with store.opened("teacher-1", "high") as answers:
+        assert sum(answers.known([key(number) for number in range(101)])) == 41
+    pruned = pruning.prune(set(), keep_days=1)
+    assert (pruned.num_kept, pruned.num_dropped, pruned.busy) == (41, 0, [])
+    assert pruning.prune(set(), keep_days=0).num_dropped == 41
+
+
 def test_what_any_branch_tag_or_working_tree_names_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = copy_project(tmp_path / "project", lambda params: None)
 
@@ -218,7 +257,7 @@ def test_what_any_branch_tag_or_working_tree_names_is_used(tmp_path: Path, monke
         pruning.used_keys(project, False)
     assert pruning.used_keys(project, True) == set()
     done: Any = subprocess.run(
-        [sys.executable, "-m", "stages.edge.store", "prune"],
+        [sys.executable, "-m", "stages.edge.store", "prune", "--keep-days", "0"],
         cwd=project,
         env=environment(),
         capture_output=True,
