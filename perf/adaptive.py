@@ -9,11 +9,14 @@ it is the gold; intervals are over problems, by the same Bayesian bootstrap as t
 
 import argparse
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from stages.core import adaptive
 from stages.core.adaptive import Rule

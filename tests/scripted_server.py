@@ -51,7 +51,7 @@ class ScriptedServer:
         gets the body, with the number of the choice as `choice` where several are asked for.
         """
         self.requests: list[dict[str, Any]] = []
-        self.num_tokens = 0
+        self.num_tokens = self.num_waiting = 0
         self._metrics = metrics
         self.most_in_flight = 0
         self._in_flight = 0
@@ -67,6 +67,7 @@ class ScriptedServer:
                     return
                 if self.path == "/metrics":
                     text = f'vllm:generation_tokens_total{{model_name="m"}} {owner.num_tokens}\n'
+                    text += f'vllm:num_requests_waiting{{model_name="m"}} {owner.num_waiting}.0\n'
                     owner._send_bytes(self, 200 if owner._metrics else 404, text.encode() if owner._metrics else b"")
                     return
                 models = owner._models() if callable(owner._models) else owner._models

@@ -51,6 +51,8 @@ class Endpoint:
         self._cut_at = -SECONDS_BETWEEN_CUTS
         self._quiet_until = 0.0
         self.num_answers = self.num_tokens = 0
+        self.num_waiting: int | None = None
+        """Requests in flight that wait in the server's own queue, where it says so."""
         self.progressed_at = clock()
         self.made_tokens_at = clock()
 

@@ -44,15 +44,16 @@ class Progress:
         self._tokens += answer.completion_tokens or 0
         self._truncated += answer.status == "length"
         self._failed += answer.status in ("failed", "refused")
-        self._show_now_and_then()
+        self.show_now_and_then()
 
     def retried(self, reason: str) -> None:
         """Count a call that brought no answer and will be tried again."""
         self._retries += 1
         self.last_failure = reason
-        self._show_now_and_then()
+        self.show_now_and_then()
 
-    def _show_now_and_then(self) -> None:
+    def show_now_and_then(self) -> None:
+        """Print the line if that was not done for a while."""
         if time.monotonic() - self._shown >= (SECONDS_ON_TERMINAL if self._live else SECONDS_IN_LOG):
             self.show(last=False)
 
@@ -100,8 +101,7 @@ class Progress:
             paused = sum(each.state == "paused" for each in self._endpoints)
             running = sum(each.in_flight for each in self._endpoints)
             return [f"{running} running on {len(self._endpoints)} servers" + (f", {paused} paused" if paused else "")]
-        shown = ["paused" if each.state == "paused" else f"{each.in_flight}/{each.limit}" for each in self._endpoints]
-        return [f"running {' '.join(shown)}"] if shown else []
+        return [f"running {' '.join(map(_state, self._endpoints))}"] if self._endpoints else []
 
     def _loads(self) -> dict[str, float]:
         return {
@@ -109,3 +109,10 @@ class Progress:
             for place, each in enumerate(self._endpoints)
             for name, value in (("running", each.in_flight), ("limit", each.limit), ("tokens", each.num_tokens))
         }
+
+
+def _state(endpoint: Endpoint) -> str:
+    if endpoint.state == "paused":
+        return "paused"
+    waiting = f" ({endpoint.num_waiting} waiting)" if endpoint.num_waiting else ""
+    return f"{endpoint.in_flight}/{endpoint.limit}{waiting}"

@@ -135,12 +135,11 @@ def _answer(choice: Payload, usage: Payload, num_samples: int) -> Answer | None:
             reasoning, content, _ = harmony.split(content, _harmony_encoding())
         except ValueError:
             return None
-    spent = _count(usage.get("completion_tokens"))
-    if status == "stop" and not (content and content.strip()):
-        if spent is None or spent > num_samples:
-            # vLLM loses the answer of a malformed harmony turn this way (vllm#45736); it is no abstention.
-            return None
-        content = None  # nothing but the token that ends an answer: the model had nothing to say
+    if status == "stop" and content is None:
+        # vLLM loses the answer of a malformed harmony turn this way (vllm#45736); it is a fault, not an abstention.
+        return None
+    if content is not None and not content.strip():
+        content = None  # the model had nothing to say: no answer, and never an empty one
     # The server counts the tokens of all choices together; where there are several, nobody says whose they are.
     tokens = usage.get("completion_tokens") if num_samples == 1 else _num_tokens(choice)
     return Answer(status, content, reasoning, _count(usage.get("prompt_tokens")), _count(tokens), None)

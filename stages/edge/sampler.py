@@ -235,6 +235,7 @@ class Sampler:
         saved_at = time.monotonic()
         while True:
             await asyncio.sleep(0.02)
+            self._progress.show_now_and_then()
             if len(self._unsaved) >= COMMIT_ROWS or (self._unsaved and time.monotonic() - saved_at > COMMIT_SECONDS):
                 try:
                     await self._save()

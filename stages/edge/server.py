@@ -70,7 +70,7 @@ class Engine:
                 raise ServerError(
                     f"the engine ended before it was ready; the end of {self._log}:\n{last_lines(self._log)}"
                 )
-            if self.is_healthy():
+            if self.is_healthy() and _answers(f"{self.url}/models"):
                 return
             time.sleep(0.25)
         raise ServerError(
@@ -79,9 +79,7 @@ class Engine:
 
     def is_healthy(self) -> bool:
         """Whether it says that it can answer."""
-        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(self._health, timeout=5):
-            return True
-        return False
+        return _answers(self._health)
 
     def revive(self, hangs: bool = False) -> bool:
         """Start it anew if it has died, says that it cannot answer, or `hangs`; tell whether it had to be.
@@ -112,6 +110,12 @@ class Engine:
             assert self._guard.stdin is not None
             self._guard.stdin.close()
             self._guard.wait()
+
+
+def _answers(url: str) -> bool:
+    with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(url, timeout=5):
+        return True
+    return False
 
 
 @contextlib.contextmanager

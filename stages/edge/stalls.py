@@ -17,6 +17,7 @@ from stages.edge.replies import BadReplyError
 LOOKS_PER_STALL = 6
 LONGEST_BETWEEN_LOOKS = 10.0
 SECONDS_TO_LOOK = 10.0
+WAITING = re.compile(r"^vllm:num_requests_waiting(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
 COUNTED = re.compile(r"^vllm:(?:generation|prompt)_tokens_total(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
 
 
@@ -65,9 +66,11 @@ class Watch:
         try:
             timeout = aiohttp.ClientTimeout(total=SECONDS_TO_LOOK)
             async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
-                found = COUNTED.findall(await response.text())
+                text = await response.text()
         except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError):
             return None
+        waiting, found = WAITING.findall(text), COUNTED.findall(text)
+        self.endpoint.num_waiting = int(sum(map(float, waiting))) if waiting else None
         return sum(map(float, found)) if found else None
 
     async def collect(self, client: openai.AsyncOpenAI, body: dict[str, Any]) -> dict[str, Any]:

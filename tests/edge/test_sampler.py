@@ -13,6 +13,7 @@ import pytest
 
 from stages.core.queries import Answer, Query
 from stages.edge import backlog, pool, probes, replies, requests, retries, store
+from stages.edge import progress as progress_module
 from stages.edge.errors import ServerError
 from stages.edge.params import Runtime
 from stages.edge.pool import Endpoint
@@ -366,6 +367,17 @@ def test_a_streamed_reply_without_content_is_no_answer_and_each_choice_has_its_t
     assert sorted((answer.content, answer.completion_tokens) for answer in found.values()) == [("4", 3), ("4", 4)]
 
 
+def test_a_line_comes_also_while_no_answer_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress_module, "SECONDS_IN_LOG", 0.3)
+    with ScriptedServer(["m"], lambda body: Reply("4", seconds=1.5)) as server:
+        server.num_waiting = 2
+        ask([server.url], 2, stall_seconds=4.0)
+    lines = [line for line in capsys.readouterr().err.splitlines() if "0/2 answers" in line]
+    assert len(lines) >= 3 and "running 2/4 (2 waiting)" in lines[-1]
+
+
 def test_without_a_limit_on_stalls_nothing_is_streamed() -> None:
     with ScriptedServer(["m"], lambda body: Reply("4"), metrics=False) as server:
         ask([server.url], 1, stall_seconds=None)
@@ -539,6 +551,7 @@ def test_progress_shows_tokens_truncations_retries_servers_and_the_time_left(
     progress.watch([one])
     progress.found(1)
     one.began()
+    one.num_waiting = 3
     time.sleep(0.01)
     progress.answered(Answer("length", "x", None, 1, 50, None))
     progress.retried("500: broken")
@@ -546,7 +559,7 @@ def test_progress_shows_tokens_truncations_retries_servers_and_the_time_left(
     progress.show()
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("teacher, effort high: 2/4 answers, 1 already stored, ")
-    assert "1 truncated, 1 retries, 0 failed, running 1/8, " in lines[0] and lines[0].endswith(" s left")
+    assert "1 truncated, 1 retries, 0 failed, running 1/8 (3 waiting), " in lines[0] and lines[0].endswith(" s left")
     assert "2/4 answers" in lines[-1] and "left" not in lines[-1]
     assert shown[-1]["answers"] == 2 and shown[0]["tokens_per_second"] > 0
     assert progress.last_failure == "500: broken"

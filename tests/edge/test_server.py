@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,16 @@ with server.running([engine]):
 """
 
 
+def pretend_to_be_healthy(folder: Path) -> None:
+    """What a server of the files in `folder` has to hold to pass for an engine."""
+    (folder / "v1").mkdir(parents=True, exist_ok=True)
+    for name in ("health", "v1/models"):
+        (folder / name).write_text("")
+
+
 def stage(tmp_path: Path, then: str = "time.sleep(600)") -> "tuple[subprocess.Popen[str], list[psutil.Process]]":
     """A stage with a running engine of two processes, and these two."""
-    (tmp_path / "health").write_text("")
+    pretend_to_be_healthy(tmp_path)
     run = subprocess.Popen(
         [sys.executable, "-c", STAGE.format(then=then), FRONT, str(tmp_path / "pids")],
         cwd=tmp_path,
@@ -108,7 +116,7 @@ def engine(folder: Path, code: str, *arguments: str, seconds: float = 60, port: 
 
 def serving(folder: Path) -> server.Engine:
     """An engine of two processes that says that it is healthy."""
-    (folder / "health").write_text("")
+    pretend_to_be_healthy(folder)
     port = server.free_port()
     front = FRONT.replace("http.server.Threading", f"os.chdir({str(folder)!r}); http.server.Threading")
     return engine(folder, front, str(port), str(folder / "pids"), port=port)
@@ -140,6 +148,33 @@ def test_an_engine_that_says_that_it_cannot_answer_is_started_anew(tmp_path: Pat
         threading.Timer(1.0, lambda: (tmp_path / "health").write_text("")).start()
         assert one.revive()
         assert gone(first)
+
+
+def test_an_engine_that_hangs_is_started_anew_though_it_says_that_it_is_healthy(tmp_path: Path) -> None:
+    one = serving(tmp_path)
+    with server.running([one]):
+        first = pids(tmp_path)
+        assert one.is_healthy()
+        assert one.revive(hangs=True)
+        assert gone(first) and one.is_healthy()
+
+
+def test_an_engine_is_ready_only_when_it_also_lists_its_models(tmp_path: Path) -> None:
+    one = serving(tmp_path)
+    models = tmp_path / "v1/models"
+    models.unlink()
+    threading.Timer(1.5, lambda: models.write_text("")).start()
+    started = time.monotonic()
+    with server.running([one]):
+        assert time.monotonic() - started > 1.4
+
+
+def test_restarts_of_long_ago_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "SECONDS_TO_FORGET_A_RESTART", 0.0)
+    one = serving(tmp_path)
+    with server.running([one]):
+        for _ in range(server.MOST_RESTARTS + 1):
+            assert one.revive(hangs=True)
 
 
 def test_an_engine_that_dies_again_and_again_is_given_up_with_the_end_of_its_log(tmp_path: Path) -> None:
