@@ -22,10 +22,17 @@ _BETWEEN_BOXES = re.compile(
 )
 _GAP_CHARS = 60
 _STATEMENT = re.compile(
-    r"(?:\banswer\b[^\n:=]{0,60}?(?:\bis\b|\bare\b|[:=])|\banswer\s*\*\*\s*:?|^[ \t]*####"
-    r"|答案\s*(?:是|为|[:\uff1a]))[ \t]*",
+    r"(?:\b(?:answer|réponse|resp(?:ue|o)sta|risposta|antwort|ответ)\b[^\n:=]{0,60}?(?:\bis\b|\bare\b|[:=])"
+    r"|\banswer\s*\*\*\s*:?|^[ \t]*####"
+    r"|(?:答案|答え|정답|답|उत्तर|الجواب)\s*(?:是|为|為|は|은|는|है|[:\uff1a]))[ \t]*",
     re.IGNORECASE | re.MULTILINE,
 )
+_TURN = re.compile(r"<\|[a-z_]+\|>")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^\s\d])|(?<=[。！？।])|\n+")  # noqa: RUF001
+_CLOSING = re.compile(r"\bI hope\b|^\s*Note\b", re.IGNORECASE)
+_BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")
+_VERB = re.compile(r"\b(?:is|are|equals|be|est|sont|ist|sind|es|son)\b|[是为為]")
+_NUMBER = re.compile(r"(?:[$€£¥]\s?)?-?\d[\d,]*(?:\.\d+)?(?:\s?/\s?\d+)?(?:\s?(?:\\?%|°))?")
 _MATH = re.compile(r"\$\$?([^$]+)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _SENTENCE_END = re.compile(r"(?<!\d)\.(?=\s|$)|(?<=\d)\.(?=\s|$)|[。\n]|<\|")
 
@@ -65,15 +72,43 @@ def payload(text: str) -> str:
     Text in which no answer is singled out comes back unchanged.
     """
     found = extract(text).answer
-    if found is not None:
+    if found is not None and not _is_sentence(found):
         return found
-    if len(text) > STATEMENT_CHARS:
-        return text
-    formulas = list(_MATH.finditer(text))
-    prose = _MATH.sub(" ", text)
-    if formulas and re.search(r"[A-Za-z]{2}", prose) and not prose.lstrip().startswith("%"):
-        return _formula(formulas[-1])
-    return text
+    said = concluded(text)
+    return said if said is not None else found or text
+
+
+def concluded(text: str) -> str | None:
+    """What the last sentence of a text without a box or a statement comes to; None where it comes to nothing.
+
+    That is its last words in bold, else its last formula, else the number after its last verb ("Therefore, there are 12
+    ways."), else, in a text of several sentences, its last number. Weaker than a statement: a judge who is handed a
+    whole response reads it so, a vote does not.
+    """
+    sentences = [part for part in _SENTENCE.split(_TURN.split(text, maxsplit=1)[0]) if part.strip(" .*\n")]
+    while sentences and _CLOSING.search(sentences[-1]):
+        sentences.pop()
+    if not sentences:
+        return None
+    last = sentences[-1]
+    bold = _BOLD.findall(last)
+    if bold and any(map(str.isdigit, bold[-1])):
+        return str(bold[-1]).strip()
+    formulas = list(_MATH.finditer(last))
+    prose = _MATH.sub(" ", last)
+    if formulas and re.search(r"[^\W\d_]{2}", prose) and not prose.lstrip().startswith("%"):
+        return _formula(formulas[-1]).strip()
+    after = _VERB.split(last)
+    number = _NUMBER.match(after[-1].strip(" *:")) if len(after) > 1 else None
+    if number is None and (len(sentences) > 1 or _STATEMENT.search(last)) and not formulas:
+        numbers = list(_NUMBER.finditer(last))
+        number = numbers[0 if _STATEMENT.search(last) else -1] if numbers else None
+    return number[0].strip() if number else None
+
+
+def _is_sentence(answer: str) -> bool:
+    """Whether a stated answer is a sentence in which the answer is still to be found."""
+    return len(answer.split()) > 5 and any(map(str.isdigit, answer)) and not any(mark in answer for mark in "\\=<>$")
 
 
 def _complete_boxes(response: str) -> list[_Box]:

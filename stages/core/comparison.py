@@ -16,6 +16,7 @@ from stages.core.quantities import Quantity, quantity
 
 Leaf = Callable[[str, str], bool | None]
 
+MATRIX = "matrix "
 ROUNDED_PLACES = 6
 """A decimal may stand for an endless fraction from this many places on."""
 
@@ -23,6 +24,7 @@ MAX_UNORDERED = 60
 """Longer lists are equal by their keys or not told: matching takes the square of the length."""
 
 _RELATION = re.compile(r"=|[<>]|\\(?:le|ge|ne|in)(?![a-zA-Z])")
+_BOUND = re.compile(r"_\{[^{}]*\}")
 _REGION = re.compile(r"[<>]|\\(?:le|ge|ne|cup|setminus|mathbb)(?![a-zA-Z])")
 _BASED = re.compile(r"\d\w*_\{?\d+\}?")
 _WORD = re.compile(r"[^\W\d_]{3,}|[^\x00-\x7f]")
@@ -32,7 +34,6 @@ _CHOICE = re.compile(r"\(?([A-J])(?:\)|[.:](?=\s|$|[^\x00-\x7f])|$)|([A-J])\s+(?
 _LETTER = re.compile(r"[A-J]")
 _LETTERS = re.compile(r"[A-J]{2,6}")
 _MONOMIAL = re.compile(r"[-+\d./]*\s?[a-hj-zA-HJ-Z]{1,2}(?:\^\{?\d+\}?)?")
-_COLUMN = re.compile(r"\\begin\{[pb]matrix\}([^&]+)\\end\{[pb]matrix\}")
 
 
 def is_words(text: str) -> bool:
@@ -49,6 +50,10 @@ def compare(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
         if all(letters):
             return letters[0] == letters[1]
         a, b = opened(a), opened(b)
+        if a.brackets.startswith(MATRIX):
+            b = _as_matrix(b, a.brackets)
+        elif b.brackets.startswith(MATRIX):
+            a = _as_matrix(a, b.brackets)
     if a.brackets == SCALAR == b.brackets:
         return _scalars(a, b, lenient, leaf)
     if SCALAR in (a.brackets, b.brackets):
@@ -59,20 +64,34 @@ def compare(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
 
 
 def opened(form: Form) -> Form:
-    r"""`form` without what a judge looks through: D=(0,1) is (0,1), \{(1,2)\} is (1,2), a column is a tuple."""
+    r"""`form` without what a judge looks through: D=(0,1) is (0,1), \{(1,2)\} is (1,2)."""
     if len(form.parts) != 1 or form.brackets not in (SCALAR, SET):
         return form
-    column = _COLUMN.fullmatch(form.parts[0])
-    if column and r"\\" in column[1]:
-        parts = tuple(part.strip() for part in column[1].split(r"\\") if part.strip())
-        return Form(TUPLE, parts, ("",) * len(parts))
     inner = forms.read(forms.point(form.parts[0]))
     return inner if inner.brackets != SCALAR else form
+
+
+def _as_matrix(form: Form, brackets: str) -> Form:
+    """`form` as the other side's kind of matrix, where it is a vector of as many parts, or rows in brackets."""
+    rows, columns = map(int, brackets.removeprefix(MATRIX).split("x"))
+    if form.brackets not in (TUPLE, LIST, "[]"):
+        return form
+    if 1 in (rows, columns) and len(form.parts) == rows * columns:
+        return Form(brackets, form.parts, form.names)
+    inner = [forms.read(part) for part in form.parts]
+    if len(inner) == rows and all(row.brackets in (TUPLE, "[]") and len(row.parts) == columns for row in inner):
+        parts = tuple(part for row in inner for part in row.parts)
+        return Form(brackets, parts, ("",) * len(parts))
+    return form
 
 
 def spelled(form: Form) -> str:
     """The text of a form, names and brackets included."""
     parts = [f"{name}={part}" if name else part for name, part in zip(form.names, form.parts, strict=True)]
+    if form.brackets.startswith(MATRIX):
+        columns = int(form.brackets.rpartition("x")[2])
+        lines = [" & ".join(parts[start : start + columns]) for start in range(0, len(parts), columns)]
+        return r"\begin{pmatrix}" + r" \\ ".join(lines) + r"\end{pmatrix}"
     left, right = {SCALAR: ("", ""), LIST: ("", ""), SET: (r"\{", r"\}")}.get(form.brackets) or tuple(form.brackets)
     return left + ", ".join(parts) + right
 
@@ -108,11 +127,16 @@ def _scalars(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
     units = {left.unit, right.unit}
     if len(units) > 1 and not (lenient and "" in units and "%" not in units):
         return False
-    if lenient and not any(map(_RELATION.search, texts)):
+    if lenient and not any(map(_is_relation, texts)):
         return leaf(*texts)
-    related = [bool(_RELATION.search(spelled(form))) for form in (a, b)]
+    related = [_is_relation(spelled(form)) for form in (a, b)]
     regions = [bool(_REGION.search(spelled(form))) for form in (a, b)]
     return leaf(spelled(a), spelled(b)) if related[0] == related[1] or all(regions) else False
+
+
+def _is_relation(text: str) -> bool:
+    """Whether a text relates two sides; the equals sign in the bounds of a sum does not."""
+    return bool(_RELATION.search(_BOUND.sub("", text)))
 
 
 def _is_multiple(one: Quantity, other: Quantity) -> bool:

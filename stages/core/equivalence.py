@@ -13,10 +13,10 @@ from fractions import Fraction
 from functools import partial
 from typing import NamedTuple
 
-from stages.core import forms, quantities
+from stages.core import expressions, forms, quantities
 from stages.core.answers import payload
 from stages.core.brackets import SET
-from stages.core.comparison import compare, is_words
+from stages.core.comparison import MATRIX, compare, is_words, spelled
 from stages.core.forms import LIST, SCALAR, Form
 from stages.core.notation import squeeze
 from stages.core.symbolic import formulas_equal
@@ -29,10 +29,11 @@ KEY_CHARS = 60
 
 
 class Tier(StrEnum):
-    """What decided: the spelling, the exact value, algebra, or a language model."""
+    """What decided: the spelling, the exact value, values to many digits, algebra, or a language model."""
 
     TEXT = "text"
     NUMBER = "number"
+    EVALUATED = "evaluated"
     SYMBOLIC = "symbolic"
     LLM = "llm"
 
@@ -61,6 +62,8 @@ def canonical(answer: str) -> str:
         # p=1,q=2;p=3,q=4 pairs its parts by order: sorting would mix the pairs
         mixed = 1 < len(names) < len(form.names)
         return "{" + ", ".join(keys if mixed else sorted(keys)) + "}"
+    if form.brackets.startswith(MATRIX):
+        return spelled(form._replace(parts=tuple(keys)))
     return f"{form.brackets[0]}{', '.join(keys)}{form.brackets[1]}"
 
 
@@ -111,8 +114,18 @@ def _cheaply(a: str, b: str, lenient: bool) -> Decision:
         return Decision(False, Tier.TEXT)
     left, right = forms.read(a), forms.read(b)
     tier = Tier.NUMBER if _is_numeric(left) and _is_numeric(right) else Tier.TEXT
-    equal = keys[0] == keys[1] or compare(left, right, lenient, lambda _a, _b: None)
-    return Decision(equal, None if equal is None else tier)
+    if keys[0] == keys[1]:
+        return Decision(True, tier)
+    evaluated = False
+
+    def by_value(one: str, other: str) -> bool | None:
+        nonlocal evaluated
+        found = expressions.equal(one, other, rounded=lenient)
+        evaluated |= found is not None
+        return found
+
+    equal = compare(left, right, lenient, by_value)
+    return Decision(equal, None if equal is None else Tier.EVALUATED if evaluated else tier)
 
 
 def _is_numeric(form: Form) -> bool:

@@ -1,7 +1,8 @@
 r"""Forms: what kind of thing an answer is, so that a pair is never joined to a set, nor metres to kilometres.
 
 A form is a scalar (a number, an expression or words, perhaps with a unit) or a sequence: a bare list ``1, 2``, a set
-``\{1, 2\}``, a tuple ``(1, 2)`` or an interval ``[1, 2)``. The parts of a sequence may be named (``x=1, y=2``).
+``\{1, 2\}``, a tuple ``(1, 2)``, an interval ``[1, 2)`` or a matrix. The parts of a sequence may be named
+(``x=1, y=2``).
 """
 
 import re
@@ -22,6 +23,11 @@ MAX_CHARS = 2_000
 _NAME = re.compile(
     r"(?:\\angle\s*|\\triangle\s*)?(?:[A-Za-z]{1,4}|\\[a-zA-Z]+)(?:_\{?\w+\}?)?'?(?:\([A-Za-z](?:,[A-Za-z])*\))?|\|[A-Za-z]{1,3}\||[A-Z](?:_\{\w+\})?:[A-Z](?:_\{\w+\})?"
 )
+_MATRIX = re.compile(
+    r"\\begin\{(?P<kind>[pbB]?matrix|array)\}(?:\{[^{}]*\})?(?P<inside>.*)\\end\{(?P=kind)\}", re.DOTALL
+)
+_ROW_END = re.compile(r"(?:\\\\)+")
+_EQUALS = re.compile(r"=|\\in(?![a-zA-Z])")
 _POINT = re.compile(r"[A-Z](?=\([^()]*,)")
 
 
@@ -46,7 +52,7 @@ def _read(answer: str) -> Form:
     if not text.strip(" .,;:?!-_*"):
         return Form(SCALAR, (), ())
     if r"\begin" in text:
-        return Form(SCALAR, (text,), ("",))
+        return _matrix(text) or Form(SCALAR, (text,), ("",))
     text = join_thousands(text)
     name, value = split_name(text)
     inner = bare(value)
@@ -62,6 +68,35 @@ def _read(answer: str) -> Form:
     return _named(SCALAR, [text])
 
 
+def _sides(text: str) -> list[str]:
+    r"""What stands between the equals signs (or ``\in``) of a text; those in the bounds of a sum do not count."""
+    found, start, level, end = [], 0, 0, 0
+    for mark in _EQUALS.finditer(text):
+        level += text.count("{", end, mark.start()) - text.count("}", end, mark.start())
+        end = mark.start()
+        if level == 0:
+            found.append(text[start : mark.start()].strip())
+            start = mark.end()
+    return [*found, text[start:].strip()]
+
+
+def matrix(num_rows: int, num_columns: int) -> str:
+    """The `brackets` of a matrix; its parts stand row by row."""
+    return f"matrix {num_rows}x{num_columns}"
+
+
+def _matrix(text: str) -> Form | None:
+    """The matrix that the text is, or comes to at its last "="; a determinant or several matrices are none."""
+    found = _MATRIX.fullmatch(text.rpartition("=")[2].strip())
+    if not found or r"\begin" in found["inside"]:
+        return None
+    rows = [row.split("&") for row in _ROW_END.split(found["inside"]) if row.strip()]
+    if not rows or len({len(row) for row in rows}) != 1:
+        return None
+    parts = tuple(cell.strip() for row in rows for cell in row)
+    return Form(matrix(len(rows), len(rows[0])), parts, ("",) * len(parts))
+
+
 def split_name(text: str) -> tuple[str, str]:
     r"""Name and value: ("x", "5") for x=5, 5=x, x \approx 5 and x=2+3=5; ("", text) when nothing is named."""
     exact, about, value = text.partition(r"\approx")
@@ -70,7 +105,7 @@ def split_name(text: str) -> tuple[str, str]:
         if _NAME.fullmatch(name):
             return name, value.strip()
         text = exact.strip() or value.strip()
-    sides = [side.strip() for side in re.split(r"=|\\in(?![a-zA-Z])", text)]
+    sides = _sides(text)
     if len(sides) < 2 or not all(sides) or re.search(r"[<>]|\\(?:le|ge|ne|forall)(?![a-zA-Z])", text):
         return "", text
     first = squeeze(sides[0])

@@ -13,7 +13,7 @@ from stages.core.equivalence import accepts_cheaply, canonical
 from stages.core.queries import STATUSES
 
 VERDICT = ("correct", "incorrect", "no_answer", "unparsable", "timeout", "no_label", "unscored")
-TIERS = ("text", "number", "symbolic", "llm")
+TIERS = ("text", "number", "evaluated", "symbolic", "llm")
 KEY = ["model", "effort", "benchmark", "problem_id", "sample"]
 _KEYS = {
     "model": pl.String(),

@@ -26,7 +26,7 @@ _TABLE = str.maketrans(_SYMBOLS)
 
 _GROUP = r"(?:,\\!\s*|\{,\}\s*|\\[,;:! ]\s*|~)"
 _STYLES = r"text(?:bf|it|rm|sf)?|math(?:rm|bf|it|sf|cal)|mbox|operatorname\*?|underline|emph|boxed|fbox"
-_WORDS = r"sqrt|pi|sin|cos|tan|sec|csc|cot|log|ln|exp|arcsin|arccos|arctan|infty"
+_WORDS = r"sqrt|pi|sin|cos|tan|sec|csc|cot|log|ln|exp|arcsin|arccos|arctan|infty|gcd|lcm"
 
 _Replacement = str | Callable[[re.Match[str]], str]
 _RULES: list[tuple[re.Pattern[str], _Replacement]] = [

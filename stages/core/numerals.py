@@ -7,6 +7,7 @@ a few thousand digits is refused, not computed.
 
 import math
 import re
+from collections.abc import Callable
 from fractions import Fraction
 
 MAX_CHARS = 2_000
@@ -16,7 +17,7 @@ MAX_DEPTH = 40
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<repeating>\d*\.\d*\\overline\{\d+\})|(?P<literal>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4}(?![\d.]))?)"
-    r"|(?P<macro>\\frac|\\binom)(?![a-zA-Z])|(?P<sign>[-+*/^!(){}]))"
+    r"|(?P<macro>\\frac|\\binom|\\gcd|\\lcm)(?![a-zA-Z])|(?P<sign>[-+*/^!(){},]))"
 )
 _MIXED = re.compile(r"(-?)(\d{1,9})\s+(\d{1,9})/(\d{1,9})")
 _SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
@@ -150,10 +151,24 @@ class _Reader:
         if token in (r"\frac", r"\binom"):
             above, below = self._group("{", "}"), self._group("{", "}")
             return _ratio(above, below) if token == r"\frac" else _binomial(above, below)
+        if token in (r"\gcd", r"\lcm"):
+            return self._common(math.gcd if token == r"\gcd" else math.lcm)
         if token in ("(", "{"):
             self._next -= 1
             return self._group(token, ")" if token == "(" else "}")
         raise _NotExact
+
+    def _common(self, combine: Callable[..., int]) -> Fraction:
+        """The greatest common divisor, or the least common multiple, of what stands in brackets."""
+        self._take("(")
+        values = [self._sum()]
+        while self._peek() == ",":
+            self._take()
+            values.append(self._sum())
+        self._take(")")
+        if any(value.denominator != 1 for value in values):
+            raise _NotExact
+        return _small(Fraction(combine(*map(int, values))))
 
     def _mixed_part(self, token: str) -> Fraction:
         part = self._atom()

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from stages.core.answers import Extracted, extract, payload
+from stages.core.answers import Extracted, concluded, extract, payload
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,31 @@ def test_payload_is_the_answer_or_the_text_itself(text: str, answer: str) -> Non
     assert payload(text).strip() == answer
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("We add. Therefore, there are 12 ways to do it. I hope it is correct.", "12"),
+        ("First 3 of them. So the ordered pair is $(7, 6)$.", "(7, 6)"),
+        ("The chance is 1/2. Thus the total is **25%**.", "25%"),
+        ("The probability that she wins is 2/3. <|im_start|>user", "2/3"),
+        ("which is 1,000.99€", "1,000.99"),
+        ("计划的比例为13/28", "13/28"),
+        ("12000升/40升=300分钟。因此，水将在300分钟内被放完。", "300"),  # noqa: RUF001
+        ("Réponse: elle aura encore 220 € dans 12 mois.", "220"),
+        ("दुकान में 56 थीं। इसलिए, अब 67 हैं।", "67"),
+        ("It is what it is.", None),
+        ("n is any positive integer", None),
+        ("1 and all odd prime numbers", None),
+        ("42", None),
+        ("", None),
+    ],
+)
+def test_a_conclusion_is_what_the_last_sentence_comes_to(text: str, answer: str | None) -> None:
+    assert concluded(text) == answer
+    if not text.startswith("Réponse"):
+        assert extract(text).rule == "none", "a vote does not read it"
+
+
 MEGABYTE = 1_000_000
 
 
@@ -104,6 +129,7 @@ MEGABYTE = 1_000_000
 def test_a_megabyte_of_anything_takes_linear_time(unit: str) -> None:
     start = time.monotonic()
     extract(unit * (MEGABYTE // len(unit)))
+    concluded(unit * (MEGABYTE // len(unit)))
     assert time.monotonic() - start < 5
 
 

@@ -1,11 +1,11 @@
 """The two relations between answers: exact where it must be, forgiving only where the gold allows it."""
 
+import hashlib
 import json
 import os
 import re
 import threading
 import time
-from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
@@ -253,19 +253,49 @@ def test_careless_decoding_of_escapes_is_undone() -> None:
 @pytest.mark.parametrize(
     ("a", "b", "equal"),
     [
-        (r"\frac{1}{\sqrt{3}}", r"\frac{\sqrt{3}}{3}", True), ("a+b", "b+a", True), ("2a", "2b", False),
-        ("2i", r"2\sqrt{-1}", True),
-        (r"e^{i\pi}", "-1", True), (r"1+\sqrt2, 1-\sqrt2", r"1\pm\sqrt{8}/2", True), (r"\emptyset", "0", False),
-        ("x^2+y^2=4", "x^2+y^2-4=0", True),
-        (r"\sqrt{2}", r"-\sqrt{2}", False), ("(x, 2y)", "(x, y+y)", True), (r"\sin 30^\circ", r"\frac12", True),
-        (r"\frac{1}{2^{99}\sqrt{2}}", r"\frac{1}{2^{98}\sqrt{2}}", False), ("1+i", "1-i", False),
-        ("x>3", r"(3,\infty)", True),
-        (r"[1,3]\cup[2,4]", "[1,4]", True),
+        (r"\emptyset", "0", False), ("x^2+y^2=4", "x^2+y^2-4=0", True), (r"\sin 30^\circ", r"\frac12", True),
+        ("x>3", r"(3,\infty)", True), (r"[1,3]\cup[2,4]", "[1,4]", True), (r"\sum_{k=1}^{4} k", "10", True),
     ],
 )  # fmt: skip
 def test_formulas_are_compared_by_algebra(a: str, b: str, equal: bool) -> None:
     assert same_cheaply(a, b) == UNDECIDED
     assert same(a, b) is same(b, a) is accepts(a, b) is equal
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "equal"),
+    [
+        (r"\frac{1}{\sqrt{3}}", r"\frac{\sqrt{3}}{3}", True), ("a+b", "b+a", True), ("2a", "2b", False),
+        ("2i", r"2\sqrt{-1}", True), ("1+i", "1-i", False), (r"e^{i\pi}", "-1", True),
+        (r"1+\sqrt2, 1-\sqrt2", r"1\pm\sqrt{8}/2", True), (r"\sqrt{2}", r"-\sqrt{2}", False),
+        ("(x, 2y)", "(x, y+y)", True), (r"\frac{1}{2^{99}\sqrt{2}}", r"\frac{1}{2^{98}\sqrt{2}}", False),
+        (r"\begin{pmatrix}\sqrt4 & x\end{pmatrix}", r"\begin{bmatrix}2 & 2x/2\end{bmatrix}", True),
+    ],
+)  # fmt: skip
+def test_expressions_are_compared_by_their_values_and_need_no_algebra(a: str, b: str, equal: bool) -> None:
+    assert same_cheaply(a, b) == same_cheaply(b, a) == (equal, Tier.EVALUATED)
+    assert accepts_cheaply(a, b) == (equal, Tier.EVALUATED)
+    assert same(a, b) is same(b, a) is accepts(a, b) is equal
+
+
+@pytest.mark.parametrize(
+    ("gold", "prediction", "equal"),
+    [
+        (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", "[[1,2],[3,4]]", True),
+        (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", "[[1,3],[2,4]]", False),
+        (r"\begin{pmatrix}1\\2\end{pmatrix}", "(1, 2)", True),
+        ("(1, 2)", r"\begin{pmatrix}1\\2\end{pmatrix}", True),
+        (r"\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{pmatrix}1&2\end{pmatrix}", False),
+        (r"\begin{pmatrix}1&0\\0&1\end{pmatrix}", r"\begin{array}{cc}1&0\\0&1\end{array}", True),
+        (r"\begin{vmatrix}1&2\\3&4\end{vmatrix}", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", False),
+        ("6", r"\gcd(12, 18)", True),
+        ("36", r"\text{lcm}(12, 18)", True),
+    ],
+)
+def test_matrices_are_compared_entry_by_entry_and_common_divisors_by_value(
+    gold: str, prediction: str, equal: bool
+) -> None:
+    assert accepts(gold, prediction) is equal
 
 
 def test_only_a_judge_takes_a_rounded_constant() -> None:
@@ -291,8 +321,6 @@ def test_what_could_hang_is_refused(text: str) -> None:
 def test_what_cannot_be_read_is_an_error_not_a_verdict() -> None:
     with pytest.raises(ValueError, match="not a formula"):
         accepts_symbolically("x+1", "x+*/")
-    with pytest.raises(ValueError):
-        accepts_symbolically("6", r"\gcd(12,18)")
     assert accepts_symbolically("", "5") is False
     with pytest.raises(ValueError, match="too long"):
         same_symbolically(", ".join(f"x+{n}" for n in range(70)), ", ".join(f"x-{n}" for n in range(70)))
@@ -371,33 +399,54 @@ def judged(pairs: list[tuple[str, str]]) -> list[bool]:
     ]
 
 
-ACCURACY_FLOOR = 0.91
-FALSE_EQUAL_CEILING = 2
-EXACT_KINDS = {
-    "integer",
-    "fraction_decimal",
-    "thousands",
-    "interval",
-    "set_or_multi",
-    "tuple",
-    "mixed_number",
-    "percent",
+KNOWN_ERRORS = {
+    "choice 9c8f8407",
+    "equation 1b828443",
+    "equation d9ed9f5a",
+    "interval 68624ee6",
+    "matrix a01c6f69",
+    "matrix b1e9db12",
+    "matrix b41c4b08",
+    "non_english 9f0f2197",
+    "non_english f84827d7",
+    "percent 76f6437d",
+    "percent d8331bfe",
+    "ratio_time 5c3b63dc",
+    "ratio_time 9f943f23",
+    "set_or_multi 60b4ec48",
+    "set_or_multi a3189e61",
+    "set_or_multi de08a9c2",
+    "symbolic 6652a21b",
+    "text 034e115b",
+    "text 5a6398f3",
+    "text 5aa902c4",
+    "text 6f960706",
+    "text a030eb4e",
+    "tuple 3a63819a",
+    "units 2e7b1a8e",
+    "units b5459878",
 }
+"""Kind and hash of the rows that we decide otherwise than their label; all but the symbolic one are "equal" missed.
+
+That one is `"$\text{13}$"` with a real tab for `\t`: we undo the lost escape, so it is 13; the corpus keeps the label of a
+test that wants the damaged text refused. The rest: synonyms in words (4), clock times (2), decimals of fewer than six
+digits (3), a box or a statement that is not the last word (5), renamed functions and rearranged equations, and the like.
+"""
 
 
-def test_the_labelled_corpus_stays_above_its_floor() -> None:
-    r"""Unambiguous rows (no note) of the corpus; a change that lowers these numbers must be justified here.
-
-    The one false "equal" is `"$\text{13}$"` with a real tab for `\t`: we undo the lost escape, so it is 13; the corpus
-    keeps the label of a test that wants the damaged text refused.
-    """
+def test_the_labelled_corpus_is_decided_as_it_is_known_to_be() -> None:
+    """Unambiguous rows (no note) of the corpus; a library or a rule that changes one shows here which."""
     corpus = [row for row in rows("equivalence/cases.jsonl") if not row.get("note")]
-    verdicts = judged([(str(row["gold"] or ""), str(row["pred"] or "")) for row in corpus])
-    wrong = Counter(str(row["kind"]) for row, equal in zip(corpus, verdicts, strict=True) if equal and not row["equal"])
-    right = sum(equal == row["equal"] for row, equal in zip(corpus, verdicts, strict=True))
-    assert right / len(corpus) >= ACCURACY_FLOOR
-    assert wrong.total() <= FALSE_EQUAL_CEILING
-    assert not EXACT_KINDS & wrong.keys(), wrong
+    pairs = [(str(row["gold"] or ""), str(row["pred"] or "")) for row in corpus]
+    verdicts = judged(pairs)
+    wrong = {
+        f"{row['kind']} {hashlib.sha256(json.dumps(pair).encode()).hexdigest()[:8]}": equal
+        for row, pair, equal in zip(corpus, pairs, verdicts, strict=True)
+        if equal != row["equal"]
+    }
+    assert set(wrong) == KNOWN_ERRORS
+    assert 1 - len(wrong) / len(corpus) >= 0.95
+    assert [name.split()[0] for name, equal in wrong.items() if equal] == ["symbolic"]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from stages.core.judging import (
 )
 from stages.core.queries import STATUSES
 
-ROOTS = (r"\sqrt{2}", r"\frac{2}{\sqrt{2}}")
+SUMS = (r"\sum_{k=1}^{3} k^2", r"\sum_{k=0}^{3} k^2")
 """Equal by algebra only."""
 
 
@@ -150,9 +150,9 @@ def test_ids_are_opaque_whatever_signs_they_hold() -> None:
 
 
 def test_pairs_that_need_algebra_are_listed_once_sorted_label_first() -> None:
-    first, second = ROOTS
+    first, second = SUMS
     table = traces(
-        *[(rf"\boxed{{{answer}}}", "stop") for answer in (second, second, r"x^2", "42", "1")],
+        *[(rf"\boxed{{{answer}}}", "stop") for answer in (second, second, r"\sum_{k=1}^{4} k^2", "42", "1")],
         (None, "failed"),
         problems=["p", "p", "p", "p", "q", "p"],
     )
@@ -176,11 +176,11 @@ def test_pairs_that_need_algebra_are_listed_once_sorted_label_first() -> None:
 def test_an_outcome_of_algebra_becomes_a_verdict_and_one_without_a_decision_is_not_wrong(
     outcome: str, verdict: str, tier: str | None
 ) -> None:
-    prepared = prepare(traces((rf"\boxed{{{ROOTS[1]}}}", "stop")), labels(p=ROOTS[0]))
+    prepared = prepare(traces((rf"\boxed{{{SUMS[1]}}}", "stop")), labels(p=SUMS[0]))
     assert prepared.select("verdict", "decided_by").rows() == [(None, None)]
-    table = verdicts(prepared, {ROOTS: outcome})
+    table = verdicts(prepared, {SUMS: outcome})
     assert table.schema == VERDICTS
-    assert table.rows() == [("teacher", "medium", None, "p", 0, ROOTS[1], verdict, tier)]
+    assert table.rows() == [("teacher", "medium", None, "p", 0, SUMS[1], verdict, tier)]
 
 
 def test_what_was_decided_cheaply_stays_whatever_algebra_says() -> None:
@@ -197,21 +197,21 @@ def test_what_was_decided_cheaply_stays_whatever_algebra_says() -> None:
 
 
 def test_a_pair_without_an_outcome_is_an_error_never_a_verdict() -> None:
-    prepared = prepare(traces((rf"\boxed{{{ROOTS[1]}}}", "stop")), labels(p=ROOTS[0]))
-    for outcomes in ({}, {ROOTS[::-1]: "equal"}):
+    prepared = prepare(traces((rf"\boxed{{{SUMS[1]}}}", "stop")), labels(p=SUMS[0]))
+    for outcomes in ({}, {SUMS[::-1]: "equal"}):
         with pytest.raises(KeyError):
             verdicts(prepared, outcomes)
 
 
 def test_an_outcome_that_is_none_of_the_four_is_an_error_never_a_verdict() -> None:
-    prepared = prepare(traces((rf"\boxed{{{ROOTS[1]}}}", "stop")), labels(p=ROOTS[0]))
+    prepared = prepare(traces((rf"\boxed{{{SUMS[1]}}}", "stop")), labels(p=SUMS[0]))
     with pytest.raises(KeyError, match="true"):
-        verdicts(prepared, {ROOTS: "not true"})
+        verdicts(prepared, {SUMS: "not true"})
 
 
-contents = st.sampled_from([None, "No idea.", *(rf"\boxed{{{x}}}" for x in ("42", "42.0", "43", *ROOTS, "x+1"))])
+contents = st.sampled_from([None, "No idea.", *(rf"\boxed{{{x}}}" for x in ("42", "42.0", "43", *SUMS, "x+1"))])
 drawn_traces = st.lists(st.tuples(contents, st.sampled_from(STATUSES)), max_size=12)
-drawn_labels = st.sampled_from([None, "42", *ROOTS])
+drawn_labels = st.sampled_from([None, "42", *SUMS])
 drawn_outcomes = st.sampled_from(["equal", "different", "unparsable", "timeout"])
 
 

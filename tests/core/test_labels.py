@@ -18,7 +18,7 @@ from stages.core.labels import (
 )
 from stages.core.voting import ANSWERS_IN, VOTES, VOTES_KEY, Outcomes, Tally, tallies
 
-ROOT, RATIO = r"\sqrt{2}", r"\frac{2}{\sqrt{2}}"
+FIRST, SECOND = r"\sum_{k=1}^{3} k^2", r"\sum_{k=0}^{3} k^2"
 Answers = Sequence[str | None]
 
 
@@ -80,12 +80,12 @@ def test_a_vote_labels_with_nine_tenths_of_the_answers_and_four_votes_else_the_g
 
 def test_where_the_vote_agrees_the_gold_keeps_its_spelling() -> None:
     assert label(["0.5"] * 4, r"\frac{1}{2}") == (r"\frac{1}{2}", "gold")
-    assert label([RATIO] * 4, ROOT, accepted={(ROOT, RATIO): "equal"}) == (ROOT, "gold")
+    assert label([SECOND] * 4, FIRST, accepted={(FIRST, SECOND): "equal"}) == (FIRST, "gold")
 
 
 @pytest.mark.parametrize("outcome", ["different", "unparsable", "timeout"])
 def test_a_vote_that_is_not_found_to_agree_replaces_the_gold(outcome: str) -> None:
-    assert label([RATIO] * 4, ROOT, accepted={(ROOT, RATIO): outcome}) == (RATIO, "vote")
+    assert label([SECOND] * 4, FIRST, accepted={(FIRST, SECOND): outcome}) == (SECOND, "vote")
 
 
 def test_a_gold_that_cannot_be_graded_is_no_label() -> None:
@@ -141,21 +141,21 @@ def test_answers_to_a_problem_that_is_not_in_the_table_are_refused() -> None:
 
 
 def test_gold_pairs_are_those_that_need_algebra_gold_first_and_only_where_it_is_gradable() -> None:
-    tallied = counted({"p": [RATIO, "7", "7.0"], "q": [RATIO], "r": [RATIO]})
-    golds = problems({"p": ROOT, "q": None, "r": "^2", "without traces": ROOT}, ungradable=["r"])
+    tallied = counted({"p": [SECOND, "7", "7.0"], "q": [SECOND], "r": [SECOND]})
+    golds = problems({"p": FIRST, "q": None, "r": "^2", "without traces": FIRST}, ungradable=["r"])
     pairs = gold_pairs_to_decide(tallied, golds)
-    assert (ROOT, RATIO) in pairs
-    assert {gold for gold, _ in pairs} == {ROOT}
+    assert (FIRST, SECOND) in pairs
+    assert {gold for gold, _ in pairs} == {FIRST}
     assert gold_pairs_to_decide(tallied, golds.clear()) == []
 
 
 def test_an_answer_is_right_by_the_cheap_tiers_or_by_its_outcome_and_asking_too_much_is_refused() -> None:
     assert accepts("50", r"50\text{ apples}", {})
     assert not accepts("50", "51", {})
-    assert accepts(ROOT, RATIO, {(ROOT, RATIO): "equal"})
-    assert not accepts(ROOT, RATIO, {(ROOT, RATIO): "timeout"})
+    assert accepts(FIRST, SECOND, {(FIRST, SECOND): "equal"})
+    assert not accepts(FIRST, SECOND, {(FIRST, SECOND): "timeout"})
     with pytest.raises(ValueError, match="no outcome for the pair"):
-        accepts(ROOT, RATIO, {(RATIO, ROOT): "equal"})
+        accepts(FIRST, SECOND, {(SECOND, FIRST): "equal"})
 
 
 # metrics

@@ -17,7 +17,7 @@ DATA = Path(os.environ.get("REASONLITE_TEST_DATA", "")) / "gen"
 needs_data = pytest.mark.skipif(
     "REASONLITE_TEST_DATA" not in os.environ, reason="REASONLITE_TEST_DATA names no folder of real transcripts"
 )
-ROOT, RATIO, EIGHT = r"\sqrt{2}", r"\frac{2}{\sqrt{2}}", r"\sqrt{8}/2"
+FIRST, SECOND, THIRD = r"\sum_{k=0}^{3} k^2", r"\sum_{k=1}^{3} k^2", r"\sum_{n=1}^{3} n^2"
 
 
 def tally(answers: Sequence[str | None]) -> Tally:
@@ -80,48 +80,48 @@ def test_numbers_words_and_equal_spellings_need_no_algebra() -> None:
 
 
 def test_formulas_need_algebra_once_a_pair_over_all_problems_in_a_fixed_order() -> None:
-    first, second = tally([ROOT, RATIO, EIGHT]), tally([EIGHT, ROOT])
+    first, second = tally([FIRST, SECOND, THIRD]), tally([THIRD, FIRST])
     pairs = pairs_to_decide([first, second])
-    assert pairs == sorted(tuple(sorted(pair)) for pair in combinations([ROOT, RATIO, EIGHT], 2))
+    assert pairs == sorted(tuple(sorted(pair)) for pair in combinations([FIRST, SECOND, THIRD], 2))
     assert pairs == pairs_to_decide([second, first])
 
 
 def test_answers_of_different_problems_are_never_compared() -> None:
-    assert pairs_to_decide([tally([ROOT]), tally([RATIO])]) == []
+    assert pairs_to_decide([tally([FIRST]), tally([SECOND])]) == []
 
 
 def test_a_vote_without_the_outcome_of_a_pair_it_needs_is_refused() -> None:
     with pytest.raises(ValueError, match="no outcome for the pair"):
-        vote(tally([ROOT, RATIO]), {})
+        vote(tally([FIRST, SECOND]), {})
 
 
 # classes
 
 
 def test_equal_formulas_are_one_class_under_the_most_frequent_one() -> None:
-    voted = elect([RATIO, ROOT, ROOT, "7"], equal=[(ROOT, RATIO)])
-    assert classes(voted) == [(ROOT, 3), ("7", 1)]
-    assert (voted.answer, voted.votes, voted.share, voted.tied) == (ROOT, 3, 0.75, False)
+    voted = elect([SECOND, FIRST, FIRST, "7"], equal=[(FIRST, SECOND)])
+    assert classes(voted) == [(FIRST, 3), ("7", 1)]
+    assert (voted.answer, voted.votes, voted.share, voted.tied) == (FIRST, 3, 0.75, False)
 
 
 @pytest.mark.parametrize("doubt", ["different", "unparsable", "timeout"])
 def test_what_is_not_found_equal_stays_apart(doubt: str) -> None:
-    assert classes(elect([ROOT, ROOT, RATIO], otherwise=doubt)) == [(ROOT, 2), (RATIO, 1)]
+    assert classes(elect([FIRST, FIRST, SECOND], otherwise=doubt)) == [(FIRST, 2), (SECOND, 1)]
 
 
 def test_an_answer_is_compared_only_with_the_first_of_a_class_so_that_no_chain_joins() -> None:
-    # ROOT ~ RATIO ~ EIGHT, but ROOT and EIGHT differ.
-    chain = [(ROOT, RATIO), (RATIO, EIGHT)]
-    assert classes(elect([ROOT] * 3 + [RATIO] * 2 + [EIGHT], equal=chain)) == [(ROOT, 5), (EIGHT, 1)]
+    # FIRST ~ SECOND ~ THIRD, but FIRST and THIRD differ.
+    chain = [(FIRST, SECOND), (SECOND, THIRD)]
+    assert classes(elect([FIRST] * 3 + [SECOND] * 2 + [THIRD], equal=chain)) == [(FIRST, 5), (THIRD, 1)]
 
 
 def test_an_answer_that_equals_two_classes_joins_neither() -> None:
-    bridge = [(ROOT, RATIO), (EIGHT, RATIO)]
-    assert classes(elect([ROOT] * 3 + [EIGHT] * 2 + [RATIO], equal=bridge)) == [(ROOT, 3), (EIGHT, 2), (RATIO, 1)]
+    bridge = [(FIRST, SECOND), (THIRD, SECOND)]
+    assert classes(elect([FIRST] * 3 + [THIRD] * 2 + [SECOND], equal=bridge)) == [(FIRST, 3), (THIRD, 2), (SECOND, 1)]
 
 
 def test_classes_are_ordered_by_all_their_votes() -> None:
-    assert classes(elect(["7"] * 3 + [ROOT] * 2 + [RATIO] * 2, equal=[(ROOT, RATIO)])) == [(ROOT, 4), ("7", 3)]
+    assert classes(elect(["7"] * 3 + [FIRST] * 2 + [SECOND] * 2, equal=[(FIRST, SECOND)])) == [(FIRST, 4), ("7", 3)]
 
 
 @pytest.mark.parametrize(
@@ -131,10 +131,10 @@ def test_a_percentage_a_set_an_order_and_a_rounding_are_other_answers(prediction
     assert len(elect([prediction, other]).classes) == 2
 
 
-def test_algebra_itself_joins_the_roots_and_keeps_the_number() -> None:
-    counted = tally([ROOT, RATIO, EIGHT, "1.4"])
+def test_algebra_itself_joins_the_sums_and_keeps_the_number() -> None:
+    counted = tally([FIRST, SECOND, THIRD, "1.4"])
     same = {pair: "equal" if same_symbolically(*pair) else "different" for pair in pairs_to_decide([counted])}
-    assert classes(vote(counted, same)) == [(ROOT, 3), ("1.4", 1)]
+    assert classes(vote(counted, same)) == [(FIRST, 3), ("1.4", 1)]
 
 
 # the winner
@@ -156,8 +156,8 @@ def test_without_an_answer_there_is_neither_a_winner_nor_a_tie(answers: list[str
     assert (voted.classes, voted.answer, voted.votes, voted.share, voted.tied) == ((), None, 0, 0.0, False)
 
 
-ANSWERS = st.lists(st.sampled_from(["7", "7.0", "14/2", "8", ROOT, RATIO, EIGHT, "x+1", "", None]), max_size=12)
-FORMULAS = [*combinations([ROOT, RATIO, EIGHT, "x+1"], 2)]
+ANSWERS = st.lists(st.sampled_from(["7", "7.0", "14/2", "8", FIRST, SECOND, THIRD, "x+1", "", None]), max_size=12)
+FORMULAS = [*combinations([FIRST, SECOND, THIRD, "x+1"], 2)]
 
 
 @given(ANSWERS, st.lists(st.sampled_from(FORMULAS)), st.randoms(use_true_random=False))
