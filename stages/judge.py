@@ -7,12 +7,13 @@ python -m stages.judge exam --traces data/exams/turbo --benchmarks data/benchmar
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from stages.core import judging
-from stages.edge import cli, params, tables, track, workers
+from stages.edge import cli, params, shards, tables, track, workers
 
 
 def labels(args: argparse.Namespace) -> None:
@@ -33,14 +34,14 @@ def _judge(stage: str, traces: Path, found: pl.DataFrame, output: Path) -> dict[
     params.check_versions(params.load_shared(params.Versions, "versions"))
     runtime = params.load(params.Runtime, "runtime")
     with track.stage(stage, limits.model_dump()) as run:
-        prepared = judging.prepare(tables.read(traces, judging.TRACES_IN), found)
-        pairs = judging.undecided(prepared)
-        with workers.Symbolic(runtime.num_workers, limits.seconds, limits.memory_gib) as pool:
-            outcomes = pool.decide(pairs, "accepts")
+        work = partial(judging.prepare, labels=found)
+        prepared = pl.concat(shards.mapped(traces, judging.TRACES_IN, work, runtime.num_workers, runtime.pool))
+        with workers.symbolic(limits, runtime) as pool:
+            outcomes = pool.decide(judging.undecided(prepared), "accepts")
         verdicts = judging.verdicts(prepared, outcomes)
         tables.write(verdicts, output, judging.VERDICTS, judging.KEY)
-        metrics = judging.metrics(verdicts)
-        run.metrics(metrics)
+        metrics = judging.metrics(verdicts, int(prepared["missed"].sum()))
+        run.metrics(metrics | pool.metrics())
     return metrics
 
 

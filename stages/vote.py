@@ -5,12 +5,13 @@ python -m stages.vote --effort medium --problems data/problems.parquet --traces 
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from stages.core import judging, labels, voting
-from stages.edge import cli, params, tables, track, workers
+from stages.edge import cli, params, shards, tables, track, workers
 from stages.edge.errors import InputError
 
 
@@ -27,14 +28,16 @@ def main() -> None:
     runtime = params.load(params.Runtime, "runtime")
     with track.stage(f"vote@{args.effort}", settings.model_dump()) as run:
         problems = tables.read(args.problems, labels.PROBLEMS_IN)
-        answers = _answers(args.traces, None if settings.pool_efforts else args.effort, settings.models)
+        effort = None if settings.pool_efforts else args.effort
+        work = partial(judging.answers_of, effort=effort, models=settings.models)
+        answers = pl.concat(shards.mapped(args.traces, judging.TRACES_IN, work, runtime.num_workers, runtime.pool))
         if strangers := set(answers["problem_id"]) - set(problems["problem_id"]):
             raise InputError(
                 f"{args.traces}: {len(strangers)} problems with traces do not stand in {args.problems}, such as "
                 f"{min(strangers)}; run `dvc repro`, which asks anew"
             )
         tallied = voting.tallies(answers)
-        with workers.Symbolic(runtime.num_workers, limits.seconds, limits.memory_gib) as pool:
+        with workers.symbolic(limits, runtime) as pool:
             same = pool.decide(voting.pairs_to_decide(tallied.values()), "same")
             accepted = pool.decide(labels.gold_pairs_to_decide(tallied, problems), "accepts")
         votes = labels.votes(
@@ -52,19 +55,7 @@ def main() -> None:
         cli.write_metrics(metrics, args.metrics)
         args.plot.parent.mkdir(parents=True, exist_ok=True)
         labels.share_histogram(votes, compared).write_csv(args.plot)
-        run.metrics(metrics)
-
-
-def _answers(path: Path, effort: str | None, models: list[str] | None) -> pl.DataFrame:
-    """The answer of every trace that came back, at one effort or at all, of some teachers or of all."""
-    traces = tables.read(path, judging.TRACES_IN)
-    if effort is not None:
-        traces = traces.filter(pl.col("effort") == effort)
-    if models is not None:
-        traces = traces.filter(pl.col("model").is_in(models))
-    came_back = traces.filter(~pl.col("status").is_in(["refused", "failed"]))
-    found = [judging.answer_of(content) for content in came_back["content"]]
-    return came_back.select("problem_id", answer=pl.Series(found, dtype=pl.String))
+        run.metrics(metrics | pool.metrics())
 
 
 if __name__ == "__main__":

@@ -59,6 +59,8 @@ def extract(response: str) -> Extracted:
     Boxes that stand side by side, or joined by "and" or a comma, are one answer ("1, 2"); otherwise the last complete,
     non-empty ``\boxed`` or ``\fbox`` counts. Takes time linear in the length.
     """
+    if plain := _only_box(response):
+        return Extracted(plain, "box")
     boxes = _filled(response, _complete_boxes(response))
     if boxes:
         return Extracted(_join_adjacent(response, boxes), "box")
@@ -111,11 +113,25 @@ def _is_sentence(answer: str) -> bool:
     return len(answer.split()) > 5 and any(map(str.isdigit, answer)) and not any(mark in answer for mark in "\\=<>$")
 
 
+def _only_box(response: str) -> str | None:
+    """What is in the only box of a response, if that is as simple as most are: a number, a word."""
+    start = response.find(r"\boxed{")
+    if start < 0 or response.find("box", start + 4) >= 0:
+        return None
+    end = response.find("}", start)
+    inside = response[start + 7 : end].strip() if end >= 0 else ""
+    return inside if inside.isalnum() else None
+
+
 def _complete_boxes(response: str) -> list[_Box]:
     """The complete boxes in the order of the text, by one pass over the braces; of nested ones the outermost."""
     boxes: list[_Box] = []
     opened: list[tuple[int, int] | None] = []
-    for mark in _BRACES.finditer(response):
+    first = response.find("box")
+    if first < 0:
+        return boxes
+    # Brackets before the first box change nothing, and most of a response stands there.
+    for mark in _BRACES.finditer(response, len(response[:first].rstrip("\\f"))):
         found = None
         if mark["box"]:
             opened.append((mark.start(), mark.end()))

@@ -59,7 +59,7 @@ def compare(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
     if SCALAR in (a.brackets, b.brackets):
         scalar, sequence = (a, b) if a.brackets == SCALAR else (b, a)
         region = len(sequence.parts) == 2 and sequence.brackets not in (LIST, SET)
-        return leaf(spelled(a), spelled(b)) if region and _REGION.search(spelled(scalar)) else False
+        return leaf(spelled(a), spelled(b)) if region and is_region(spelled(scalar)) else False
     return _sequences(a, b, lenient, leaf)
 
 
@@ -130,13 +130,18 @@ def _scalars(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
     if lenient and not any(map(_is_relation, texts)):
         return leaf(*texts)
     related = [_is_relation(spelled(form)) for form in (a, b)]
-    regions = [bool(_REGION.search(spelled(form))) for form in (a, b)]
+    regions = [is_region(spelled(form)) for form in (a, b)]
     return leaf(spelled(a), spelled(b)) if related[0] == related[1] or all(regions) else False
 
 
 def _is_relation(text: str) -> bool:
     """Whether a text relates two sides; the equals sign in the bounds of a sum does not."""
     return bool(_RELATION.search(_BOUND.sub("", text)))
+
+
+def is_region(text: str) -> bool:
+    """Whether a text is a part of a line or a space rather than a value: an inequality, or sets joined or cut."""
+    return bool(_REGION.search(text))
 
 
 def _is_multiple(one: Quantity, other: Quantity) -> bool:

@@ -8,15 +8,16 @@ The text and number tiers run anywhere, in well under a millisecond. The symboli
 killed: see `stages.edge.workers`.
 """
 
+import re
 from enum import StrEnum
 from fractions import Fraction
-from functools import partial
-from typing import NamedTuple
+from functools import _lru_cache_wrapper, lru_cache, partial
+from typing import NamedTuple, TypeVar
 
-from stages.core import expressions, forms, quantities
+from stages.core import expressions, forms, quantities, regions
 from stages.core.answers import payload
 from stages.core.brackets import SET
-from stages.core.comparison import MATRIX, compare, is_words, spelled
+from stages.core.comparison import MATRIX, compare, is_region, is_words, spelled
 from stages.core.forms import LIST, SCALAR, Form
 from stages.core.notation import squeeze
 from stages.core.symbolic import formulas_equal
@@ -24,6 +25,11 @@ from stages.core.symbolic import formulas_equal
 VERSIONED = ("math-verify", "latex2sympy2_extended", "sympy")
 """The distributions whose versions can change a verdict."""
 
+CACHED = 100_000
+"""Answers and pairs of which the last decisions are remembered: a problem's samples say few different things."""
+CACHED_CHARS = 500
+Found = TypeVar("Found")
+_INTEGER = re.compile(r"-?[1-9][0-9]{0,17}|0")
 KEY_CHARS = 60
 """A number with more digits keeps its own spelling as its key: 2^{1000} reads better than its value."""
 
@@ -50,6 +56,13 @@ def canonical(answer: str) -> str:
 
     Equal keys mean equal answers. Lists and sets are sorted, numbers are exact and reduced, x=5 with one letter is 5.
     """
+    return _remembered(_canonical, answer)
+
+
+@lru_cache(maxsize=CACHED)
+def _canonical(answer: str) -> str:
+    if _INTEGER.fullmatch(answer):
+        return answer
     form = forms.read(answer)
     if not form.parts:
         return ""
@@ -77,13 +90,16 @@ def number(answer: str) -> Fraction | None:
 
 
 def accepts_cheaply(gold: str, prediction: str) -> Decision:
-    """Text and number tiers of `accepts`; either side may be a whole response. `equal` None: ask the symbolic tier."""
-    return _cheaply(payload(gold), payload(prediction), lenient=True)
+    """All tiers of `accepts` but the symbolic one, which must tell where `equal` is None.
+
+    Either side may be a whole response.
+    """
+    return _remembered(_cheaply, payload(gold), payload(prediction), True)
 
 
 def same_cheaply(a: str, b: str) -> Decision:
-    """Text and number tiers of `same`, for two extracted answers. `equal` None: ask the symbolic tier."""
-    return _cheaply(a, b, lenient=False)
+    """All tiers of `same` but the symbolic one, for two extracted answers; that one must tell where `equal` is None."""
+    return _remembered(_cheaply, a, b, False)
 
 
 def accepts_symbolically(gold: str, prediction: str) -> bool:
@@ -108,7 +124,19 @@ def _told(equal: bool | None) -> bool:
     return equal
 
 
+def _remembered(function: "_lru_cache_wrapper[Found]", *arguments: str | bool) -> Found:
+    """Call a cached function, past its cache where an argument is so long that keeping it would cost memory."""
+    is_long = any(isinstance(each, str) and len(each) > CACHED_CHARS for each in arguments)
+    if is_long:
+        found: Found = function.__wrapped__(*arguments)
+        return found
+    return function(*arguments)
+
+
+@lru_cache(maxsize=CACHED)
 def _cheaply(a: str, b: str, lenient: bool) -> Decision:
+    if _INTEGER.fullmatch(a) and _INTEGER.fullmatch(b):
+        return Decision(a == b, Tier.NUMBER)
     keys = canonical(a), canonical(b)
     if "" in keys:
         return Decision(False, Tier.TEXT)
@@ -120,12 +148,25 @@ def _cheaply(a: str, b: str, lenient: bool) -> Decision:
 
     def by_value(one: str, other: str) -> bool | None:
         nonlocal evaluated
-        found = expressions.equal(one, other, rounded=lenient)
+        found = _by_value(one, other, lenient)
         evaluated |= found is not None
         return found
 
     equal = compare(left, right, lenient, by_value)
     return Decision(equal, None if equal is None else Tier.EVALUATED if evaluated else tier)
+
+
+def _by_value(one: str, other: str, lenient: bool) -> bool | None:
+    """Two formulas by what they are worth: expressions, equations, unions of intervals; None for anything else."""
+    are_regions = is_region(one), is_region(other)
+    if any(are_regions):
+        found = regions.equal(one, other)
+        if found is None and not all(are_regions) and expressions.read(other if are_regions[0] else one):
+            return False  # a value is no part of the line
+        return found
+    if "=" in one and "=" in other:
+        return expressions.same_equation(one, other)
+    return expressions.equal(one, other, rounded=lenient)
 
 
 def _is_numeric(form: Form) -> bool:

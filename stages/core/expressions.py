@@ -10,7 +10,7 @@ Anything else (relations, sums, units, words) is not an expression here, and lef
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -33,6 +33,9 @@ DOUBT = mpmath.mpf(10) ** 15
 """A difference so many times larger than what rounding explains is real; what lies between is not told."""
 
 Tree = tuple[Any, ...]
+Real = Any
+"""One of mpmath's numbers, which have no types of their own."""
+INFINITY = mpmath.inf
 
 _TOKEN = re.compile(r"\s*(?:(\d+\.?\d*|\.\d+)|(\\[a-zA-Z]+)|([a-zA-Z])|([-+*/^_!(){}\[\]|,]))")
 _FUNCTIONS = frozenset(
@@ -72,12 +75,76 @@ def equal(a: str, b: str, rounded: bool = False) -> bool | None:
         return None
     if left.tree == right.tree or (rounded and (_is_rounding(left, right) or _is_rounding(right, left))):
         return True
+    if not left.variables | right.variables:
+        is_undefined = [_is_undefined(each.tree) for each in (left, right)]
+        if any(is_undefined):
+            return None if all(is_undefined) else False
     found = {_agree(left, right, point) for point in range(NUM_POINTS if left.variables | right.variables else 1)}
     if found <= {True}:
         return True
     if (left.is_vague or right.is_vague) or found != {False}:
         return None
     return False
+
+
+def same_equation(a: str, b: str) -> bool | None:
+    """Whether two tidied equations say the same; None when that cannot be told.
+
+    They do when the differences of their sides are multiples of one another. When both are linear, and not multiples,
+    they do not.
+    """
+    left, right = _difference(a), _difference(b)
+    if left is None or right is None or left.is_vague or right.is_vague:
+        return None
+    names = sorted(left.variables | right.variables)
+    ratios = []
+    for point in range(NUM_POINTS):
+        where = {name: _at(name, point, _HIGH) for name in names}
+        above, below = _at_point(left, where), _at_point(right, where)
+        if above is None or below is None or below == 0:
+            return None
+        ratios.append(above / below)
+    if all(abs(ratio - ratios[0]) <= AGREEMENT * DOUBT * abs(ratios[0]) for ratio in ratios):
+        return True
+    return False if _is_linear(left, names) and _is_linear(right, names) else None
+
+
+def _difference(equation: str) -> Expression | None:
+    sides = [read(side.strip()) for side in equation.split("=")]
+    if len(sides) != 2:
+        return None
+    left, right = sides
+    if left is None or right is None or not left.variables | right.variables:
+        return None
+    tree = ("-", left.tree, right.tree)
+    return Expression(tree, left.variables | right.variables, left.is_vague or right.is_vague)
+
+
+def _is_linear(expression: Expression, names: Sequence[str]) -> bool:
+    """Whether f(u + v) - f(u) - f(v) + f(0) vanishes, at points that nobody chose."""
+    u, v = ({name: _at(name, point, _HIGH) for name in names} for point in (0, 2))
+    both, nowhere = {name: u[name] + v[name] for name in names}, dict.fromkeys(names, _HIGH.mpf(0))
+    values: list[Any] = [_at_point(expression, where) for where in (both, u, v, nowhere)]
+    if None in values:
+        return False
+    sizes = max(map(abs, values))
+    return bool(abs(values[0] - values[1] - values[2] + values[3]) <= AGREEMENT * DOUBT * sizes)
+
+
+def _at_point(expression: Expression, where: Mapping[str, Any]) -> Any | None:  # noqa: ANN401
+    try:
+        return _evaluate(expression.tree, where, _HIGH)
+    except (_NotAnExpression, ArithmeticError, ValueError, TypeError):
+        return None
+
+
+def real(text: str) -> Real | None:
+    """The value of a tidied text that is a real constant, to `HIGH_DIGITS` digits."""
+    found = read(text)
+    if found is None or found.variables or found.is_vague:
+        return None
+    value = _at_point(found, {})
+    return None if value is None or _HIGH.im(value) != 0 else _HIGH.re(value)
 
 
 def _is_rounding(decimal: Expression, exact: Expression) -> bool:
@@ -93,15 +160,8 @@ def _is_rounding(decimal: Expression, exact: Expression) -> bool:
     whole, places = literal[1].split(".")
     if len((whole + places).lstrip("0")) < ROUNDED_DIGITS:
         return False
-    found = _value(exact)
+    found = _at_point(exact, {})
     return found is not None and abs(found - sign * mpmath.mpf(literal[1])) < mpmath.mpf(10) ** -len(places)
-
-
-def _value(expression: Expression) -> Any | None:  # noqa: ANN401
-    try:
-        return _evaluate(expression.tree, {}, _HIGH)
-    except (_NotAnExpression, ArithmeticError, ValueError, TypeError):
-        return None
 
 
 @lru_cache(maxsize=10_000)
@@ -320,6 +380,8 @@ class _Reader:
         return tree
 
 
+_LARGEST = mpmath.mpf(10) ** LARGEST_POWER
+_GAINED = mpmath.mpf(10) ** (LOW_DIGITS - HIGH_DIGITS + 8)
 _LOW, _HIGH = mpmath.MPContext(), mpmath.MPContext()
 _LOW.dps, _HIGH.dps = LOW_DIGITS, HIGH_DIGITS
 
@@ -339,7 +401,7 @@ def _agree(a: Expression, b: Expression, point: int) -> bool | None:
     (left, left_error), (right, right_error) = pairs
     difference = abs(left - right)
     # What the lower precision lost tells how much is lost in the higher one, which has as many digits more.
-    explained = max(left_error, right_error) * mpmath.mpf(10) ** (LOW_DIGITS - HIGH_DIGITS + 8)
+    explained = max(left_error, right_error) * _GAINED
     explained += AGREEMENT * max(abs(left), abs(right))
     if difference <= explained:
         return True
@@ -369,7 +431,7 @@ def _evaluate(tree: Tree, at: Mapping[str, Any], context: Any) -> Any:  # noqa: 
     if kind == "i":
         return context.mpc(0, 1)
     values = [_evaluate(each, at, context) for each in tree[1:]]
-    if any(abs(each) > mpmath.mpf(10) ** LARGEST_POWER for each in values):
+    if any(abs(each) > _LARGEST for each in values):
         raise _NotAnExpression
     found = _OPERATIONS[kind](context, *values)
     if not context.isfinite(found):
@@ -395,6 +457,13 @@ def _binomial(context: Any, above: Any, below: Any) -> Any:  # noqa: ANN401
     if not all(context.isint(each) and abs(each) <= LARGEST_FACTORIAL for each in (above, below)):
         raise _NotAnExpression
     return context.binomial(above, below)
+
+
+def _is_undefined(tree: Tree) -> bool:
+    """Whether a constant divides by zero as it is written."""
+    if tree[0] == "/" and tree[2][0] == "number" and not float(tree[2][1]):
+        return True
+    return any(_is_undefined(each) for each in tree[1:] if isinstance(each, tuple))
 
 
 def _quotient(context: Any, above: Any, below: Any) -> Any:  # noqa: ANN401

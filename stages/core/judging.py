@@ -4,7 +4,7 @@
 algebra; `verdicts` puts the outcomes of those in. A trace that was never answered is `unscored`: it is not wrong.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -22,24 +22,58 @@ _KEYS = {
     "problem_id": pl.String(),
     "sample": pl.Int16(),
 }
-VERDICTS = pl.Schema({**_KEYS, "answer": pl.String(), "verdict": pl.Enum(VERDICT), "decided_by": pl.Enum(TIERS)})
+RULES = ("box", "stated", "none")
+VERDICTS = pl.Schema(
+    {
+        **_KEYS,
+        "answer": pl.String(),
+        "extracted_by": pl.Enum(RULES),
+        "verdict": pl.Enum(VERDICT),
+        "decided_by": pl.Enum(TIERS),
+    }
+)
 TRACES_IN = pl.Schema({**_KEYS, "content": pl.String(), "status": pl.Enum(STATUSES)})
 VOTES_IN = pl.Schema({"problem_id": pl.String(), "label": pl.String()})
 BENCHMARKS_IN = pl.Schema({"benchmark": pl.String(), "problem_id": pl.String(), "gold": pl.String()})
 
 Pair = tuple[str, str]
+NOTHING = answers.Extracted(None, "none")
 
 
 def answer_of(content: str | None) -> str | None:
     """The final answer of a trace's content, or None: no text, no stated answer, or an empty box."""
     if content is None:
         return None
-    found = answers.extract(content).answer
-    return found if found and canonical(found) else None
+    return extracted(content).answer
+
+
+def extracted(content: str | None) -> answers.Extracted:
+    """`answer_of` with the rule that found it."""
+    if content is None:
+        return NOTHING
+    found = answers.extract(content)
+    return found if found.answer and canonical(found.answer) else NOTHING
+
+
+def answers_of(traces: pl.DataFrame, effort: str | None, models: Sequence[str] | None) -> pl.DataFrame:
+    """(problem_id, answer) of every trace that came back, at one effort or all, of some models or all.
+
+    `traces` has the columns of `TRACES_IN`.
+    """
+    if effort is not None:
+        traces = traces.filter(pl.col("effort") == effort)
+    if models is not None:
+        traces = traces.filter(pl.col("model").is_in(list(models)))
+    came_back = traces.filter(~pl.col("status").is_in(["refused", "failed"]))
+    found = [answer_of(content) for content in came_back["content"]]
+    return came_back.select("problem_id", answer=pl.Series(found, dtype=pl.String))
 
 
 def prepare(traces: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
-    """Traces with `answer`, `label`, and `verdict` and `decided_by` where the cheap tiers can tell (null elsewhere).
+    """The keys of traces with `answer`, the rule that found it and `label`, judged as far as the cheap tiers can tell.
+
+    `verdict` and `decided_by` are null where they cannot. `missed` marks a trace without an answer whose last sentence
+    comes to the label all the same.
 
     Args:
         traces: columns of `TRACES_IN`.
@@ -47,8 +81,11 @@ def prepare(traces: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     """
     on = [name for name in ("benchmark", "problem_id") if name in labels.columns]
     joined = traces.join(labels, on=on, how="left")
-    found = [answer_of(content) for content in joined["content"]]
-    joined = joined.with_columns(answer=pl.Series(found, dtype=pl.String))
+    found = [extracted(content) for content in joined["content"]]
+    joined = joined.with_columns(
+        answer=pl.Series([each.answer for each in found], dtype=pl.String),
+        extracted_by=pl.Series([each.rule for each in found], dtype=pl.Enum(RULES)),
+    )
     cheap: dict[Pair, tuple[str | None, str | None]] = {}
     decided: list[tuple[str | None, str | None]] = []
     for status, label, answer in joined.select("status", "label", "answer").iter_rows():
@@ -62,10 +99,18 @@ def prepare(traces: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
             if (label, answer) not in cheap:
                 cheap[label, answer] = _cheap_verdict(label, answer)
             decided.append(cheap[label, answer])
-    return joined.with_columns(
+    texts = zip(decided, joined["label"], joined["content"], strict=True)
+    missed = [each == ("no_answer", None) and _is_missed(*rest) for each, *rest in texts]
+    return joined.drop("content", "status").with_columns(
         verdict=pl.Series([verdict for verdict, _ in decided], dtype=pl.Enum(VERDICT)),
         decided_by=pl.Series([tier for _, tier in decided], dtype=pl.Enum(TIERS)),
+        missed=pl.Series(missed, dtype=pl.Boolean),
     )
+
+
+def _is_missed(label: str, content: str | None) -> bool:
+    said = answers.concluded(content) if content else None
+    return said is not None and accepts_cheaply(label, said).equal is True
 
 
 def _cheap_verdict(label: str, answer: str) -> tuple[str | None, str | None]:
@@ -96,12 +141,17 @@ def verdicts(prepared: pl.DataFrame, outcomes: Mapping[Pair, str]) -> pl.DataFra
     ).select(list(VERDICTS))
 
 
-def metrics(table: pl.DataFrame) -> dict[str, int | float]:
-    """Counts by verdict and by tier, and the share of scored traces that are correct."""
+def metrics(table: pl.DataFrame, num_missed: int) -> dict[str, int | float]:
+    """Counts by verdict, tier and rule, and the share of scored traces that are correct.
+
+    `num_missed` traces without an answer come to the label all the same, by their last sentence.
+    """
     counts: dict[str, int | float] = {
         f"num_{verdict}": table.filter(pl.col("verdict") == verdict).height for verdict in VERDICT
     }
     by_tier = {f"num_by_{tier}": table.filter(pl.col("decided_by") == tier).height for tier in TIERS}
     scored = table.filter(~pl.col("verdict").is_in(["no_label", "unscored"]))
     share = float((scored["verdict"] == "correct").mean() or 0.0) if scored.height else 0.0  # type: ignore[arg-type]
-    return {"num_traces": table.height, **counts, **by_tier, "correct_share": share}
+    by_rule = {f"num_{rule}": table.filter(pl.col("extracted_by") == rule).height for rule in RULES[:-1]}
+    rest = {"num_right_but_not_extracted": num_missed, "correct_share": share}
+    return {"num_traces": table.height, **counts, **by_tier, **by_rule, **rest}

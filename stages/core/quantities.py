@@ -2,12 +2,14 @@
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from stages.core.brackets import bare
 from stages.core.notation import squeeze
 from stages.core.numerals import evaluate
 
+CACHED, CACHED_CHARS = 100_000, 500
 MAX_CHARS = 2_000
 """Longer texts are no quantity."""
 
@@ -44,6 +46,11 @@ class Quantity(NamedTuple):
 
 def quantity(text: str) -> Quantity:
     """A scalar as value and unit: "USD 10", "10 cm", "10%" and "60 degrees" all have one."""
+    return _quantity(text) if len(text) <= CACHED_CHARS else _quantity.__wrapped__(text)
+
+
+@lru_cache(maxsize=CACHED)
+def _quantity(text: str) -> Quantity:
     text = join_thousands(bare(text))
     value = evaluate(text)
     if value is not None:

@@ -392,6 +392,8 @@ class Runtime(Section):
     max_failed_share: Share
     """The stage stops when more of its recent calls, or of all its queries, brought no answer."""
     engine: Engine
+    pool: Literal["local", "ray"]
+    """Where answers are judged and votes counted: on this machine, or on the Ray cluster at RAY_ADDRESS."""
     num_workers: Count
     num_processes: Count
     """Training processes on this machine: 1 runs in place, more through torchrun."""

@@ -13,25 +13,48 @@ ROWS_PER_PART = 200_000
 """Rows of one part of a table that is a directory: 50-200 MB of traces of a few thousand tokens."""
 
 
-def read(path: Path, needs: pl.Schema) -> pl.DataFrame:
+def read(path: Path, needs: pl.Schema, start: int = 0, num_rows: int | None = None) -> pl.DataFrame:
     """The columns of `needs`, checked by name and type, of a Parquet file or of a directory of parts (searched deep).
+
+    Of a file, `num_rows` from `start` on if they are given.
 
     Raises:
         InputError: the file is missing, is no Parquet, or lacks a column or has it with another type.
     """
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
-    if not files or not files[0].exists():
+    return pl.concat([_read_file(file, needs, start, num_rows) for file in files(path)])
+
+
+def files(path: Path) -> list[Path]:
+    """The Parquet files of a table, in the order of its rows.
+
+    Raises:
+        InputError: there are none.
+    """
+    found = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    if not found or not found[0].exists():
         raise InputError(f"{path}: no table there; run `dvc repro` (or `dvc pull`) to make it")
-    return pl.concat([_read_file(file, needs) for file in files])
+    return found
 
 
-def _read_file(file: Path, needs: pl.Schema) -> pl.DataFrame:
+def height(file: Path) -> int:
+    """Number of rows of a file, from its end alone.
+
+    Raises:
+        InputError: it is no Parquet.
+    """
+    try:
+        return int(pl.scan_parquet(file).select(pl.len()).collect().item())
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{file}: cannot be read as Parquet ({error})") from error
+
+
+def _read_file(file: Path, needs: pl.Schema, start: int, num_rows: int | None) -> pl.DataFrame:
     try:
         have = pl.read_parquet_schema(file)
         wrong = [f"{name}: {kind} (found {have.get(name)})" for name, kind in needs.items() if have.get(name) != kind]
         if wrong:
             raise InputError(f"{file}: columns that are missing or of another type: {', '.join(wrong)}")
-        return pl.read_parquet(file, columns=list(needs))
+        return pl.scan_parquet(file).select(list(needs)).slice(start, num_rows).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{file}: cannot be read as Parquet ({error})") from error
 

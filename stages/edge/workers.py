@@ -7,6 +7,7 @@ cap on memory. A worker over its limit is killed and replaced; only its pair is 
 
 import multiprocessing
 import resource
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from enum import StrEnum
@@ -17,6 +18,8 @@ from typing import Literal, Self
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from stages.core.equivalence import accepts_symbolically, same_symbolically
+from stages.edge import params
+from stages.edge.decisions import Decisions
 
 Pair = tuple[str, str]
 Relation = Literal["accepts", "same"]
@@ -38,20 +41,32 @@ class Outcome(StrEnum):
     TIMEOUT = "timeout"
 
 
+def symbolic(limits: params.Symbolic, runtime: params.Runtime) -> "Symbolic":
+    """The workers that params.yaml asks for, with the decisions of earlier runs of this project."""
+    return Symbolic(runtime.num_workers, limits.seconds, limits.memory_gib, Decisions())
+
+
 class Symbolic:
     """A pool of workers, used as a context manager.
 
-    `num_workers` processes; `seconds` of wall clock per pair; `memory_gib` of address space per worker.
+    `num_workers` processes, started with the first pair; `seconds` of wall clock per pair; `memory_gib` of address
+    space per worker; `remembered` decisions of other runs are taken and added to.
     May be used from any thread, by one thread at a time.
     """
 
-    def __init__(self, num_workers: int, seconds: float, memory_gib: float) -> None:
+    def __init__(
+        self, num_workers: int, seconds: float, memory_gib: float, remembered: Decisions | None = None
+    ) -> None:
         if num_workers < 1 or seconds <= 0 or memory_gib <= 0:
             raise ValueError("num_workers, seconds and memory_gib must be positive")
         self._num_workers = num_workers
         self._seconds = seconds
         self._memory_bytes = int(memory_gib * GIB)
-        self._pool = self._start()
+        self._remembered = remembered
+        self._pool: ProcessPool | None = None
+        self._decided: dict[tuple[Relation, Pair], Outcome] = {}
+        self.num_asked = self.num_remembered = 0
+        self.seconds_used = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -60,14 +75,37 @@ class Symbolic:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop()
+        if self._remembered:
+            self._remembered.close()
 
     def decide(self, pairs: Sequence[Pair], relation: Relation) -> dict[Pair, Outcome]:
         """The outcome of each distinct pair; for `accepts` the gold stands first."""
-        outcomes: dict[Pair, Outcome] = {}
-        waiting = iter(dict.fromkeys(pairs))
+        started = time.monotonic()
+        distinct = list(dict.fromkeys(pairs))
+        outcomes = {pair: self._decided[relation, pair] for pair in distinct if (relation, pair) in self._decided}
+        if self._remembered:
+            known = self._remembered.get(relation, [pair for pair in distinct if pair not in outcomes])
+            outcomes |= {pair: Outcome(outcome) for pair, outcome in known.items()}
+        self.num_remembered += len(outcomes)
+        waiting = iter([pair for pair in distinct if pair not in outcomes])
         while batch := list(islice(waiting, PAIRS_IN_FLIGHT)):
-            outcomes.update(self._decide_batch(batch, relation))
+            decided = self._decide_batch(batch, relation)
+            self.num_asked += len(decided)
+            outcomes |= decided
+            self._decided |= {(relation, pair): found for pair, found in decided.items()}
+            if self._remembered:
+                lasting = {pair: str(found) for pair, found in decided.items() if found is not Outcome.TIMEOUT}
+                self._remembered.put(relation, lasting)
+        self.seconds_used += time.monotonic() - started
         return outcomes
+
+    def metrics(self) -> dict[str, float]:
+        """Pairs that were decided by algebra, those that were remembered from another run, and the seconds for both."""
+        return {
+            "num_pairs_by_algebra": self.num_asked,
+            "num_pairs_remembered": self.num_remembered,
+            "seconds_of_algebra": round(self.seconds_used, 1),
+        }
 
     def _decide_batch(self, batch: list[Pair], relation: Relation) -> dict[Pair, Outcome]:
         outcomes: dict[Pair, Outcome] = {}
@@ -78,12 +116,12 @@ class Symbolic:
                 return outcomes
             except RuntimeError:  # pebble's word for a pool that broke, BrokenProcessPool included
                 self._stop()
-                self._pool = self._start()
         raise RuntimeError(f"the worker pool broke {ATTEMPTS} times; is there memory for {self._num_workers} workers?")
 
     def _run(self, pairs: list[Pair], relation: Relation) -> Iterator[tuple[Pair, Outcome]]:
+        pool = self._pool = self._pool or self._start()
         futures: list[tuple[Pair, ProcessFuture[Outcome]]] = [
-            (pair, self._pool.schedule(_decide, args=(*pair, relation), timeout=self._seconds)) for pair in pairs
+            (pair, pool.schedule(_decide, args=(*pair, relation), timeout=self._seconds)) for pair in pairs
         ]
         for pair, future in futures:
             try:
@@ -104,8 +142,10 @@ class Symbolic:
         )
 
     def _stop(self) -> None:
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join()
+        if self._pool is not None:
+            self._pool.stop()  # type: ignore[no-untyped-call]
+            self._pool.join()
+            self._pool = None
 
 
 def _limit_memory(limit: int) -> None:

@@ -180,7 +180,7 @@ def test_an_outcome_of_algebra_becomes_a_verdict_and_one_without_a_decision_is_n
     assert prepared.select("verdict", "decided_by").rows() == [(None, None)]
     table = verdicts(prepared, {SUMS: outcome})
     assert table.schema == VERDICTS
-    assert table.rows() == [("teacher", "medium", None, "p", 0, SUMS[1], verdict, tier)]
+    assert table.rows() == [("teacher", "medium", None, "p", 0, SUMS[1], "box", verdict, tier)]
 
 
 def test_what_was_decided_cheaply_stays_whatever_algebra_says() -> None:
@@ -227,24 +227,42 @@ def test_each_trace_gets_exactly_one_verdict_and_the_metrics_add_up(
     assert found["verdict"].null_count() == 0
     decided = found["verdict"].is_in(["correct", "incorrect"])
     assert (found["decided_by"].is_not_null() == decided).all()
-    counted = metrics(found)
+    counted = metrics(found, 0)
     assert counted["num_traces"] == len(rows) == sum(counted[f"num_{verdict}"] for verdict in VERDICT)
     assert sum(counted[f"num_by_{tier}"] for tier in TIERS) == int(decided.sum())
     scored = len(rows) - counted["num_no_label"] - counted["num_unscored"]
     assert counted["correct_share"] == pytest.approx(counted["num_correct"] / scored if scored else 0.0)
 
 
+def test_each_answer_says_which_rule_found_it_and_right_ones_that_none_found_are_counted() -> None:
+    table = traces(
+        (r"so \boxed{42}", "stop"),
+        ("The answer is 42.", "stop"),
+        ("We add. Therefore, there are 42 ways.", "stop"),
+        ("We add. Therefore, there are 43 ways.", "stop"),
+        (None, "failed"),
+    )
+    prepared = prepare(table, labels(p="42"))
+    assert prepared["extracted_by"].to_list() == ["box", "stated", "none", "none", "none"]
+    assert prepared["missed"].to_list() == [False, False, True, False, False]
+    counted = metrics(verdicts(prepared, {}), int(prepared["missed"].sum()))
+    assert [counted[f"num_{name}"] for name in ("box", "stated", "right_but_not_extracted")] == [1, 1, 1]
+
+
 def test_the_share_of_right_traces_is_of_those_that_could_be_scored() -> None:
     def table(counts: Mapping[str, int]) -> pl.DataFrame:
         rows = [verdict for verdict, count in counts.items() for _ in range(count)]
-        keys = [("teacher", None, None, "p", sample, None, verdict, None) for sample, verdict in enumerate(rows)]
+        keys = [
+            ("teacher", None, None, "p", sample, None, "none", verdict, None) for sample, verdict in enumerate(rows)
+        ]
         return pl.DataFrame(keys, schema=VERDICTS, orient="row")
 
-    found = metrics(table({"correct": 3, "incorrect": 2, "no_answer": 1, "no_label": 10, "unscored": 10}))
+    found = metrics(table({"correct": 3, "incorrect": 2, "no_answer": 1, "no_label": 10, "unscored": 10}), 1)
+    assert found["num_right_but_not_extracted"] == 1
     assert found["correct_share"] == 0.5
-    assert metrics(table({"unparsable": 1, "timeout": 1, "correct": 2}))["correct_share"] == 0.5
-    assert metrics(table({"unscored": 4}))["correct_share"] == 0.0
-    assert metrics(table({}))["correct_share"] == 0.0
+    assert metrics(table({"unparsable": 1, "timeout": 1, "correct": 2}), 0)["correct_share"] == 0.5
+    assert metrics(table({"unscored": 4}), 0)["correct_share"] == 0.0
+    assert metrics(table({}), 0)["correct_share"] == 0.0
     assert all(isinstance(value, int | float) for value in found.values())
 
 

@@ -44,6 +44,7 @@ def runtime(**changes: Any) -> Runtime:
         "max_attempts": 3,
         "max_failed_share": 0.5,
         "engine": {"args": [], "env": {}, "start_seconds": 1.0, "tensor_parallel_size": 1, "replicas": None},
+        "pool": "local",
         "num_workers": 1,
         "num_processes": 1,
         "micro_batch_size": 1,
