@@ -17,6 +17,8 @@ import os
 import random
 import resource
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -34,7 +36,7 @@ from stages.edge import tables as edge_tables
 
 SEED = 42
 SECONDS, MEMORY_GIB = 5.0, 3.0
-NUM_PROBLEMS, ANSWERS_EACH, PROBLEMS_PER_PART = 14_000, 26, 7_000
+NUM_PROBLEMS, ANSWERS_EACH, PROBLEMS_PER_PART = 343_000, 26, 7_000
 FILLER = "Let us look at this step by step. We set up the equation, solve it and check what we found. " * 5
 
 
