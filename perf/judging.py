@@ -118,9 +118,8 @@ def vote(tallied: dict[str, voting.Tally], golds: pl.DataFrame, pool: workers.Sy
     """Vote as the stage does."""
     same = pool.decide(voting.pairs_to_decide(tallied.values()), "same")
     accepted = pool.decide(labels.gold_pairs_to_decide(tallied, golds), "accepts")
-    labels.votes(
-        tallied, golds, same=same, accepted=accepted, policy="reasonlite", min_share=0.9, min_votes=4,
-    )  # fmt: skip
+    rule = labels.Rule("reasonlite", min_share=0.9, min_votes=4, credibility=0.95)
+    labels.votes(tallied, golds, same=same, accepted=accepted, rule=rule)
 
 
 class Watch:

@@ -1,7 +1,8 @@
 """A pseudo-label per problem from the answers of its traces.
 
 python -m stages.vote --effort medium --problems data/problems.parquet --traces data/traces \
-    --output data/votes/medium.parquet --metrics metrics/vote_medium.json --plot metrics/plots/vote_medium.csv
+    --output data/votes/medium.parquet --changed data/changed_labels/medium.parquet \
+    --metrics metrics/vote_medium.json --plot metrics/plots/vote_medium.csv
 """
 
 import argparse
@@ -19,7 +20,7 @@ def main() -> None:
     """Extract, group into classes of equal answers, count, and choose a label by the policy."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--effort", required=True, help="whose traces are counted, unless all efforts are pooled")
-    for name in ("problems", "traces", "output", "metrics", "plot"):
+    for name in ("problems", "traces", "output", "changed", "metrics", "plot"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     args = parser.parse_args()
     settings = params.load(params.Vote, "vote")
@@ -40,18 +41,12 @@ def main() -> None:
         with workers.symbolic(limits, runtime) as pool:
             same = pool.decide(voting.pairs_to_decide(tallied.values()), "same")
             accepted = pool.decide(labels.gold_pairs_to_decide(tallied, problems), "accepts")
-        votes = labels.votes(
-            tallied,
-            problems,
-            same=same,
-            accepted=accepted,
-            policy=settings.policy,
-            min_share=settings.min_share,
-            min_votes=settings.min_votes,
-        )
+        rule = labels.Rule(settings.policy, settings.min_share, settings.min_votes, settings.credibility)
+        votes = labels.votes(tallied, problems, same=same, accepted=accepted, rule=rule)
         tables.write(votes, args.output, voting.VOTES, voting.VOTES_KEY)
+        tables.write(labels.changed(votes, problems), args.changed, labels.CHANGED, labels.CHANGED_KEY)
         compared = labels.compare_with_gold(votes, tallied, problems, accepted)
-        metrics = labels.vote_metrics(votes, compared, settings.min_share, settings.min_votes)
+        metrics = labels.vote_metrics(votes, compared, rule)
         cli.write_metrics(metrics, args.metrics)
         args.plot.parent.mkdir(parents=True, exist_ok=True)
         labels.share_histogram(votes, compared).write_csv(args.plot)

@@ -14,10 +14,10 @@ A round counts the samples below its end by their index, whatever order they cam
 
 from collections import Counter
 from collections.abc import Sequence
-from math import comb
 from typing import NamedTuple
 
 from stages.core.equivalence import canonical
+from stages.core.intervals import beta_below
 from stages.core.judging import answer_of
 
 
@@ -82,9 +82,3 @@ def _leaders(contents: Sequence[str | None]) -> tuple[int, int]:
 def probability_more_frequent(first: int, second: int) -> float:
     """P(p > 1/2) for p ~ Beta(first + 1, second + 1)."""
     return 1 - beta_below(0.5, first + 1, second + 1)
-
-
-def beta_below(x: float, a: int, b: int) -> float:
-    """P(p <= x) for p ~ Beta(a, b) with whole a, b: that of at least a successes in a + b - 1 trials."""
-    trials = a + b - 1
-    return sum(comb(trials, k) * x**k * (1 - x) ** (trials - k) for k in range(a, trials + 1))

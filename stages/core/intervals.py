@@ -1,6 +1,7 @@
 """Intervals: how far a mean over a few problems can be trusted."""
 
 from collections.abc import Sequence
+from math import comb
 from statistics import fmean
 from typing import NamedTuple
 
@@ -51,3 +52,9 @@ def bayesian_bootstrap(
     value = fmean([fmean(values.tolist()) for values in strata])
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(value, min(value, float(low)), max(value, float(high)))
+
+
+def beta_below(x: float, a: int, b: int) -> float:
+    """P(p <= x) for p ~ Beta(a, b) with whole a, b: that of at least a successes in a + b - 1 trials."""
+    trials = a + b - 1
+    return sum(comb(trials, k) * x**k * (1 - x) ** (trials - k) for k in range(a, trials + 1))

@@ -1,11 +1,12 @@
 """Labels: from the votes and the golds to one label a problem, and how far those labels can be trusted."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import polars as pl
 
 from stages.core.equivalence import accepts_cheaply
+from stages.core.intervals import beta_below
 from stages.core.voting import NO_TRACES, VOTES, Outcomes, Pair, Tally, Vote, resolve, vote
 
 PROBLEMS_IN = pl.Schema({"problem_id": pl.String(), "gold": pl.String(), "gradable": pl.Boolean()})
@@ -14,7 +15,47 @@ COMPARED = pl.Schema({"problem_id": pl.String(), "num_right": pl.Int32(), "major
 SHARE_HISTOGRAM = pl.Schema({"bin": pl.Float64(), "num_problems": pl.Int32(), "accuracy": pl.Float64()})
 NUM_BINS = 10
 
-Policy = Literal["reasonlite", "never"]
+CHANGED = pl.Schema(
+    {
+        "problem_id": pl.String(),
+        "gold": pl.String(),
+        "label": pl.String(),
+        "votes": pl.Int32(),
+        "num_answered": pl.Int32(),
+        "share": pl.Float64(),
+        "histogram": VOTES["histogram"],
+    }
+)
+"""Problems whose label is not their gold, with the votes that changed it."""
+CHANGED_KEY = ["problem_id"]
+
+Policy = Literal["reasonlite", "all_disagree", "posterior", "never"]
+
+
+class Rule(NamedTuple):
+    """When a vote labels. A vote is clear with `min_votes` votes and `min_share` of the traces with an answer.
+
+    - `reasonlite` (AMD-AGI/ReasonLite): a clear vote labels.
+    - `all_disagree`: a clear vote labels where no answer at all agrees with the gold.
+    - `posterior`: a vote labels where its answer has at least `min_votes` votes and, with the probability
+      `credibility`, at least `min_share` of all answers that the teacher would ever give: Beta(v + 1, n - v + 1) for v
+      of n answers, from a uniform prior.
+    - `never`: votes are counted, and label nothing.
+    """
+
+    policy: Policy
+    min_share: float
+    min_votes: int
+    credibility: float
+
+    def is_clear(self, found: Vote) -> bool:
+        """Whether the vote is clear; under `posterior`, credibly so."""
+        if found.answer is None or found.votes < self.min_votes:
+            return False
+        if self.policy == "posterior":
+            rest = found.num_answered - found.votes
+            return beta_below(self.min_share, found.votes + 1, rest + 1) <= 1 - self.credibility
+        return found.share >= self.min_share
 
 
 def gold_pairs_to_decide(tallied: Mapping[str, Tally], problems: pl.DataFrame) -> list[Pair]:
@@ -33,22 +74,19 @@ def votes(
     *,
     same: Outcomes,
     accepted: Outcomes,
-    policy: Policy,
-    min_share: float,
-    min_votes: int,
+    rule: Rule,
 ) -> pl.DataFrame:
     """The `VOTES` table, one row a problem of `PROBLEMS_IN`, those without a trace among them.
 
-    Policy `reasonlite` (of AMD-AGI/ReasonLite): the label is the vote's answer where it has at least `min_votes` votes
-    and `min_share` of the traces with an answer, otherwise the gold if it is gradable, otherwise none. `never`: the
-    vote is counted, but labels nothing. Where the vote agrees with a gradable gold, the label is the gold's spelling.
+    The label is the vote's answer where the rule has it so, otherwise the gold if it is gradable, otherwise none. Where
+    the vote agrees with a gradable gold, the label is the gold's spelling.
 
     Args:
         tallied: what `voting.tallies` made of the answers.
         problems: all problems, in any order.
         same: outcomes of `voting.pairs_to_decide`.
         accepted: outcomes of `gold_pairs_to_decide`.
-        policy, min_share, min_votes: as above; the share is in [0, 1].
+        rule: when a vote labels.
 
     Raises:
         ValueError: answers to a problem that is not among `problems`, or an outcome is missing.
@@ -60,13 +98,19 @@ def votes(
     for problem_id in problems["problem_id"].sort():
         tally, gold = tallied.get(problem_id, NO_TRACES), golds.get(problem_id)
         found, label, source = vote(tally, same), gold, "none" if gold is None else "gold"
-        clear = found.answer is not None and found.votes >= min_votes and found.share >= min_share
-        if policy == "reasonlite" and clear and not _agrees(gold, found, accepted):
-            label, source = found.answer, "vote"
+        if rule.policy != "never" and rule.is_clear(found) and not _agrees(gold, found, accepted):
+            keeps_gold = rule.policy == "all_disagree" and _any_agrees(gold, tally, accepted)
+            label, source = (label, source) if keeps_gold else (found.answer, "vote")
         histogram = [{"answer": one.answer, "votes": one.votes} for one in found.classes]
         counts = (tally.num_traces, found.num_answered, found.answer, found.votes, found.share, found.tied)
         rows.append((problem_id, *counts, histogram, label, source))
     return pl.DataFrame(rows, schema=VOTES, orient="row")
+
+
+def changed(voted: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:
+    """`CHANGED`: of a `VOTES` table, the problems with a gradable gold that have another label."""
+    golds = problems.filter("gradable").select("problem_id", "gold")
+    return voted.filter(pl.col("label_source") == "vote").join(golds, on="problem_id").select(list(CHANGED))
 
 
 def compare_with_gold(
@@ -95,18 +139,18 @@ def accepts(gold: str, answer: str, accepted: Outcomes) -> bool:
     return resolve(accepts_cheaply(gold, answer), (gold, answer), accepted)
 
 
-def vote_metrics(voted: pl.DataFrame, compared: pl.DataFrame, min_share: float, min_votes: int) -> dict[str, float]:
+def vote_metrics(voted: pl.DataFrame, compared: pl.DataFrame, rule: Rule) -> dict[str, float]:
     """Counts and shares of a `VOTES` table; a share of nothing is left out.
 
     `num_changed_labels` counts labels by vote where there is a gradable gold. By such golds, `sample_accuracy` is the
     share of traces that are right (no answer is not right), `majority_accuracy` the share of right votes among the
-    problems with one answer ahead of all others, `label_by_vote_accuracy` the same among those clear by `min_share` and
-    `min_votes`: how right the labels by vote would be were there no gold at all.
+    problems with one answer ahead of all others, `label_by_vote_accuracy` the same among those clear by the
+    rule's `min_share` and `min_votes`: how right the labels by vote would be were there no gold at all.
     """
     source = voted["label_source"].cast(pl.String)
     graded = voted.join(compared, on="problem_id")
     decided = graded.drop_nulls("majority_right")
-    clear = decided.filter((pl.col("votes") >= min_votes) & (pl.col("share") >= min_share))
+    clear = decided.filter((pl.col("votes") >= rule.min_votes) & (pl.col("share") >= rule.min_share))
     counts = {
         "num_problems": voted.height,
         "num_labelled_by_vote": int((source == "vote").sum()),
@@ -143,6 +187,10 @@ def share_histogram(voted: pl.DataFrame, compared: pl.DataFrame) -> pl.DataFrame
 
 def _gradable(problems: pl.DataFrame) -> dict[str, str]:
     return dict(problems.filter("gradable").select("problem_id", "gold").iter_rows())
+
+
+def _any_agrees(gold: str | None, tally: Tally, accepted: Outcomes) -> bool:
+    return gold is not None and any(accepts(gold, one.answer, accepted) for one in tally.candidates)
 
 
 def _agrees(gold: str | None, found: Vote, accepted: Outcomes) -> bool:

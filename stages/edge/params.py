@@ -238,11 +238,14 @@ class Teacher(Section):
 class Vote(Section):
     """From answers to a label."""
 
-    policy: Literal["reasonlite", "never"]
-    """`reasonlite`: the vote's answer replaces the gold when it is clear enough; `never`: gold only."""
+    policy: Literal["reasonlite", "all_disagree", "posterior", "never"]
+    """When the vote's answer replaces the gold: `reasonlite` when it is clear, `all_disagree` when besides no answer
+    agrees with the gold, `posterior` when it is credibly clear, `never`."""
     min_share: Share
     """Of the traces that have an answer."""
     min_votes: Count
+    credibility: Share
+    """Of `posterior`: probability that the share is at least `min_share` in the long run."""
     pool_efforts: bool
     """Count the traces of all efforts together instead of each effort's own."""
     models: list[str] | None

@@ -6,10 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.core.labels import (
+    CHANGED,
     PROBLEMS_IN,
     SHARE_HISTOGRAM,
     Policy,
+    Rule,
     accepts,
+    changed,
     compare_with_gold,
     gold_pairs_to_decide,
     share_histogram,
@@ -45,9 +48,7 @@ def label(
         problems({"p": gold}, ["p"] if ungradable else []),
         same={},
         accepted=accepted or {},
-        policy=policy,
-        min_share=0.9,
-        min_votes=4,
+        rule=Rule(policy, 0.9, 4, 0.95),
     )
     return table.select("label", "label_source").row(0)
 
@@ -98,6 +99,31 @@ def test_under_policy_never_only_golds_are_labels() -> None:
     assert label(["7"] * 32, None, policy="never") == (None, "none")
 
 
+def test_under_policy_all_disagree_one_answer_that_agrees_with_the_gold_keeps_it() -> None:
+    assert label(["7"] * 19 + ["5.0"], "5", policy="all_disagree") == ("5", "gold")
+    assert label(["7"] * 19 + ["8"], "5", policy="all_disagree") == ("7", "vote")
+    assert label(["7"] * 5 + ["8"] * 5, "5", policy="all_disagree") == ("5", "gold"), "the vote has to be clear"
+    assert label(["7"] * 10, None, policy="all_disagree") == ("7", "vote")
+
+
+def test_under_policy_posterior_as_many_votes_are_needed_as_make_the_share_credible() -> None:
+    # P(p <= 0.9) for Beta(v + 1, 1) is 0.9^(v + 1), at most 0.05 from v = 28 on
+    assert label(["7"] * 27, "5", policy="posterior") == ("5", "gold")
+    assert label(["7"] * 28, "5", policy="posterior") == ("7", "vote")
+    assert label(["7"] * 28 + ["8"] * 3, "5", policy="posterior") == ("5", "gold")
+    assert label(["7"] * 28 + [None] * 9, "5", policy="posterior") == ("7", "vote"), "abstentions are not counted"
+
+
+def test_each_changed_label_is_listed_with_its_evidence() -> None:
+    tallied = counted({"p": ["7"] * 9 + ["8"], "q": ["7"] * 9 + ["8"], "r": ["5"] * 10, "s": ["7"] * 10})
+    golds = problems({"p": "5", "q": None, "r": "5", "s": "^2"}, ungradable=["s"])
+    table = votes(tallied, golds, same={}, accepted={}, rule=Rule("reasonlite", 0.9, 4, 0.95))
+    found = changed(table, golds)
+    assert found.schema == CHANGED
+    histogram = [{"answer": "7", "votes": 9}, {"answer": "8", "votes": 1}]
+    assert found.rows() == [("p", "5", "7", 9, 10, 0.9, histogram)]
+
+
 def test_ten_of_ten_samples_of_a_share_met_exactly_are_enough() -> None:
     for num_traces in range(10, 101, 10):
         right = num_traces * 9 // 10
@@ -110,9 +136,7 @@ def test_the_table_has_the_declared_schema_and_a_row_for_every_problem() -> None
         problems({"b": "7", "c": "3", "a": None}),
         same={},
         accepted={},
-        policy="reasonlite",
-        min_share=0.6,
-        min_votes=2,
+        rule=Rule("reasonlite", 0.6, 2, 0.95),
     )
     assert table.schema == VOTES
     assert table[VOTES_KEY[0]].to_list() == ["a", "b", "c"]
@@ -131,9 +155,7 @@ def test_answers_to_a_problem_that_is_not_in_the_table_are_refused() -> None:
             problems({"p": "7"}),
             same={},
             accepted={},
-            policy="never",
-            min_share=0.9,
-            min_votes=4,
+            rule=Rule("never", 0.9, 4, 0.95),
         )
 
 
@@ -175,12 +197,12 @@ GOLDS = {name: None if name.startswith("no gold") else "7" for name in ANSWERS}
 
 def measured(policy: Policy = "reasonlite") -> tuple[pl.DataFrame, pl.DataFrame]:
     tallied, golds = counted(ANSWERS), problems(GOLDS)
-    table = votes(tallied, golds, same={}, accepted={}, policy=policy, min_share=0.7, min_votes=3)
+    table = votes(tallied, golds, same={}, accepted={}, rule=Rule(policy, 0.7, 3, 0.95))
     return table, compare_with_gold(table, tallied, golds, {})
 
 
 def test_metrics_count_labels_and_measure_them_by_the_golds_there_are() -> None:
-    assert vote_metrics(*measured(), min_share=0.7, min_votes=3) == {
+    assert vote_metrics(*measured(), Rule("reasonlite", 0.7, 3, 0.95)) == {
         "num_problems": 8,
         "num_labelled_by_vote": 2,
         "num_labelled_by_gold": 5,
@@ -196,7 +218,7 @@ def test_metrics_count_labels_and_measure_them_by_the_golds_there_are() -> None:
 
 def test_the_policy_changes_the_labels_and_not_what_is_measured_of_the_vote() -> None:
     by_vote, by_gold = (
-        vote_metrics(*measured(policy), min_share=0.7, min_votes=3) for policy in ("reasonlite", "never")
+        vote_metrics(*measured(policy), Rule("reasonlite", 0.7, 3, 0.95)) for policy in ("reasonlite", "never")
     )
     assert (by_gold["num_labelled_by_vote"], by_gold["num_labelled_by_gold"], by_gold["num_unlabelled"]) == (0, 6, 2)
     assert all(by_vote[name] == by_gold[name] for name in by_vote if name.endswith(("_accuracy", "_share")))
@@ -204,8 +226,8 @@ def test_the_policy_changes_the_labels_and_not_what_is_measured_of_the_vote() ->
 
 def test_a_share_of_nothing_is_left_out() -> None:
     tallied, golds = counted({"p": []}), problems({"p": None})
-    table = votes(tallied, golds, same={}, accepted={}, policy="never", min_share=0.7, min_votes=3)
-    found = vote_metrics(table, compare_with_gold(table, tallied, golds, {}), min_share=0.7, min_votes=3)
+    table = votes(tallied, golds, same={}, accepted={}, rule=Rule("never", 0.7, 3, 0.95))
+    found = vote_metrics(table, compare_with_gold(table, tallied, golds, {}), Rule("never", 0.7, 3, 0.95))
     assert [name for name in found if not name.startswith("num_")] == []
     assert found["num_unlabelled"] == 1
 
@@ -225,9 +247,7 @@ def test_a_share_on_the_edge_of_two_bins_is_in_the_upper_one_and_all_of_the_answ
         problems({"p": "7"}),
         same={},
         accepted={},
-        policy="never",
-        min_share=0.0,
-        min_votes=1,
+        rule=Rule("never", 0.0, 1, 0.95),
     )
     compared = compare_with_gold(table, counted({"p": answers}), problems({"p": "7"}), {})
     assert share_histogram(table, compared)["bin"].to_list() == [min(tenths, 9) / 10]
@@ -243,9 +263,11 @@ def test_every_problem_has_its_label_from_one_source_and_all_shares_are_in_0_to_
     answers: dict[str, list[str | None]], has_gold: bool, min_share: float, min_votes: int
 ) -> None:
     tallied, golds = counted(answers), problems(dict.fromkeys(answers, "7" if has_gold else None))
-    table = votes(tallied, golds, same={}, accepted={}, policy="reasonlite", min_share=min_share, min_votes=min_votes)
+    table = votes(tallied, golds, same={}, accepted={}, rule=Rule("reasonlite", min_share, min_votes, 0.95))
     assert table.filter((pl.col("label_source") == "none") != pl.col("label").is_null()).is_empty()
-    found = vote_metrics(table, compare_with_gold(table, tallied, golds, {}), min_share, min_votes)
+    found = vote_metrics(
+        table, compare_with_gold(table, tallied, golds, {}), Rule("reasonlite", min_share, min_votes, 0.95)
+    )
     assert (
         found["num_labelled_by_vote"] + found["num_labelled_by_gold"] + found["num_unlabelled"] == found["num_problems"]
     )
@@ -258,8 +280,6 @@ def test_every_problem_has_its_label_from_one_source_and_all_shares_are_in_0_to_
         golds.reverse(),
         same={},
         accepted={},
-        policy="reasonlite",
-        min_share=min_share,
-        min_votes=min_votes,
+        rule=Rule("reasonlite", min_share, min_votes, 0.95),
     )
     assert upside_down.equals(table)
