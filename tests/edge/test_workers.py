@@ -6,15 +6,22 @@ import threading
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
+import ray
 
+from stages.core.answers import concluded
+from stages.core.equivalence import accepts_cheaply, canonical, same_cheaply
 from stages.edge.workers import GIB, Outcome, Pair, Relation, Symbolic, _decide
+from tests.hostile import HOSTILE
 
 SECONDS = 2.0
 SLOW = ("1+x-x", r"\int_0^1 \sin(x^x)/(1+x^5)dx")
 EQUAL = ("2x", "x+x")
 DIFFERENT = ("2x", "3x")
 UNREADABLE = ("x+1", "x+*/")
+UNDECIDED = (r"\sum_{k=0}^{3} k^2", r"\sum_{k=1}^{3} k^2")
+UNEQUAL = [(rf"\sum_{{k=1}}^{{{end}}} k", str(end)) for end in range(3, 9)]
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +60,66 @@ def test_hostile_input_is_bounded_and_the_pool_lives(workers: Symbolic, hostile:
     assert outcomes[EQUAL] is Outcome.EQUAL
     assert Outcome.EQUAL not in [outcomes["x+1", hostile], outcomes[hostile, "x+1"]]
     assert time.monotonic() - start < 2 * SECONDS + 15
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_hundreds_of_hostile_texts_are_bounded_each_and_leave_no_process_behind() -> None:
+    assert len(HOSTILE) > 250
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    late, big = [], []
+    with Symbolic(num_workers=2, seconds=1.0, memory_gib=1.5) as pool:
+        pool.decide([UNDECIDED], "same")
+        for place, text in enumerate(HOSTILE):
+            for relation, pair in (("accepts", ("x+1", text)), ("same", (text, r"\sum_{k=1}^{4} k"))):
+                started = time.monotonic()
+                outcome = pool.decide([pair], relation)[pair]  # type: ignore[list-item,arg-type]
+                if time.monotonic() - started > 1.0 + 1.0:
+                    late.append((place, text[:40], relation, time.monotonic() - started))
+                if outcome is Outcome.EQUAL:
+                    big.append((place, text[:40], relation))
+        assert not late
+        assert not big, "none of them is x+1 or ten"
+        assert pool.decide([UNDECIDED], "same") == {UNDECIDED: Outcome.EQUAL}, "the pool lives"
+    left = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
+    assert not [process for process in left if process.status() == psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize("place", range(0, len(HOSTILE), 20))
+@pytest.mark.parametrize("length", [20_000, pytest.param(10**6, marks=pytest.mark.slow)])
+def test_what_runs_outside_of_the_workers_is_quick_whatever_it_is_given(place: int, length: int) -> None:
+    for whole in HOSTILE[place : place + 20]:
+        text = whole[:length]
+        started = time.monotonic()
+        accepts_cheaply("x+1", text)
+        accepts_cheaply(text, text)
+        canonical(text)
+        concluded(text)
+        assert time.monotonic() - started < 2, text[:60]
+        same = same_cheaply(text, "10"), same_cheaply("10", text)
+        assert same[0].equal == same[1].equal
+        assert time.monotonic() - started < 3, text[:60]
+
+
+@pytest.mark.slow
+def test_a_thread_a_process_and_a_ray_worker_give_the_same_verdicts() -> None:
+    pairs = [EQUAL, DIFFERENT, UNREADABLE, UNDECIDED, ("x>3", r"(3,\infty)"), (r"\sqrt{2}", "1.41421356"), *UNEQUAL]
+    found: list[dict[Pair, Outcome]] = []
+
+    def decide(on_ray: bool) -> None:
+        with Symbolic(2, 10.0, 3.0, on_ray=on_ray) as pool:
+            found.append(pool.decide(pairs, "accepts"))
+
+    decide(on_ray=False)
+    thread = threading.Thread(target=decide, args=(False,))
+    thread.start()
+    thread.join()
+    try:
+        decide(on_ray=True)
+    finally:
+        ray.shutdown()
+    assert found[0] == found[1] == found[2]
+    assert len(found[0]) == len(pairs) and {Outcome.EQUAL, Outcome.DIFFERENT} <= set(found[0].values())
 
 
 def test_relations_differ(workers: Symbolic) -> None:

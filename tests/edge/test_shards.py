@@ -1,0 +1,79 @@
+"""A table worked on piece by piece comes out the same however many work on it, and wherever."""
+
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+import pytest
+import ray
+
+from stages.core import judging
+from stages.core.queries import STATUSES
+from stages.edge import shards, tables
+from stages.edge.errors import InputError
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three files of 25 traces to five problems."""
+    monkeypatch.setattr(shards, "ROWS_PER_SHARD", 10)
+    schema = {**judging.TRACES_IN, "status": pl.Enum(STATUSES)}
+    for part in range(3):
+        rows = [
+            ("teacher", "high", None, f"p{sample % 5}", 25 * part + sample, rf"\boxed{{{sample % 7}}}", "stop")
+            for sample in range(25)
+        ]
+        frame = pl.DataFrame(rows, schema=schema, orient="row")
+        (tmp_path / "traces").mkdir(exist_ok=True)
+        frame.write_parquet(tmp_path / f"traces/part-{part}.parquet")
+    return tmp_path / "traces"
+
+
+LABELS = pl.DataFrame({"problem_id": [f"p{number}" for number in range(5)], "label": ["0", "1", "2", "3", None]})
+WORK = partial(judging.prepare, labels=LABELS)
+
+
+def mapped(path: Path, num_workers: int, pool: str) -> pl.DataFrame:
+    return pl.concat(shards.mapped(path, judging.TRACES_IN, WORK, num_workers, pool))
+
+
+def test_pieces_cover_every_row_once_in_order(table: Path) -> None:
+    pieces = shards.shards(table)
+    assert [(piece.file.name, piece.start, piece.num_rows) for piece in pieces] == [
+        (f"part-{part}.parquet", start, number) for part in range(3) for start, number in ((0, 10), (10, 10), (20, 5))
+    ]
+
+
+@pytest.mark.parametrize("num_workers", [1, 2, 3])
+def test_any_number_of_workers_gives_what_one_reading_gives(table: Path, num_workers: int) -> None:
+    whole = judging.prepare(tables.read(table, judging.TRACES_IN), LABELS)
+    assert mapped(table, num_workers, "local").equals(whole)
+    assert whole["sample"].to_list() == list(range(75))
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_gives_the_same(table: Path) -> None:
+    ray.init(num_cpus=2, log_to_driver=False, include_dashboard=False)
+    try:
+        assert mapped(table, 2, "ray").equals(mapped(table, 2, "local"))
+    finally:
+        ray.shutdown()
+
+
+def test_an_empty_table_gives_no_rows(table: Path, tmp_path: Path) -> None:
+    tables.read(table, judging.TRACES_IN).head(0).write_parquet(tmp_path / "empty.parquet")
+    assert mapped(tmp_path / "empty.parquet", 2, "local").height == 0
+
+
+def test_a_table_that_is_not_there_or_is_none_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no table there"):
+        mapped(tmp_path / "nothing", 2, "local")
+    (tmp_path / "bad.parquet").write_text("no parquet")
+    with pytest.raises(InputError, match="cannot be read as Parquet"):
+        mapped(tmp_path / "bad.parquet", 2, "local")
+
+
+def test_a_fault_in_a_worker_reaches_the_caller(table: Path) -> None:
+    (table / "part-1.parquet").write_bytes((table / "part-1.parquet").read_bytes()[:-50] + b"x" * 50)
+    with pytest.raises(InputError):
+        mapped(table, 2, "local")
