@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from math_verify.errors import TimeoutException
 
-from stages.core.answers import extract
 from stages.core.equivalence import (
     VERSIONED,
     Decision,
@@ -26,6 +25,7 @@ from stages.core.equivalence import (
     same_cheaply,
     same_symbolically,
 )
+from stages.core.judging import answer_of
 from stages.core.symbolic import check
 from stages.edge.workers import Outcome, Symbolic
 
@@ -452,36 +452,81 @@ def test_the_labelled_corpus_is_decided_as_it_is_known_to_be() -> None:
     assert [name.split()[0] for name, equal in wrong.items() if equal] == ["symbolic"]
 
 
+def graded(gold: object, text: object) -> bool:
+    """By all tiers, in this process; what cannot be decided is not right."""
+    answer = answer_of(str(text or ""))
+    if answer is None:
+        return False
+    equal = accepts_cheaply(str(gold), answer).equal
+    if equal is None:
+        try:
+            equal = accepts_symbolically(str(gold), answer)
+        except (ValueError, TimeoutError):
+            return False
+    return equal
+
+
+LAST_NUMBER = {86, 121, 158, 169, 187, 196, 214, 329, 399, 404, 433, 471}
+DIFFERENCES = {
+    "llama31_8b_greedy_aime24": (0.100, {}),
+    "llama31_8b_greedy_amc23": (0.325, {}),
+    "llama31_8b_greedy_math500": (
+        0.476,
+        {
+            # neither a box nor a statement: their grader takes the last number of the text
+            **{(f"math500-{number}", 0): True for number in LAST_NUMBER},
+            # their gold has lost its words ("east" became "") or a letter ("(a+5)" became "(+5)")
+            ("math500-97", 0): True,
+            ("math500-102", 0): True,
+            # their grader takes one bracket of an interval for another
+            ("math500-293", 0): True,
+            ("math500-435", 0): True,
+            # they refuse 12\u03c0 for 12\\pi, and [-2, 7] for x\\in[-2,7]
+            ("math500-313", 0): False,
+            ("math500-383", 0): False,
+        },
+    ),
+    # they refuse 10000 for 10{,}000
+    "qwen25math_math100x8": (0.91, {("math-72", 7): False}),
+    "s1.1-7B_aime24_2x8": (0.4375, {}),
+}
+"""The published accuracy of each file, and the responses that its grader labels otherwise than we do: its label."""
+
+
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_published_accuracies_of_real_responses_are_reproduced_but_for_known_rows(name: str) -> None:
+    published, known = DIFFERENCES[name]
+    labels: dict[tuple[str, int], bool] = {}
+    ours: dict[tuple[str, int], bool] = {}
+    for row in rows(f"gen/{name}.jsonl"):
+        for place, (text, label) in enumerate(zip(row["responses"], row["correct"], strict=True)):  # type: ignore[call-overload]
+            labels[str(row["id"]), place] = bool(label)
+            ours[str(row["id"]), place] = graded(row["answer"], text)
+    assert sum(labels.values()) / len(labels) == pytest.approx(published, abs=1e-9)
+    assert {key: label for key, label in labels.items() if label != ours[key]} == known
+
+
 @pytest.mark.parametrize(
-    ("name", "published"), [("llama31_8b_greedy_aime24", 0.100), ("llama31_8b_greedy_amc23", 0.325)]
+    ("name", "mean", "pass_at_16", "known"),
+    [
+        ("gemini-2.0-flash", 0.3111, 0.5111, []),
+        # the published grader refuses a boxed 5 for 005
+        ("qwen2.5-72b-instruct", 0.0806, 0.3111, [("2024-Mock-AIME-Problem-02", 10)]),
+    ],
 )
-def test_published_accuracies_of_real_responses_are_reproduced(name: str, published: float) -> None:
-    """Greedy Llama-3.1-8B texts; every row agrees with its published label."""
-    found = rows(f"gen/{name}.jsonl")
-
-    pairs = [(str(row["answer"]), extract(str(row["responses"][0])).answer or "") for row in found]  # type: ignore[index]
-    verdicts = judged(pairs)
-    assert verdicts == [bool(row["correct"][0]) for row in found]  # type: ignore[index]
-    assert sum(verdicts) / len(verdicts) == pytest.approx(published, abs=1e-9)
-
-
-def test_sixteen_samples_a_problem_average_to_the_published_score() -> None:
-    """gemini-2.0-flash on OTIS Mock AIME, labels by a model: every row agrees, and avg@16 is 0.3111."""
-    found = rows("gen/otis_mock_aime/gemini-2.0-flash_x16.jsonl")
-    pairs = [(str(row["answer"]), extract(str(row["response"] or "")).answer or "") for row in found]
-    verdicts = judged(pairs)
-    assert verdicts == [row["graded"] == "C" for row in found]
-    assert sum(verdicts) / len(verdicts) == pytest.approx(0.3111, abs=1e-4)
-
-
-@pytest.mark.slow
-def test_a_model_graders_mistake_is_the_only_difference() -> None:
-    """qwen2.5-72b on OTIS Mock AIME: the published grader refuses a boxed 5 for 005 in problem 2, sample 10."""
-    found = rows("gen/otis_mock_aime/qwen2.5-72b-instruct_x16.jsonl")
-    verdicts = judged([(str(row["answer"]), extract(str(row["response"] or "")).answer or "") for row in found])
-    differing = [
+def test_sixteen_samples_a_problem_average_to_the_published_score(
+    name: str, mean: float, pass_at_16: float, known: list[tuple[str, int]]
+) -> None:
+    """OTIS Mock AIME, labels by a model: every row agrees but for those that are named."""
+    found = rows(f"gen/otis_mock_aime/{name}_x16.jsonl")
+    labels = [row["graded"] == "C" for row in found]
+    ours = [graded(row["answer"], row["response"]) for row in found]
+    assert [
         (row["problem_id"], row["epoch"])
-        for row, equal in zip(found, verdicts, strict=True)
-        if equal != (row["graded"] == "C")
-    ]
-    assert differing == [("2024-Mock-AIME-Problem-02", 10)]
+        for row, equal, label in zip(found, ours, labels, strict=True)
+        if equal != label
+    ] == known
+    assert sum(labels) / len(labels) == pytest.approx(mean, abs=1e-4)
+    assert sum(ours) == sum(labels) + len(known)
+    solved = {row["problem_id"] for row, equal in zip(found, ours, strict=True) if equal}
+    assert len(solved) / len({row["problem_id"] for row in found}) == pytest.approx(pass_at_16, abs=1e-4)
