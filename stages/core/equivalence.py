@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import _lru_cache_wrapper, lru_cache, partial
 from typing import NamedTuple, TypeVar
 
-from stages.core import expressions, forms, quantities, regions
+from stages.core import expressions, forms, identities, quantities, regions
 from stages.core.answers import payload
 from stages.core.brackets import SET
 from stages.core.comparison import MATRIX, compare, is_region, is_words, spelled
@@ -165,8 +165,8 @@ def _by_value(one: str, other: str, lenient: bool) -> bool | None:
             return False  # a value is no part of the line
         return found
     if "=" in one and "=" in other:
-        return expressions.same_equation(one, other)
-    return expressions.equal(one, other, rounded=lenient)
+        return identities.same_equation(one, other)
+    return identities.equal(one, other, rounded=lenient)
 
 
 def _is_numeric(form: Form) -> bool:

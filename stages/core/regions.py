@@ -1,13 +1,13 @@
 r"""Regions of the real line: unions of intervals and points, compared by their ends.
 
 ``(-\infty,2)\cup(3,5]``, ``\mathbb{R}\setminus\{1\}``, ``\{1\}\cup[2,3)``. Ends are constants, to as many digits as
-`stages.core.expressions` gives them.
+`stages.core.identities` gives them.
 """
 
 import re
 from typing import NamedTuple
 
-from stages.core import expressions
+from stages.core import identities
 from stages.core.brackets import split, unbracket
 
 MAX_PIECES = 40
@@ -20,8 +20,8 @@ _LINE = re.compile(r"\\mathbb\s*\{?\s*R\s*\}?")
 class Piece(NamedTuple):
     """An interval, or a point where both ends are the same; `has_low` and `has_high`: whether they belong to it."""
 
-    low: expressions.Real
-    high: expressions.Real
+    low: identities.Real
+    high: identities.Real
     has_low: bool
     has_high: bool
 
@@ -70,7 +70,7 @@ def _points(text: str) -> list[Piece] | None:
 
 def _interval(text: str) -> list[Piece] | None:
     if _LINE.fullmatch(text):
-        return [Piece(-expressions.INFINITY, expressions.INFINITY, False, False)]
+        return [Piece(-identities.INFINITY, identities.INFINITY, False, False)]
     brackets, inside = unbracket(text)
     ends = [_end(each) for each in split(inside)]
     if len(brackets) != 2 or len(ends) != 2:
@@ -83,11 +83,11 @@ def _interval(text: str) -> list[Piece] | None:
     return [Piece(low, high, brackets[0] == "[", brackets[1] == "]")]
 
 
-def _end(text: str) -> expressions.Real | None:
+def _end(text: str) -> identities.Real | None:
     infinite = _INFINITY.fullmatch(text.strip())
     if infinite:
-        return -expressions.INFINITY if infinite[1] else expressions.INFINITY
-    return expressions.real(text)
+        return -identities.INFINITY if infinite[1] else identities.INFINITY
+    return identities.real(text)
 
 
 def _joined(pieces: list[Piece]) -> list[Piece]:
@@ -108,7 +108,7 @@ def _joined(pieces: list[Piece]) -> list[Piece]:
     return found
 
 
-def _without(piece: Piece, point: expressions.Real) -> list[Piece]:
+def _without(piece: Piece, point: identities.Real) -> list[Piece]:
     if _close(piece.low, point) and _close(piece.high, point):
         return []
     if _close(piece.low, point):
@@ -124,8 +124,8 @@ def _same(a: Piece, b: Piece) -> bool:
     return _close(a.low, b.low) and _close(a.high, b.high) and a[2:] == b[2:]
 
 
-def _close(a: expressions.Real, b: expressions.Real) -> bool:
+def _close(a: identities.Real, b: identities.Real) -> bool:
     if a == b:
         return True
     size = max(abs(a), abs(b))
-    return bool(size < expressions.INFINITY and abs(a - b) <= expressions.AGREEMENT * size)
+    return bool(size < identities.INFINITY and abs(a - b) <= identities.AGREEMENT * size)

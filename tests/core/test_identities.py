@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core.expressions import equal, read
+from stages.core.expressions import read
+from stages.core.identities import equal
 from stages.core.notation import tidy
 
 
