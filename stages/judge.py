@@ -7,13 +7,15 @@ python -m stages.judge exam --traces data/exams/turbo --benchmarks data/benchmar
 """
 
 import argparse
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from stages.core import judging
-from stages.edge import cli, params, shards, tables, track, workers
+from stages.core import judging, opinions
+from stages.edge import cli, llm_judge, params, shards, tables, track, workers
+from stages.edge.workers import Outcome
 
 
 def labels(args: argparse.Namespace) -> None:
@@ -38,11 +40,32 @@ def _judge(stage: str, traces: Path, found: pl.DataFrame, output: Path) -> dict[
         prepared = pl.concat(shards.mapped(traces, judging.TRACES_IN, work, runtime.num_workers, runtime.pool))
         with workers.symbolic(limits, runtime) as pool:
             outcomes = pool.decide(judging.undecided(prepared), "accepts")
-        verdicts = judging.verdicts(prepared, outcomes)
+            said, agreement = _opinions(outcomes, runtime, run)
+        verdicts = judging.verdicts(prepared, outcomes, said)
         tables.write(verdicts, output, judging.VERDICTS, judging.KEY)
         metrics = judging.metrics(verdicts, int(prepared["missed"].sum()))
-        run.metrics(metrics | pool.metrics())
+        run.metrics(metrics | pool.metrics() | agreement)
     return metrics
+
+
+def _opinions(
+    outcomes: Mapping[workers.Pair, workers.Outcome], runtime: params.Runtime, run: track.Run
+) -> tuple[dict[workers.Pair, bool], dict[str, float]]:
+    """What a language model says of the pairs that algebra left, and how far it agrees with algebra on the others."""
+    settings = params.load(params.Judge, "judge").llm
+    if settings is None:
+        return {}, {}
+    decided = {
+        pair: outcome is Outcome.EQUAL
+        for pair, outcome in outcomes.items()
+        if outcome in (Outcome.EQUAL, Outcome.DIFFERENT)
+    }
+    both = opinions.overlap(decided, settings.num_overlap)
+    found = llm_judge.ask([*(outcomes.keys() - decided.keys()), *both], settings, runtime, run.metrics)
+    common = [pair for pair in both if pair in found]
+    kappa = opinions.cohens_kappa([decided[pair] for pair in common], [found[pair] for pair in common])
+    figures = {"num_opinions": float(len(found.keys() - decided.keys())), "num_overlap": float(len(common))}
+    return found, figures | ({} if kappa is None else {"cohens_kappa": kappa})
 
 
 def main() -> None:

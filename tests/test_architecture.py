@@ -255,6 +255,7 @@ SECTIONS: dict[str, Any] = {
     "exam.overrides.final": params.Override,
     "baselines": list[params.Baseline],
     "report": params.Report,
+    "judge": params.Judge,
     "runtime": params.Runtime,
 }
 PROFILES = yaml.safe_load((ROOT / "params.yaml").read_text())["profiles"]

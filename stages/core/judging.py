@@ -124,8 +124,12 @@ def undecided(prepared: pl.DataFrame) -> list[Pair]:
     return sorted((label, answer) for label, answer in rows)
 
 
-def verdicts(prepared: pl.DataFrame, outcomes: Mapping[Pair, str]) -> pl.DataFrame:
+def verdicts(
+    prepared: pl.DataFrame, outcomes: Mapping[Pair, str], opinions: Mapping[Pair, bool] | None = None
+) -> pl.DataFrame:
     """The verdicts table, with the symbolic outcomes (`equal`, `different`, `unparsable`, `timeout`) put in.
+
+    Where algebra did not decide, the opinion of a language model does, if there is one.
 
     Raises:
         KeyError: an undecided pair has no outcome.
@@ -134,8 +138,11 @@ def verdicts(prepared: pl.DataFrame, outcomes: Mapping[Pair, str]) -> pl.DataFra
     verdict, tier = [], []
     for label, answer, known, by in prepared.select("label", "answer", "verdict", "decided_by").iter_rows():
         outcome = None if known is not None else names[outcomes[label, answer]]
+        opinion = (opinions or {}).get((label, answer)) if outcome in ("unparsable", "timeout") else None
+        if opinion is not None:
+            outcome, by = "correct" if opinion else "incorrect", "llm"
         verdict.append(known or outcome)
-        tier.append("symbolic" if outcome in ("correct", "incorrect") else by)
+        tier.append("symbolic" if outcome in ("correct", "incorrect") and by is None else by)
     return prepared.with_columns(
         verdict=pl.Series(verdict, dtype=pl.Enum(VERDICT)), decided_by=pl.Series(tier, dtype=pl.Enum(TIERS))
     ).select(list(VERDICTS))

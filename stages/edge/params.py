@@ -259,6 +259,28 @@ class Symbolic(Section):
     memory_gib: Positive
 
 
+class LlmJudge(Model):
+    """A model that is asked about pairs of answers that algebra could not decide, in both orders."""
+
+    reasoning_effort: Literal["low", "medium", "high"] | None
+    sampling: Sampling
+    num_overlap: Annotated[int, Field(ge=0)]
+    """Pairs that algebra decided and the model is asked about too, for its agreement (Cohen's kappa)."""
+
+    @model_validator(mode="after")
+    def _is_named(self) -> Self:
+        if self.name == "base":
+            raise _disagreement("judge.llm.name is base, which knows no schema; name a hub id")
+        return self
+
+
+class Judge(Section):
+    """Who has the last word on an answer."""
+
+    llm: LlmJudge | None
+    """null: a pair that algebra cannot decide stays undecided."""
+
+
 class Curate(Section):
     """What becomes SFT rows."""
 
@@ -351,7 +373,7 @@ class Report(Section):
 
 
 Concurrency = Count | Literal["auto"]
-Role = Literal["teacher", "student", "baseline", "all"]
+Role = Literal["teacher", "student", "baseline", "judge", "all"]
 
 
 class Endpoint(Section):
@@ -415,6 +437,7 @@ class Profile(Section):
     teach: Teacher
     vote: Vote
     symbolic: Symbolic
+    judge: Judge
     curate: dict[str, Curate]
     """By SFT stage, as is `train`."""
     train: dict[str, Train]
