@@ -95,10 +95,10 @@ def test_what_runs_outside_of_the_workers_is_quick_whatever_it_is_given(place: i
         accepts_cheaply(text, text)
         canonical(text)
         concluded(text)
-        assert time.monotonic() - started < 2, text[:60]
+        assert time.monotonic() - started < 10, text[:60]
         same = same_cheaply(text, "10"), same_cheaply("10", text)
         assert same[0].equal == same[1].equal
-        assert time.monotonic() - started < 3, text[:60]
+        assert time.monotonic() - started < 15, text[:60]
 
 
 @pytest.mark.slow
