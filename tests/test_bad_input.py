@@ -29,6 +29,7 @@ COLLECT = (
 VOTE = (
     *("vote", "--effort", "medium", "--problems", "data/problems.parquet", "--traces", "data/traces"),
     *("--output", "data/votes.parquet", "--metrics", "metrics/v.json", "--plot", "metrics/v.csv"),
+    *("--changed", "data/changed.parquet"),
 )
 TEACH = (
     *("sample", "teach", "--effort", "medium", "--problems", "data/problems.parquet"),
@@ -265,7 +266,7 @@ def write_judged(folder: Path, verdict: str) -> None:
     tables.write(
         pl.DataFrame([trace], schema=queries.TRACES), folder / "data/traces/medium", queries.TRACES, queries.TRACES_KEY
     )
-    judged = {**key, "answer": "2", "verdict": verdict, "decided_by": "text"}
+    judged = {**key, "answer": "2", "extracted_by": "box", "verdict": verdict, "decided_by": "text"}
     tables.write(
         pl.DataFrame([judged], schema=judging.VERDICTS),
         folder / "data/verdicts/medium.parquet",

@@ -74,7 +74,7 @@ def vote(effort: str) -> tuple[str, ...]:
     return (
         *("vote", "--effort", effort, "--problems", "data/problems.parquet", "--traces", "data/traces"),
         *("--output", f"data/votes/{effort}.parquet", "--metrics", f"metrics/vote_{effort}.json"),
-        *("--plot", f"metrics/plots/vote_{effort}.csv"),
+        *("--plot", f"metrics/plots/vote_{effort}.csv", "--changed", f"data/changed_labels/{effort}.parquet"),
     )
 
 
@@ -356,7 +356,7 @@ def test_judge_counts_verdicts_and_what_decided_them(project: Path) -> None:
     verdicts = {name: found[f"num_{name}"] for name in judging.VERDICT if found[f"num_{name}"]}
     assert verdicts == {"correct": 14, "incorrect": 4, "no_answer": 1, "unscored": 1}
     assert sum(found[f"num_by_{tier}"] for tier in judging.TIERS) == 18
-    assert found["num_by_symbolic"] >= 1 and found["num_by_llm"] == 0
+    assert found["num_by_evaluated"] >= 1 and found["num_by_llm"] == 0
     assert found["correct_share"] == pytest.approx(14 / 19)
 
 
