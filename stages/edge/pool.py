@@ -55,6 +55,8 @@ class Endpoint:
         """Requests in flight that wait in the server's own queue, where it says so."""
         self.progressed_at = clock()
         self.made_tokens_at = clock()
+        self.is_starting = False
+        """Whether its engine is being started anew, which takes as long as it takes."""
 
     @property
     def load(self) -> float:

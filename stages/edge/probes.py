@@ -29,7 +29,11 @@ async def recoveries(
         if endpoint.state != "paused" or time.monotonic() < endpoint.retry_at:
             continue
         hangs = endpoint.url if watch.stalled else None
-        is_new = restart is not None and await _aside(partial(restart, hangs))
+        endpoint.is_starting = restart is not None
+        try:
+            is_new = restart is not None and await _aside(partial(restart, hangs))
+        finally:
+            endpoint.is_starting = False
         try:
             async with asyncio.timeout(SECONDS_TO_PROBE):
                 await client.models.list()

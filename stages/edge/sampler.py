@@ -200,6 +200,8 @@ class Sampler:
             self._tell(query, self._failed[query.key], backlog)
 
     def _stop_if_all_are_gone(self) -> None:
+        if any(each.is_starting for each in self._endpoints):
+            return
         silent = time.monotonic() - max(self._alive_at, *(each.made_tokens_at for each in self._endpoints))
         if silent > self._runtime.give_up_seconds and not any(each.state == "open" for each in self._endpoints):
             names = ", ".join(each.url for each in self._endpoints)

@@ -429,6 +429,24 @@ def test_an_engine_of_our_own_that_hangs_is_started_anew_though_it_says_that_it_
     assert not failed and len(found) == 10 and hung == [server.url]
 
 
+def test_a_run_is_not_given_up_while_its_engine_is_being_started() -> None:
+    alive = threading.Event()
+
+    def revive(hangs: str | None) -> bool:
+        if alive.is_set():
+            return False
+        time.sleep(2.5)
+        alive.set()
+        return True
+
+    def reply(body: dict[str, Any]) -> Reply:
+        return Reply("4") if alive.is_set() else Reply("EngineDeadError", status=500)
+
+    with ScriptedServer(["m"], reply) as server:
+        failed, found, _ = ask([server.url], 5, restart=revive, max_attempts=50, give_up_seconds=1.0)
+    assert not failed and len(found) == 5
+
+
 def test_an_interrupt_does_not_wait_for_an_engine_that_is_being_started() -> None:
     started = time.monotonic()
 
