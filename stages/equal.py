@@ -10,6 +10,7 @@ so a run that was cut short is simply run again.
 
 import argparse
 import json
+import math
 import uuid
 from collections.abc import Iterator
 from itertools import islice
@@ -51,7 +52,7 @@ def main() -> None:
 def _records(path: Path) -> Iterator[Record]:
     """The lines of a JSONL file. Only "\\n" ends a line: U+2028 and U+0085 may stand inside of one."""
     try:
-        with path.open(encoding="utf-8", newline="\n") as stream:
+        with path.open(encoding="utf-8-sig", newline="\n") as stream:
             for number, line in enumerate(stream, 1):
                 if line.strip():
                     yield _record(line, f"{path}, line {number}")
@@ -61,16 +62,23 @@ def _records(path: Path) -> Iterator[Record]:
 
 def _record(line: str, where: str) -> Record:
     try:
-        record = json.loads(line)
+        record = json.loads(line, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: no JSON ({error}); each line is one object") from error
     wanted = (str, int, float, type(None))
     if not isinstance(record, dict) or not all(
-        name in record and isinstance(record[name], wanted) and not isinstance(record[name], bool)
+        name in record
+        and isinstance(record[name], wanted)
+        and not isinstance(record[name], bool)
+        and not (isinstance(record[name], float) and not math.isfinite(record[name]))
         for name in ("gold", "pred")
     ):
         raise InputError(f'{where}: not an object with "gold" and "pred", each a text or null')
     return record
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _judged(records: list[Record], pool: workers.Symbolic) -> Iterator[Record]:

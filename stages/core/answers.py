@@ -16,7 +16,7 @@ _BRACES = re.compile(
     r"(?P<box>\\{1,4}(?:boxed|fbox)\s*\{)|(?P<short>\\{1,4}(?:boxed|fbox)\s+(?P<word>-?\w+))|\\.|(?P<open>\{)|(?P<close>\})",
     re.DOTALL,
 )
-_INNER_BOX = re.compile(r"\\+(?:boxed|fbox)\s*(?=\{)")
+_INNER_BOX = re.compile(r"\\{1,4}(?:boxed|fbox)\s*(?=\{)")
 _BETWEEN_BOXES = re.compile(
     r"(?:\s|[$,;&.]|\\quad|\\qquad|\\[,;:! ()\[\]]|\\(?:text|mbox|mathrm)\s*\{|\}|,?\b(?:and|or)\b)*"
 )
@@ -30,10 +30,19 @@ _STATEMENT = re.compile(
 _TURN = re.compile(r"<\|[a-z_]+\|>")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^\s\d])|(?<=[。！？।])|\n+")  # noqa: RUF001
 _CLOSING = re.compile(r"\bI hope\b|^\s*Note\b", re.IGNORECASE)
+_CONNECTIVE = re.compile(r"(?:,|;|,?\s*\b(?:and|or)\b|和|或|、)?")
+_JOINS = re.compile(r"\b(?:and|or)\b")
+_OTHERWISE = re.compile(r"\b(?:not|between|if|unless|from|less|more)\b|不", re.IGNORECASE)
+_GOES_ON = re.compile(
+    r"\s*(?:[\\^*+:!√π/=\u00d7·<>(\[_±]|-\s*\d|,\s*-?\d|to\s+-?\d|out\s+of|(?:and|or)\s+-?[\d$\\]|"
+    r"(?:thousand|million|billion|trillion|hundred|dozen|times|mod|base|over|plus|minus)\b)|[A-Za-z\u0370-\u03ff½⅓¼]"
+)
+CONCLUSION_CHARS = 4_000
+"""How far from its end a response is searched for its conclusion."""
 _BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")
 _VERB = re.compile(r"\b(?:is|are|equals|be|est|sont|ist|sind|es|son)\b|[是为為]")
-_NUMBER = re.compile(r"(?:[$€£¥]\s?)?-?\d[\d,]*(?:\.\d+)?(?:\s?/\s?\d+)?(?:\s?(?:\\?%|°))?")
-_MATH = re.compile(r"\$\$?([^$]+)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+_NUMBER = re.compile(r"(?:[$€£¥]\s?)?-?\d(?:[\d,]*\d)?(?:\.\d+)?(?:\s?/\s?\d+)?(?:\s?(?:\\?%|°))?")
+_MATH = re.compile(r"\$\$?([^$]+)\$\$?|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000}?)\\\]", re.DOTALL)
 _SENTENCE_END = re.compile(r"(?<!\d)\.(?=\s|$)|(?<=\d)\.(?=\s|$)|[。\n]|<\|")
 
 
@@ -87,7 +96,8 @@ def concluded(text: str) -> str | None:
     ways."), else, in a text of several sentences, its last number. Weaker than a statement: a judge who is handed a
     whole response reads it so, a vote does not.
     """
-    sentences = [part for part in _SENTENCE.split(_TURN.split(text, maxsplit=1)[0]) if part.strip(" .*\n")]
+    end = _TURN.split(text, maxsplit=1)[0][-CONCLUSION_CHARS:]
+    sentences = [part for part in _SENTENCE.split(end) if part.strip(" .*\n")]
     while sentences and _CLOSING.search(sentences[-1]):
         sentences.pop()
     if not sentences:
@@ -96,16 +106,50 @@ def concluded(text: str) -> str | None:
     bold = _BOLD.findall(last)
     if bold and any(map(str.isdigit, bold[-1])):
         return str(bold[-1]).strip()
-    formulas = list(_MATH.finditer(last))
-    prose = _MATH.sub(" ", last)
-    if formulas and re.search(r"[^\W\d_]{2}", prose) and not prose.lstrip().startswith("%"):
-        return _formula(formulas[-1]).strip()
     after = _VERB.split(last)
-    number = _NUMBER.match(after[-1].strip(" *:")) if len(after) > 1 else None
-    if number is None and (len(sentences) > 1 or _STATEMENT.search(last)) and not formulas:
+    rest = after[-1].strip(" *:")
+    if _MATH.search(last):
+        prose = _MATH.sub(" ", last)
+        is_said = len(after) > 1 or len(sentences) > 1
+        if prose.lstrip().startswith("%") or not (is_said or re.search(r"[^\W\d_]{2}", _JOINS.sub(" ", prose))):
+            return None
+        return _formulas(rest if _MATH.search(rest) else last, is_said)
+    number = _NUMBER.match(rest) if len(after) > 1 else None
+    if number is not None:
+        return _whole(rest, number)
+    if len(sentences) > 1 or _STATEMENT.search(last):
         numbers = list(_NUMBER.finditer(last))
         number = numbers[0 if _STATEMENT.search(last) else -1] if numbers else None
-    return number[0].strip() if number else None
+    return _whole(last[number.start() :], _NUMBER.match(last, number.start())) if number else None
+
+
+def _whole(text: str, number: re.Match[str] | None) -> str | None:
+    """The number that `text` begins with, or all of it where the number is a part of what it says: 2x, 3 or 4."""
+    if number is None:
+        return None
+    behind = text[len(number[0].rstrip()) :]
+    if not _GOES_ON.match(behind):
+        return number[0].strip()
+    whole = text.strip().rstrip(".。!！?？ ")  # noqa: RUF001
+    return whole if len(whole) <= _GAP_CHARS else None
+
+
+def _formulas(text: str, is_said: bool) -> str | None:
+    """The last formula of a clause, with those before it from which only "and", "or" or a comma separates it.
+
+    None where words say something else of it, or of several formulas without a verb, as in "3 hours and 20 minutes".
+    """
+    found = list(_MATH.finditer(text))
+    parts = [_formula(found[-1]).strip()]
+    for left, right in zip(reversed(found[:-1]), reversed(found[1:]), strict=True):
+        if not _CONNECTIVE.fullmatch(text[left.end() : right.start()].strip()):
+            break
+        parts.insert(0, _formula(left).strip())
+    if len(parts) < len(found) and not is_said:
+        return None
+    if len(parts) == 1 and _OTHERWISE.search(text[: found[-1].start()]):
+        return None
+    return ", ".join(parts)
 
 
 def _is_sentence(answer: str) -> bool:
@@ -181,7 +225,16 @@ def _stated(response: str) -> str | None:
         end = _SENTENCE_END.search(tail)
     math = _MATH.search(tail)
     if math and (end is None or math.start() <= end.start()):
-        return _formula(math).strip() or None
+        said = tail[: math.start()]
+        if _OTHERWISE.search(said):
+            return (tail[: end.start()] if end else tail).strip().rstrip(".") or None
+        joined = [_formula(math).strip()]
+        for more in _MATH.finditer(tail, math.end()):
+            if not _CONNECTIVE.fullmatch(tail[math.end() : more.start()].strip()):
+                break
+            joined.append(_formula(more).strip())
+            math = more
+        return ", ".join(filter(None, joined)) or None
     sentence = tail[: end.start()] if end else tail
     return sentence.replace("**", "").strip().rstrip(".") or None
 

@@ -137,6 +137,8 @@ def _remembered(function: "_lru_cache_wrapper[Found]", *arguments: str | bool) -
 def _cheaply(a: str, b: str, lenient: bool) -> Decision:
     if _INTEGER.fullmatch(a) and _INTEGER.fullmatch(b):
         return Decision(a == b, Tier.NUMBER)
+    if _joins(a) != _joins(b) and is_region(a) and is_region(b):
+        return Decision(False, Tier.TEXT)  # x<1 or x>2 is no x<1 and x>2
     keys = canonical(a), canonical(b)
     if "" in keys:
         return Decision(False, Tier.TEXT)
@@ -152,8 +154,17 @@ def _cheaply(a: str, b: str, lenient: bool) -> Decision:
         evaluated |= found is not None
         return found
 
-    equal = compare(left, right, lenient, by_value)
+    try:
+        equal = compare(left, right, lenient, by_value)
+    except RecursionError:
+        return Decision(None, None)
     return Decision(equal, None if equal is None else Tier.EVALUATED if evaluated else tier)
+
+
+def _joins(text: str) -> set[str]:
+    """Which of "and" and "or" a text has, if it has only one of them."""
+    found = set(re.findall(r"\b(and|or)\b|\\(?:text|mbox)\{\s*(?:and|or)\s*\}", text))
+    return found if len(found) == 1 else set()
 
 
 def _by_value(one: str, other: str, lenient: bool) -> bool | None:

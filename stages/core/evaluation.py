@@ -17,6 +17,7 @@ LARGEST_POWER = 400
 LARGEST_EXPONENT = 2_000
 LARGEST_FACTORIAL = 150
 LARGEST_ANGLE = 10**6
+SCALES = (1.0, 10.0, 0.1, 100.0, 1000.0)
 
 _LARGEST = mpmath.mpf(10) ** LARGEST_POWER
 
@@ -34,14 +35,39 @@ def context(digits: int) -> Any:  # noqa: ANN401
 
 @lru_cache(maxsize=10_000)
 def _drawn(name: str, point: int) -> str:
-    drawn = int(sha256(f"{name} {point}".encode()).hexdigest()[:12], 16)
-    size = 0.3 + 2.5 * drawn / 16**12
-    return f"{'-' if point >= 2 and drawn % 2 else ''}{size:.12f}"
+    drawn = int(sha256(f"{name} {point // 2 * 2}".encode()).hexdigest()[:12], 16)
+    scale = SCALES[point // 4 % len(SCALES)]
+    size = scale * (0.3 + 2.5 * drawn / 16**12) * (1 if point % 2 == 0 else 1.7)
+    negative = point % 4 >= 2 and drawn % 2 == point % 2
+    return f"{'-' if negative else ''}{size:.12f}"
 
 
 def coordinate(name: str, point: int, context: Any) -> Any:  # noqa: ANN401
-    """The coordinate of a variable: positive in the first two points, of either sign in the others."""
+    """The coordinate of a variable: positive in two points of each four, and negative in one of the others.
+
+    The first four are near 1, those that follow are larger and smaller.
+    """
     return context.mpf(_drawn(name, point))
+
+
+BRANCHING = frozenset(("abs", "root", "arcsin", "arccos", "arctan", "ln", "log"))
+
+
+def branches(tree: Tree) -> bool:
+    """Whether the tree has an operation that takes one of several values, depending on where its variables are."""
+    if tree[0] in ("number", "variable"):
+        return False
+    is_power = tree[0] == "^" and not _is_whole(tree[2]) and _varies(tree[1])
+    is_branching = tree[0] in BRANCHING and any(map(_varies, tree[1:]))
+    return is_power or is_branching or any(branches(each) for each in tree[1:] if isinstance(each, tuple))
+
+
+def _is_whole(tree: Tree) -> bool:
+    return bool(tree[0] == "number" and tree[1].isdigit()) or (tree[0] == "neg" and _is_whole(tree[1]))
+
+
+def _varies(tree: Tree) -> bool:
+    return tree[0] == "variable" or any(_varies(each) for each in tree[1:] if isinstance(each, tuple))
 
 
 def evaluate(tree: Tree, at: Mapping[str, Any], context: Any) -> Any:  # noqa: ANN401
@@ -52,7 +78,7 @@ def evaluate(tree: Tree, at: Mapping[str, Any], context: Any) -> Any:  # noqa: A
     """
     try:
         return _evaluate(tree, at, context)
-    except (ArithmeticError, TypeError) as error:
+    except (ArithmeticError, TypeError, RecursionError) as error:
         raise NoValueError(str(error)) from error
 
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 MAX_CHARS = 500
 MAX_DEPTH = 40
+MAX_LENGTH = 60
+"""Terms of a sum, and factors of a product."""
 
 Tree = tuple[Any, ...]
 """(operation, operands...), or a leaf: ("number", digits), ("variable", name), ("pi",), ("e",), ("i",)."""
@@ -18,6 +20,7 @@ _TOKEN = re.compile(r"\s*(?:(\d+\.?\d*|\.\d+)|(\\[a-zA-Z]+)|([a-zA-Z])|([-+*/^_!
 _FUNCTIONS = frozenset(
     ("sin", "cos", "tan", "sec", "csc", "cot", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "ln", "log", "exp")
 )
+_SCIENTIFIC = re.compile(r"\d[eE][-+]?\d|(?<![\d.])0[xb]")
 _INVERSES = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
 _GREEK = re.compile(
     "alpha|beta|[gG]amma|[dD]elta|(?:var)?epsilon|zeta|eta|[tT]heta|vartheta|kappa|[lL]ambda|mu|nu|[xX]i|rho|"
@@ -67,6 +70,8 @@ class _Reader:
 
     def whole(self, text: str) -> Tree:
         position, end = 0, len(text.rstrip())
+        if _SCIENTIFIC.search(text):
+            raise _NotAnExpression
         while position < end:
             found = _TOKEN.match(text, position)
             if not found:
@@ -94,24 +99,30 @@ class _Reader:
         if self._depth > MAX_DEPTH:
             raise _NotAnExpression
         tree = self._term()
+        length = 0
         while self._peek() in ("+", "-"):
             tree = (self._take(), tree, self._term())
+            length += 1
+            if length > MAX_LENGTH:
+                raise _NotAnExpression
         self._depth -= 1
         return tree
 
     def _term(self) -> Tree:
         tree = self._factor()
-        while True:
+        for _ in range(MAX_LENGTH):
             token = self._peek()
             if token in ("*", "/"):
                 self._take()
                 tree = (token, tree, self._factor())
             elif self._begins_factor(token):
-                if token[0].isdigit() and self._tokens[self._next - 1][-1:].isdigit():
-                    raise _NotAnExpression  # "2 3" is no product
+                before = self._tokens[self._next - 1]
+                if (token[0].isdigit() or token[0] == ".") and (before[-1:].isalnum() or before[-1:] == "."):
+                    raise _NotAnExpression  # "2 3", "1.5.2" and "x2" are no products
                 tree = ("*", tree, self._power())
             else:
                 return tree
+        raise _NotAnExpression
 
     @staticmethod
     def _begins_factor(token: str) -> bool:
@@ -129,10 +140,16 @@ class _Reader:
         return self._power()
 
     def _power(self) -> Tree:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise _NotAnExpression
         tree = self._atom()
-        while self._peek() == "!":
+        self._depth -= 1
+        if self._peek() == "!":
             self._take()
             tree = ("!", tree)
+            if self._peek() == "!":
+                raise _NotAnExpression  # 5!! is no factorial of a factorial
         if self._peek() == "^":
             self._take()
             tree = ("^", tree, self._exponent())
@@ -189,6 +206,8 @@ class _Reader:
             return ("i",)
         if letter in _APPLIED and self._peek() == "(":
             raise _NotAnExpression
+        if letter == "d" and self._peek().isalpha():
+            raise _NotAnExpression  # a differential
         return self._variable(letter)
 
     def _variable(self, name: str) -> Tree:
@@ -253,6 +272,8 @@ class _Reader:
     def _factors(self) -> Tree:
         """The argument of a function without brackets: factors that stand side by side, up to the next function."""
         tree = self._power()
-        while self._begins_factor(self._peek()) and self._peek()[1:] not in _FUNCTIONS and self._peek() != "(":
+        for _ in range(MAX_LENGTH):
+            if not self._begins_factor(self._peek()) or self._peek()[1:] in _FUNCTIONS or self._peek() == "(":
+                return tree
             tree = ("*", tree, self._power())
-        return tree
+        raise _NotAnExpression

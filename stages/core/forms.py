@@ -21,14 +21,15 @@ MAX_CHARS = 2_000
 """Longer answers, and deeper ones than `MAX_LAYERS`, are compared as they stand."""
 
 _NAME = re.compile(
-    r"(?:\\angle\s*|\\triangle\s*)?(?:[A-Za-z]{1,4}|\\[a-zA-Z]+)(?:_\{?\w+\}?)?'?(?:\([A-Za-z](?:,[A-Za-z])*\))?|\|[A-Za-z]{1,3}\||[A-Z](?:_\{\w+\})?:[A-Z](?:_\{\w+\})?"
+    r"(?:\\angle\s*|\\triangle\s*)?(?:(?![a-z]{2}(?![A-Za-z]))[A-Za-z]{1,4}|\\[a-zA-Z]+)(?:_\{?\w+\}?)?'?(?:\([A-Za-z](?:,[A-Za-z])*\))?|\|[A-Z]{1,3}\||[A-Z](?:_\{\w+\})?:[A-Z](?:_\{\w+\})?"
 )
 _MATRIX = re.compile(
     r"\\begin\{(?P<kind>[pbB]?matrix|array)\}(?:\{[^{}]*\})?(?P<inside>.*)\\end\{(?P=kind)\}", re.DOTALL
 )
+_ENVIRONMENT = re.compile(r"\\begin\{[a-zA-Z]+\}.*?\\end\{[a-zA-Z]+\}", re.DOTALL)
 _ROW_END = re.compile(r"(?:\\\\)+")
 _EQUALS = re.compile(r"=|\\in(?![a-zA-Z])")
-_POINT = re.compile(r"[A-Z](?=\([^()]*,)")
+_POINT = re.compile(r"[ABDEFGHIJKLMOPQRSTVWXYZ](?=\([^()]*,)")
 
 
 class Form(NamedTuple):
@@ -49,7 +50,7 @@ def read(answer: str) -> Form:
 @lru_cache(maxsize=10_000)
 def _read(answer: str) -> Form:
     text = bare(tidy(answer))
-    if not text.strip(" .,;:?!-_*"):
+    if not text.replace(r"\ldots", "").strip(" .,;:?!-_*"):
         return Form(SCALAR, (), ())
     if r"\begin" in text:
         return _matrix(text) or Form(SCALAR, (text,), ("",))
@@ -86,8 +87,11 @@ def matrix(num_rows: int, num_columns: int) -> str:
 
 
 def _matrix(text: str) -> Form | None:
-    """The matrix that the text is, or comes to at its last "="; a determinant or several matrices are none."""
-    found = _MATRIX.fullmatch(text.rpartition("=")[2].strip())
+    """The matrix that the text is, or that sums and products of matrices come to; a determinant is none."""
+    before, equals, last = text.rpartition("=")
+    if equals and (re.search(r"[A-Za-z]|\\ne", _ENVIRONMENT.sub("", before)) or r"\begin" not in before):
+        return None
+    found = _MATRIX.fullmatch(last.strip())
     if not found or r"\begin" in found["inside"]:
         return None
     rows = [row.split("&") for row in _ROW_END.split(found["inside"]) if row.strip()]
@@ -109,6 +113,8 @@ def split_name(text: str) -> tuple[str, str]:
     if len(sides) < 2 or not all(sides) or re.search(r"[<>]|\\(?:le|ge|ne|forall)(?![a-zA-Z])", text):
         return "", text
     first = squeeze(sides[0])
+    if any(evaluate(side) is None for side in sides[1:-1]):
+        return "", text
     if _NAME.fullmatch(first) or (first[0] == "(" and all(map(_NAME.fullmatch, split(first[1:-1])))):
         return first, sides[-1]
     if len(sides) == 2 and _NAME.fullmatch(squeeze(sides[1])) and evaluate(sides[0]) is not None:
@@ -117,7 +123,7 @@ def split_name(text: str) -> tuple[str, str]:
 
 
 def point(text: str) -> str:
-    """P(3,4) and P=(3,4) as (3,4)."""
+    """P(3,4) and P=(3,4) as (3,4); C(5,2), N(0,1) and U(0,1) are a number and distributions rather than points."""
     return _POINT.sub("", text, count=1) if _POINT.match(text) else text
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import mpmath
 
-from stages.core.evaluation import NoValueError, context, coordinate, evaluate, is_undefined
+from stages.core.evaluation import SCALES, NoValueError, branches, context, coordinate, evaluate, is_undefined
 from stages.core.expressions import Expression, read
 
 LOW_DIGITS, HIGH_DIGITS = 30, 60
+FINE_DIGITS, FINE_SLACK = 1_000, 50
 NUM_POINTS = 4
 ROUNDED_DIGITS = 6
 AGREEMENT = mpmath.mpf(10) ** -45
@@ -26,6 +27,7 @@ Real = Any
 """One of mpmath's numbers, which have no types of their own."""
 
 _GAINED = mpmath.mpf(10) ** (LOW_DIGITS - HIGH_DIGITS + 8)
+_FINE = context(FINE_DIGITS)
 _LOW, _HIGH = context(LOW_DIGITS), context(HIGH_DIGITS)
 
 
@@ -43,9 +45,9 @@ def equal(a: str, b: str, rounded: bool = False) -> bool | None:
         undefined = [is_undefined(each.tree) for each in (left, right)]
         if any(undefined):
             return None if all(undefined) else False
-    found = {_agree(left, right, point) for point in range(NUM_POINTS if left.variables | right.variables else 1)}
+    found = {_agree(left, right, point) for point in range(_num_points(left, right))}
     if found <= {True}:
-        return True
+        return _agree_exactly(left, right)
     if (left.is_vague or right.is_vague) or found != {False}:
         return None
     return False
@@ -60,12 +62,14 @@ def same_equation(a: str, b: str) -> bool | None:
     left, right = _difference(a), _difference(b)
     if left is None or right is None or left.is_vague or right.is_vague:
         return None
-    names = sorted(left.variables | right.variables)
+    if left.variables != right.variables:
+        return None
+    names = sorted(left.variables)
     ratios = []
     for point in range(NUM_POINTS):
         where = {name: coordinate(name, point, _HIGH) for name in names}
         above, below = _at_point(left, where), _at_point(right, where)
-        if above is None or below is None or below == 0:
+        if above is None or below is None or below == 0 or above == 0:
             return None
         ratios.append(above / below)
     if all(abs(ratio - ratios[0]) <= AGREEMENT * DOUBT * abs(ratios[0]) for ratio in ratios):
@@ -125,7 +129,30 @@ def _is_rounding(decimal: Expression, exact: Expression) -> bool:
     if len((whole + places).lstrip("0")) < ROUNDED_DIGITS:
         return False
     found = _at_point(exact, {})
-    return found is not None and abs(found - sign * mpmath.mpf(literal[1])) < mpmath.mpf(10) ** -len(places)
+    if found is None or _HIGH.im(found) != 0:
+        return False
+    unit, error = _HIGH.mpf(10) ** -len(places), sign * _HIGH.mpf(literal[1]) - found
+    if _HIGH.isint(_HIGH.nint(found / unit)) and abs(found / unit - _HIGH.nint(found / unit)) < AGREEMENT:
+        return False  # it has no more places than these, so there is nothing to round
+    is_cut = abs(error) < unit and abs(_HIGH.mpf(literal[1])) <= abs(found)
+    return bool(is_cut or abs(error) * 2 <= unit)
+
+
+def _num_points(left: Expression, right: Expression) -> int:
+    """One for constants; many, near and far, where an absolute value or a root could change its branch."""
+    if not left.variables | right.variables:
+        return 1
+    return NUM_POINTS * len(SCALES) if branches(left.tree) or branches(right.tree) else NUM_POINTS
+
+
+def _agree_exactly(left: Expression, right: Expression) -> bool | None:
+    """A last look, at one point and to a thousand digits: sqrt(10^50 + 1) is not 10^25."""
+    where = {name: coordinate(name, 0, _FINE) for name in left.variables | right.variables}
+    try:
+        a, b = evaluate(left.tree, where, _FINE), evaluate(right.tree, where, _FINE)
+    except NoValueError:
+        return None
+    return bool(abs(a - b) <= _FINE.mpf(10) ** (FINE_SLACK - FINE_DIGITS) * max(abs(a), abs(b)))
 
 
 def _agree(a: Expression, b: Expression, point: int) -> bool | None:

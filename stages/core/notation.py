@@ -23,6 +23,8 @@ _SYMBOLS = {
     "\x0c": r"\f", "\x08": r"\b",  # JSON's \f and \b: what was \frac, \binom or \boxed before a careless decoder
 }  # fmt: skip
 _TABLE = str.maketrans(_SYMBOLS)
+_RAISED = re.compile("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]{2,}")
+_LOWERED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
 _GROUP = r"(?:,\\!\s*|\{,\}\s*|\\[,;:! ]\s*|~)"
 _STYLES = r"text(?:bf|it|rm|sf)?|math(?:rm|bf|it|sf|cal)|mbox|operatorname\*?|underline|emph|boxed|fbox"
@@ -32,6 +34,7 @@ _Replacement = str | Callable[[re.Match[str]], str]
 _RULES: list[tuple[re.Pattern[str], _Replacement]] = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
+        (r"\.\s?\.\s?\.+|…|\\[ldc]?dots(?![a-zA-Z])", r" \\ldots "),
         (r"\t(?=ext|imes|frac|heta)", r"\\t"),
         (r"\r(?=ight)", r"\\r"),
         # thousands, before spaces go: 1{,}234  1,\!234  1\,234
@@ -64,7 +67,7 @@ _RULES: list[tuple[re.Pattern[str], _Replacement]] = [
         (r"\+\s*\\infty", r"\\infty"),
         (rf"(?<![\\a-zA-Z])({_WORDS})(?![a-zA-Z])", r"\\\1 "),
         (r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
-        (r"\\sqrt\s*(\d+|[a-zA-Z])", r"\\sqrt{\1}"),
+        (r"\\sqrt\s*(\d+(?:\.\d+)?|[a-zA-Z])", r"\\sqrt{\1}"),
         (r"\\(frac|binom)\s*(\d)\s*(\d)(?!\d)", r"\\\1{\2}{\3}"),
         (r"\\(frac|binom)\s*(\d)\s*(?=\{)", r"\\\1{\2}"),
         (r"(\\(?:frac|binom)\s*\{[^{}]*\})\s*(\d|[a-zA-Z])", r"\1{\2}"),
@@ -78,7 +81,7 @@ _TRAILING = " \t\n\\,;.:!"
 
 def tidy(text: str) -> str:
     """`text` with one spelling for symbols, spacing, fractions, roots, styles and thousands separators."""
-    text = text.translate(_TABLE)
+    text = _RAISED.sub(lambda found: f"^{{{found[0].translate(_LOWERED)}}}", text).translate(_TABLE)
     if r"\begin" not in text:
         text = re.sub(r"\\\\(?=[a-zA-Z{}])", r"\\", text)
     for pattern, replacement in _RULES:

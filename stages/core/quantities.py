@@ -19,8 +19,15 @@ _UNITS = {
     "dollar": r"USD|dollars?",
 }
 _UNIT = re.compile("|".join(f"(?P<u{index}>{pattern})" for index, pattern in enumerate(_UNITS.values())), re.IGNORECASE)
-_CURRENCY = re.compile(r"(USD|[€£¥₹])\s*(.+)|(-)(USD|[€£¥₹])\s*(.+)")
-_NO_UNIT = r"and|or|is|if|mod|for|where|to|over|times|plus|minus|squared|cubed|choose|factorial|divided"
+_CURRENCY = re.compile(r"(USD|[€£¥₹])(?!\s*(?:USD|[€£¥₹]))\s*(.+)|(-)(USD|[€£¥₹])(?!\s*(?:USD|[€£¥₹]))\s*(.+)")
+_NO_UNIT = (
+    r"and|or|is|if|mod\w*|for|where|to|over|times|plus|minus|squared|cubed|choose|factorial|divided|multiplied|base|binary|"
+    r"octal|remainder|root|point|not|negative|dozen|scores?|pairs?|half|halves|quarters?|thirds?|fourths?|fifths?|sixths?|"
+    r"sevenths?|eighths?|ninths?|tenths?|hundredths?|thousandths?|millionths?|percent of"
+)
+_NUMBER_WORD = re.compile(
+    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty|hundred)\b"
+)
 _SHORT = r"[ckm]m|m[gls]|[km]?g|[mslLh]|km/h|m/s|ft|in|lb|oz|hrs?|mi|pm|am|deg|pct"
 _LONG = r"hours?|minutes?|seconds?|days?|weeks?|years?|degrees|percent"
 _TAIL = re.compile(
@@ -58,9 +65,10 @@ def _quantity(text: str) -> Quantity:
     money = _CURRENCY.fullmatch(text)
     if money:
         inner = quantity(money[2] or money[3] + money[5])
-        return Quantity(inner.value, inner.text, _unit_name(money[1] or money[4]))
+        unit = _unit_name(money[1] or money[4])
+        return Quantity(inner.value, inner.text, f"{unit} {inner.unit}" if inner.unit else unit)
     tail = _TAIL.fullmatch(text)
-    if tail and not _SCALE.match(tail["unit"]):
+    if tail and not _SCALE.match(tail["unit"]) and not _NUMBER_WORD.search(tail["unit"]):
         head = bare(tail["value"])
         value = evaluate(head)
         if value is not None or _is_constant(head):

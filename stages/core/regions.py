@@ -37,6 +37,8 @@ def equal(a: str, b: str) -> bool | None:
 def read(text: str) -> list[Piece] | None:
     """The pieces of a region from left to right, those that touch joined; None where the text is none."""
     kept, *dropped = _WITHOUT.split(text)
+    if any(map(_UNION.search, dropped)):
+        return None  # what is taken away first cannot be told
     pieces = _pieces(kept)
     holes = [_pieces(each) for each in dropped]
     if pieces is None or None in holes:

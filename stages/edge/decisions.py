@@ -7,6 +7,7 @@ one on a better day, may decide it.
 
 import contextlib
 import hashlib
+import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -20,12 +21,14 @@ Pair = tuple[str, str]
 SCHEMA = "CREATE TABLE IF NOT EXISTS decisions (key BLOB PRIMARY KEY, outcome TEXT) WITHOUT ROWID"
 KEYS_PER_SELECT = 900
 SECONDS_TO_LOCK = 60
+BELOW = ("mpmath", "antlr4-python3-runtime")
+"""What the versioned libraries decide with."""
 
 
 @cache
 def rules() -> str:
     """Hex SHA-256 of all that can change a decision: the libraries' versions, and the text of our own modules."""
-    digest = hashlib.sha256(repr([(name, version(name)) for name in equivalence.VERSIONED]).encode())
+    digest = hashlib.sha256(repr([(name, version(name)) for name in (*equivalence.VERSIONED, *BELOW)]).encode())
     for path in sorted(Path(equivalence.__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -80,5 +83,4 @@ class Decisions:
 
 
 def _key(relation: str, pair: Pair) -> bytes:
-    text = "\0".join((rules(), relation, *pair)).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(text).digest()
+    return hashlib.sha256(json.dumps([rules(), relation, *pair]).encode()).digest()

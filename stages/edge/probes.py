@@ -32,17 +32,24 @@ async def recoveries(
         endpoint.is_starting = restart is not None
         try:
             is_new = restart is not None and await _aside(partial(restart, hangs))
+            is_back = await _answers(client)
         finally:
             endpoint.is_starting = False
-        try:
-            async with asyncio.timeout(SECONDS_TO_PROBE):
-                await client.models.list()
-        except (openai.OpenAIError, TimeoutError, ValueError):
-            endpoint.pause()
-        else:
+        if is_back:
             watch.stalled = False
             endpoint.readmit()
             yield is_new
+        else:
+            endpoint.pause()
+
+
+async def _answers(client: openai.AsyncOpenAI) -> bool:
+    try:
+        async with asyncio.timeout(SECONDS_TO_PROBE):
+            await client.models.list()
+    except (openai.OpenAIError, TimeoutError, ValueError):
+        return False
+    return True
 
 
 async def _aside(work: Callable[[], bool]) -> bool:
