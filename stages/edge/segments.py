@@ -69,7 +69,8 @@ class File:
         self.path = path
         self._turn = threading.Lock()
         self._pack = zstandard.ZstdCompressor(level=6)
-        mode = "rwc" if write else "ro&immutable=1" if path.match(SEGMENT) else "ro"
+        # An open part may hold half a batch of a killed writer, which its reader, too, must be able to roll back.
+        mode = "rwc" if write else "ro&immutable=1" if path.match(SEGMENT) else "rw"
         with self._named():
             self._connection = sqlite3.connect(
                 f"file:{quote(str(path.resolve()))}?mode={mode}",
@@ -80,6 +81,8 @@ class File:
             if write:
                 # A write-ahead log needs memory shared between its readers, which network disks do not give.
                 self._connection.executescript(f"PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL; {SCHEMA}")
+            else:
+                self._connection.execute("PRAGMA query_only=ON")
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:

@@ -176,6 +176,13 @@ def test_a_commit_that_a_kill_cut_short_is_rolled_back_for_writers_and_readers_a
         with store.opened("model", part) as answers:
             assert sum(answers.known([key(number) for number in range(900)])) == 300
             assert answers.get([key(299)]) == {key(299): ANSWER}
+    for name, content in torn.items():
+        (folder / "model" / name).write_bytes(content)
+    reader = segments.File(file)
+    assert len(list(reader.rows())) == 300
+    with pytest.raises(InputError, match="readonly"):
+        reader.put_rows([(bytes.fromhex(key(1000)), "high", 0.0, b"")])
+    reader.close()
 
 
 def test_a_second_writer_of_a_part_waits_for_the_first_and_one_of_another_part_does_not() -> None:
