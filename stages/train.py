@@ -1,7 +1,9 @@
 """One SFT stage: a student's weights and an SFT set -> the next weights, on TRL's SFTTrainer (and DeepSpeed).
 
 python -m stages.train --stage turbo --init models/base --sft data/sft/turbo --output models/turbo \
-    --losses data/train_log/turbo.csv
+    --losses data/train_log/turbo.csv --metrics metrics/train_turbo.json
+
+`--check` looks at the rows and settings, shows what the run would do, and ends.
 """
 
 import argparse
@@ -14,12 +16,12 @@ from typing import Any
 
 import polars as pl
 
-from stages.core import chat
-from stages.edge import cli, libraries, params, tables, track, training, weights
-from stages.edge.errors import EmptyError, InputError, SettingError
+from stages.core import batching, chat, preflight
+from stages.edge import cli, launch, libraries, params, shards, tables, token_file, track, training, weights
+from stages.edge.errors import EmptyError, SettingError
 from stages.edge.paths import project_root
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Raise it when a change of this file changes the trained weights: finished runs in the scratch folder are void."""
 
 # Not the Trainer's count of tokens, which starts anew when a run goes on: a kill must not show in the log.
@@ -30,112 +32,126 @@ def main() -> None:
     """Train, going on from the last checkpoint of the same run, and write the weights at the end."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stage", required=True, help="section of `train` in params.yaml")
-    for name in ("init", "sft", "output", "losses"):
+    for name in ("init", "sft", "output", "losses", "metrics"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--check", action="store_true", help="only show what a run would do")
+    parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)  # of a run that was prepared, for its processes
     args = parser.parse_args()
     settings = params.load(params.Train, f"train.{args.stage}")
     runtime = params.load(params.Runtime, "runtime")
-    rows = tables.read(args.sft, chat.SFT)
-    if rows.is_empty():
-        raise EmptyError(
-            f"{args.sft} holds no row to train on; loosen the filters of curate.{args.stage} in params.yaml"
-        )
-    # DeepSpeed finds its peers by what torchrun says, even where there are none.
-    if (runtime.num_processes > 1 or runtime.deepspeed) and "RANK" not in os.environ:
-        # Checked here too: what is wrong is said once, not by each process and by torchrun.
-        _accumulation(settings, runtime)
-        _tokenise(rows.bottom_k(1, by=-pl.col("num_tokens")), args.init, settings.max_length)
-        _launch(runtime.num_processes)
-    scratch = project_root(Path.cwd()) / ".cache" / "training" / _key(settings, rows, args.init)
+    if args.scratch is None and (args.check or runtime.is_distributed):
+        args.scratch = _prepared(args, settings, runtime)
+        if args.check:
+            return
+        if not (args.scratch / "done").is_dir():
+            launch.processes(runtime, ["stages.train", *sys.argv[1:], "--scratch", str(args.scratch)])
     with track.stage(f"train@{args.stage}", settings.model_dump()) as run:
+        scratch = args.scratch or _prepared(args, settings, runtime)
         if not (scratch / "done").is_dir():
-            _train(settings, runtime, rows, args.init, scratch, run)
+            _train(settings, runtime, args.init, scratch, run)
         if os.environ.get("RANK", "0") == "0":
-            _publish(scratch / "done", args.output, args.losses)
+            figures = _publish(scratch / "done", args)
+            run.metrics(figures)
             run.tags({"identity": weights.identity(args.output)})
 
 
-def _launch(num_processes: int) -> None:
-    """Replace this process by torchrun with as many of it."""
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num_processes}"]
-    os.execv(sys.executable, [*torchrun, "-m", "stages.train", *sys.argv[1:]])
+def _prepared(args: argparse.Namespace, settings: params.Train, runtime: params.Runtime) -> Path:
+    """The scratch folder of the run, with its rows tokenised and looked at."""
+    pieces = shards.shards(args.sft)
+    key = hashlib.sha256(f"{RECIPE_VERSION}\n{settings.model_dump_json()}\n{weights.identity(args.init)}".encode())
+    num_rows = 0
+    for file, start, height in pieces:
+        rows = tables.read(file, chat.SFT, start, height)
+        num_rows += rows.height
+        for row in rows.select("problem_id", "sample", "messages").iter_rows():
+            key.update(repr(row).encode())
+    if not num_rows:
+        raise EmptyError(
+            f"{args.sft} holds no row to train on; loosen the filters of curate.{args.stage} in params.yaml"
+        )
+    scratch = project_root(Path.cwd()) / ".cache" / "training" / key.hexdigest()[:24]
+    if (scratch / "done").is_dir() and not args.check:
+        return scratch
+    tokens = token_file.write(args.sft, args.init, scratch / "tokens", runtime.num_workers, runtime.pool)
+    positions = settings.max_positions or weights.positions(args.init)
+    wrong = preflight.problems(tokens.lengths, tokens.num_prompt, preflight.Bounds(settings.max_length, positions))
+    if wrong:
+        raise SettingError(f"params.yaml: train.{args.stage}: {'; '.join(wrong)}")
+    longest = int(tokens.lengths.max())
+    if longest > runtime.micro_batch_tokens:
+        raise SettingError(
+            f"params.yaml: runtime.micro_batch_tokens is {runtime.micro_batch_tokens}, but a row has {longest} tokens, "
+            "and a trace is never cut: raise it, or lower curate's max_tokens"
+        )
+    training.check_space(scratch, args.init)
+    plan = _plan(settings, num_rows)
+    figures = preflight.summary(tokens.lengths, tokens.num_prompt, plan)
+    print(preflight.table(figures, preflight.histogram(tokens.lengths)), file=sys.stderr, flush=True)
+    return scratch
 
 
-def _key(settings: params.Train, rows: pl.DataFrame, init: Path) -> str:
-    """What determines the trained weights. Machine settings are no part of it: a run may go on elsewhere."""
-    parts = [str(RECIPE_VERSION), settings.model_dump_json(), weights.identity(init)]
-    digest = hashlib.sha256("\n".join(parts).encode())
-    for row in rows.select("problem_id", "sample", "messages").iter_rows():
-        digest.update(repr(row).encode())
-    return digest.hexdigest()[:24]
+def _plan(settings: params.Train, num_rows: int) -> batching.Plan:
+    return batching.Plan(num_rows, settings.batch_size, settings.epochs, settings.seed)
 
 
-def _train(
-    settings: params.Train, runtime: params.Runtime, rows: pl.DataFrame, init: Path, scratch: Path, run: track.Run
-) -> None:
+def _train(settings: params.Train, runtime: params.Runtime, init: Path, scratch: Path, run: track.Run) -> None:
     libraries.settle()
     import torch
 
+    from stages.edge import attention, trainer
+
     if not torch.cuda.is_available():
         training.keep_freed_memory()
-    from datasets import Dataset
-    from transformers import AutoTokenizer, PrinterCallback
-    from trl import SFTConfig, SFTTrainer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
 
-    data = Dataset.from_list(_tokenise(rows, init, settings.max_length))
+    tokens = token_file.TokenFile(scratch / "tokens")
+    plan = _plan(settings, len(tokens.lengths))
+    limit = batching.Limit(runtime.micro_batch_tokens, runtime.micro_batch_size, runtime.padding)
     tokenizer = AutoTokenizer.from_pretrained(init)
-    trainer = SFTTrainer(
-        model=str(init),
-        args=SFTConfig(**_arguments(settings, runtime, scratch)),
-        train_dataset=data,
-        processing_class=tokenizer,
-        callbacks=[training.live(run)],
+    if runtime.deepspeed:
+        import deepspeed
+
+        deepspeed.init_distributed()  # a sharded model (ZeRO-3) needs to know its peers before it is loaded
+    arguments = trainer.SFTConfig(**_arguments(settings, runtime, scratch))
+    steps = trainer.Steps(
+        tokens, plan, limit, arguments.process_index, arguments.world_size, tokenizer.pad_token_id or 0
     )
-    trainer.remove_callback(PrinterCallback)
-    newest = training.last_checkpoint(scratch)
-    if newest and trainer.is_world_process_zero():
-        print(f"going on from {Path(newest).name}", file=sys.stderr, flush=True)
-    trainer.train(resume_from_checkpoint=newest)
-    if not trainer.is_world_process_zero():
+    named = (
+        {}
+        if runtime.padding and runtime.attention == "auto"
+        else {"attn_implementation": attention.choose(runtime.attention)}
+    )
+    model = AutoModelForCausalLM.from_pretrained(init, dtype=torch.float32, **named)
+    if settings.max_positions:
+        model.config.max_position_embeddings = settings.max_positions
+    if settings.bf16:
+        trainer.in_bfloat16(model)
+    with training.failures(runtime):
+        if torch.cuda.is_available() and not trainer.is_sharded():
+            trainer.rehearse(model, steps, arguments)
+        if runtime.compile:
+            trainer.compile_layers(model)
+        learner = trainer.Trainer(model, steps, arguments, processing_class=tokenizer, callbacks=[training.live(run)])
+        learner.remove_callback(PrinterCallback)
+        newest = training.last_checkpoint(scratch)
+        if learner.is_world_process_zero():
+            training.say_how(learner.accelerator, named.get("attn_implementation"), newest)
+        learner.train(resume_from_checkpoint=newest)
+        whole, state = learner.gathered()
+    if not learner.is_world_process_zero():
         return
     partial = scratch / "partial"
     shutil.rmtree(partial, ignore_errors=True)
-    model: Any = trainer.accelerator.unwrap_model(trainer.model)
-    model.save_pretrained(partial)
+    whole.save_pretrained(partial, state_dict=state)
     tokenizer.save_pretrained(partial)
-    history = [entry for entry in trainer.state.log_history if "loss" in entry]
-    pl.DataFrame(history).select(name for name in LOGGED if name in history[0]).write_csv(partial / "log.csv")
+    history = pl.DataFrame([entry for entry in learner.state.log_history if "loss" in entry])
+    history = history.with_columns(epoch=pl.col("step") / plan.steps_per_epoch)
+    history.select(name for name in LOGGED if name in history.columns).write_csv(partial / "log.csv")
+    figures = preflight.summary(tokens.lengths, tokens.num_prompt, plan)
+    cli.write_metrics({**figures, "last_loss": history["loss"][-1]}, partial / "metrics.json")
     partial.replace(scratch / "done")
-    for checkpoint in scratch.glob("checkpoint-*"):
-        shutil.rmtree(checkpoint)
-
-
-def _tokenise(rows: pl.DataFrame, init: Path, max_length: int) -> list[dict[str, list[int]]]:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(init)
-    try:
-        tokenised = [chat.tokenise(messages, tokenizer) for messages in rows["messages"].to_list()]
-    except ValueError as error:
-        raise InputError(f"the student's tokenizer cannot be trained with: {error}") from error
-    longest = max(len(row.input_ids) for row in tokenised)
-    if longest > max_length:
-        raise SettingError(
-            f"params.yaml: train: max_length is {max_length}, but a row has {longest} tokens and would be cut: raise "
-            "it, or lower curate's max_tokens, which drops such rows"
-        )
-    return [row._asdict() for row in tokenised]
-
-
-def _accumulation(settings: params.Train, runtime: params.Runtime) -> int:
-    """Forward passes of a device per optimiser step."""
-    at_once = runtime.micro_batch_size * runtime.num_processes
-    if settings.batch_size % at_once:
-        raise SettingError(
-            f"params.yaml: train: batch_size {settings.batch_size} is no multiple of micro_batch_size x "
-            f"num_processes = {at_once}"
-        )
-    return settings.batch_size // at_once
+    for leftover in (scratch / "tokens", *scratch.glob("checkpoint-*")):
+        shutil.rmtree(leftover)
 
 
 def _arguments(settings: params.Train, runtime: params.Runtime, scratch: Path) -> dict[str, Any]:
@@ -144,9 +160,8 @@ def _arguments(settings: params.Train, runtime: params.Runtime, scratch: Path) -
 
     return {
         "output_dir": str(scratch),
-        "num_train_epochs": settings.epochs,
-        "per_device_train_batch_size": runtime.micro_batch_size,
-        "gradient_accumulation_steps": _accumulation(settings, runtime),
+        "num_train_epochs": 1,  # the plan's steps are those of all epochs, and each is one batch
+        "per_device_train_batch_size": 1,
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": "cosine_with_min_lr",
         "lr_scheduler_kwargs": {"min_lr_rate": settings.min_lr_ratio},
@@ -154,32 +169,37 @@ def _arguments(settings: params.Train, runtime: params.Runtime, scratch: Path) -
         "max_grad_norm": settings.max_grad_norm,
         "weight_decay": settings.weight_decay,
         "bf16": settings.bf16,
-        "gradient_checkpointing": settings.gradient_checkpointing,
+        "gradient_checkpointing": runtime.gradient_checkpointing,
+        "gradient_checkpointing_kwargs": {"use_reentrant": False},
         "seed": settings.seed,
-        "data_seed": settings.seed,
         "max_length": None,
         "dataset_kwargs": {"skip_prepare_dataset": True},
-        "model_init_kwargs": {"dtype": "float32"},
         "use_cpu": not torch.cuda.is_available(),
         "deepspeed": runtime.deepspeed,
         "save_strategy": "steps",
         "save_steps": runtime.save_steps,
         "save_total_limit": 2,
         "logging_steps": 1,
+        "logging_nan_inf_filter": False,
         "disable_tqdm": True,
         "report_to": [],
     }
 
 
-def _publish(done: Path, output: Path, log: Path) -> None:
-    """Copy a finished run's weights and loss curve to the stage's outs, whole or not at all."""
+def _publish(done: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """Copy a finished run's weights, loss curve and figures to the stage's outs, whole or not at all."""
+    output: Path = args.output
     partial = output.with_name(f".{output.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(done, partial, ignore=shutil.ignore_patterns("log.csv"))
+    shutil.copytree(done, partial, ignore=shutil.ignore_patterns("log.csv", "metrics.json"))
+    figures = cli.read_metrics(done / "metrics.json")
+    (partial / "README.md").write_text(training.model_card(args.stage, args.init, figures), encoding="utf-8")
     shutil.rmtree(output, ignore_errors=True)
     partial.replace(output)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(done / "log.csv", log)
+    args.losses.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(done / "log.csv", args.losses)
+    cli.write_metrics(figures, args.metrics)
+    return figures
 
 
 if __name__ == "__main__":

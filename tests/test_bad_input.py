@@ -42,7 +42,7 @@ CURATE = (
 )
 TRAIN = (
     *("train", "--stage", "turbo", "--init", "models/base", "--sft", "data/sft/turbo"),
-    *("--output", "models/turbo", "--losses", "data/log.csv"),
+    *("--output", "models/turbo", "--losses", "data/log.csv", "--metrics", "metrics/train.json"),
 )
 
 
@@ -356,8 +356,8 @@ def test_a_student_without_a_tokenizer_is_named(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"max_length": 20}, "max_length is 20, but a row has"),
-        ({"batch_size": 12}, "batch_size 12 is no multiple of micro_batch_size x num_processes = 8"),
+        ({"max_length": 20}, "train.turbo: max_length is 20, but 1 of 1 rows are longer"),
+        ({"max_length": 50_000}, "max_length is 50000, but the student's weights are for 32768 positions"),
         ({"learning_rate": -1}, "profiles.cpu.train.turbo.learning_rate: Input should be greater than 0 (found -1)"),
     ],
 )
@@ -379,17 +379,20 @@ def test_train_refuses_what_it_cannot_do(
 
 @pytest.mark.parametrize(
     ("change", "told"),
-    [({"max_length": 20}, "max_length is 20, but a row has"), ({"batch_size": 12}, "num_processes = 8")],
+    [
+        ({"max_length": 20}, "max_length is 20, but 2 of 2 rows are longer"),
+        ({}, "runtime.micro_batch_tokens is 30, but a row has"),
+    ],
 )
 def test_what_several_processes_could_not_train_is_said_before_they_start(
     change: dict[str, Any], told: str, folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "execv", lambda *command: pytest.fail("torchrun was started"))
+    monkeypatch.setattr(os, "execvp", lambda *command: pytest.fail("torchrun was started"))
 
     def two(profile: dict[str, Any]) -> None:
         profile["curate"]["turbo"].update(max_tokens=20)
         profile["train"]["turbo"].update(change)
-        profile["runtime"].update(num_processes=2, micro_batch_size=4)
+        profile["runtime"].update(num_processes=2, micro_batch_tokens=30)
 
     copy_project(folder, cpu(two))
     write_sft(folder, 2)

@@ -1,8 +1,10 @@
-"""Training with the real trainer on a tiny model: what is trained, what is kept, what is trained anew, and DeepSpeed."""
+"""Training with the real trainer on a tiny model: what is trained, kept, trained anew, and shared by many processes."""
 
 import json
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import psutil
 import pytest
 
 from stages.core import chat
@@ -21,13 +24,13 @@ from tests.tiny_models import save_tiny_model
 
 TRAIN = (
     *("--init", "models/base", "--sft", "data/sft/turbo"),
-    *("--output", "models/turbo", "--losses", "data/train_log/turbo.csv"),
+    *("--output", "models/turbo", "--losses", "data/train_log/turbo.csv", "--metrics", "metrics/train_turbo.json"),
 )
 
 
 FINAL = (
     *("--init", "models/turbo", "--sft", "data/sft/turbo"),
-    *("--output", "models/final", "--losses", "data/train_log/final.csv"),
+    *("--output", "models/final", "--losses", "data/train_log/final.csv", "--metrics", "metrics/train_final.json"),
 )
 
 
@@ -37,7 +40,7 @@ def project(folder: Path, runtime: dict[str, Any], num_rows: int = 64, **setting
         train["turbo"].update({"max_length": 512, "learning_rate": 0.01, "batch_size": 8, **settings})
         # A rate so small that the weights stay where they were.
         train["final"].update({**train["turbo"], "learning_rate": 1e-9})
-        params["profiles"]["cpu"]["runtime"].update({"micro_batch_size": 8, "save_steps": 10, **runtime})
+        params["profiles"]["cpu"]["runtime"].update({"micro_batch_tokens": 4096, "save_steps": 10, **runtime})
 
     copy_project(folder, change)
     save_tiny_model(folder / "models/base")
@@ -180,21 +183,123 @@ def test_a_finished_run_is_reused_and_another_learning_rate_is_trained_anew(trai
     assert weights.identity(trained / "models/turbo") != before
 
 
+def zero(stage: int) -> str:
+    return str(ROOT / f"examples/deepspeed/zero{stage}.json")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("num_processes", [1, 2])
-def test_deepspeed_zero_1_trains_to_a_loadable_checkpoint(num_processes: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("runtime", "said"),
+    [
+        ({"micro_batch_tokens": 600}, "training on 1 x cpu, attention: documents"),
+        ({"padding": True, "micro_batch_size": 1}, "training on 1 x cpu, attention: own"),
+        ({"num_processes": 2}, "training on 2 x cpu, sharing by MULTI_CPU"),
+        ({"num_processes": 1, "deepspeed": zero(1)}, "training on 1 x cpu, sharing by DEEPSPEED"),
+        ({"num_processes": 2, "deepspeed": zero(1), "micro_batch_tokens": 600}, "on 2 x cpu, sharing by DEEPSPEED"),
+        ({"num_processes": 2, "deepspeed": zero(2), "micro_batch_tokens": 600}, "on 2 x cpu, sharing by DEEPSPEED"),
+        ({"num_processes": 2, "deepspeed": zero(3), "micro_batch_tokens": 600}, "on 2 x cpu, sharing by DEEPSPEED"),
+    ],
+)
+def test_losses_and_weights_are_the_same_however_a_step_is_cut_and_shared(
+    runtime: dict[str, Any], said: str, straight: Path, tmp_path: Path
+) -> None:
     # The first time on a machine DeepSpeed compiles its collectives, which takes a minute.
-    zero = str(ROOT / "examples/deepspeed/zero1.json")
-    runtime = {"deepspeed": zero, "num_processes": num_processes, "micro_batch_size": 4}
     folder = project(tmp_path / "project", runtime, epochs=1)
-    train(folder)
-    # 64 rows in batches of 8, however many processes share a batch.
-    losses = log(folder)["loss"]
-    assert losses.len() == 8 and losses[-1] < losses[0] - 1
+    assert said in train(folder)
+    assert log(folder)["loss"].to_list() == pytest.approx(log(straight)["loss"].to_list(), abs=1e-5)
+    assert log(folder)["grad_norm"].to_list() == pytest.approx(log(straight)["grad_norm"].to_list(), rel=1e-4)
+    assert distance(folder / "models/turbo", straight / "models/turbo") < 1e-4
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(folder / "models/turbo")
     assert sum(each.numel() for each in model.parameters()) > 50_000
-    assert distance(folder / "models/turbo", folder / "models/base") > 1e-2
     assert not list((folder / "models/turbo").glob("*.bin")), "no pickle in what is handed on"
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = project(tmp_path_factory.mktemp("straight") / "project", {}, epochs=1)
+    train(folder)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_hosts_that_a_launcher_starts_train_as_one_process_does(straight: Path, tmp_path: Path) -> None:
+    # Stands for srun: what is behind it runs once for each host, here twice on this one.
+    launcher = tmp_path / "launcher"
+    launcher.write_text('#!/bin/sh\n"$@" & first=$!\n"$@"; second=$?\nwait $first && exit $second\n')
+    launcher.chmod(0o755)
+    folder = project(tmp_path / "project", {"num_hosts": 2, "launcher": [str(launcher)]}, epochs=1)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    done = subprocess.run(
+        command(),
+        cwd=folder,
+        env={**environment(), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "training on 2 x cpu, sharing by MULTI_CPU" in done.stderr
+    assert log(folder)["loss"].to_list() == pytest.approx(log(straight)["loss"].to_list(), abs=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_processes_killed_in_a_later_epoch_go_on_as_if_they_were_not(tmp_path: Path) -> None:
+    runtime = {"num_processes": 2, "deepspeed": zero(1), "save_steps": 3}
+    one, other = (project(tmp_path / name, runtime, num_rows=40, epochs=8) for name in ("whole", "killed"))
+    train(one)
+    # Somewhere in the second to the last epoch of five steps each, another place each time.
+    place = random.randrange(6, 33)
+    run = psutil.Popen(command(), cwd=other, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while last_step(other) < place:
+        assert run.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    # Workers first, each by its own: torchrun would end those that are left with a signal that can be handled.
+    for process in [*reversed(run.children(recursive=True)), run]:
+        process.kill()
+    run.wait()
+    said = train(other)
+    assert "going on from checkpoint-" in said
+    assert log(other).equals(log(one)), f"killed at about step {place}"
+    assert weights.identity(other / "models/turbo") == weights.identity(one / "models/turbo")
+
+
+def last_step(folder: Path) -> int:
+    steps = [int(path.name.split("-")[1]) for path in (folder / ".cache/training").glob("*/checkpoint-*")]
+    return max(steps, default=0)
+
+
+@pytest.mark.slow
+def test_the_stage_says_what_it_will_do_writes_figures_and_a_card(trained: Path) -> None:
+    figures = json.loads((trained / "metrics/train_turbo.json").read_text())
+    rows = tables.read(trained / "data/sft/turbo", chat.SFT)
+    assert figures["num_rows"] == rows.height == 64
+    assert figures["epochs"] == 2 and figures["num_steps"] == log(trained)["step"][-1] == 16
+    assert figures["num_tokens"] > figures["num_trained_tokens"] > 0
+    assert figures["last_loss"] == pytest.approx(log(trained)["loss"][-1])
+    card = (trained / "models/turbo/README.md").read_text()
+    assert (
+        weights.identity(trained / "models/base")[:12] in card and f"| num tokens | {figures['num_tokens']} |" in card
+    )
+    assert log(trained)["epoch"].to_list() == pytest.approx([step / 8 for step in range(1, 17)])
+    done = subprocess.run(
+        [*command(), "--check"], cwd=trained, env=environment(), capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0
+    assert (
+        "num steps                        16" in done.stderr and "█" in done.stderr and "training on" not in done.stderr
+    )
+
+
+@pytest.mark.slow
+def test_a_student_can_be_said_to_be_for_more_positions(tmp_path: Path) -> None:
+    folder = project(tmp_path / "project", {}, num_rows=8, epochs=1, max_positions=40_000)
+    train(folder)
+    assert weights.positions(folder / "models/base") == 32_768
+    assert weights.positions(folder / "models/turbo") == 40_000

@@ -81,6 +81,29 @@ def tokenise(messages: Sequence[Message], tokenizer: Any) -> Row:  # noqa: ANN40
     return Row(whole, [IGNORED] * len(prompt) + whole[len(prompt) :])
 
 
+def read_back(row: Row, messages: Sequence[Message], tokenizer: Any) -> None:  # noqa: ANN401
+    """Check what `tokenise` made: its text is the template's, what is trained is the answer, to its end token.
+
+    Raises:
+        ValueError: decoding gives another text, or the trained part is not the assistant's.
+    """
+    text = tokenizer.decode(row.input_ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    rendered = _text(tokenizer, messages, add_generation_prompt=False)
+    if _squeezed(text) not in _squeezed(rendered):
+        raise ValueError("its tokens decode to another text than the chat template's")
+    trained = [token for token, label in zip(row.input_ids, row.labels, strict=True) if label != IGNORED]
+    answer = tokenizer.decode(trained, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    if trained[-1] != tokenizer.eos_token_id or _squeezed(answer) not in _squeezed(rendered):
+        raise ValueError("what is trained is not the answer up to its end token")
+    if _squeezed(messages[-1]["content"])[-40:] not in _squeezed(answer):
+        raise ValueError("the end of the answer is not in what is trained")
+
+
+def _squeezed(text: str) -> str:
+    # Tokenizers may add or take a space at the edges, and templates strip lines.
+    return "".join(text.split())
+
+
 def _text(tokenizer: Any, messages: Sequence[Message], add_generation_prompt: bool) -> str:  # noqa: ANN401
     rendered = tokenizer.apply_chat_template(
         list(messages), tokenize=False, add_generation_prompt=add_generation_prompt

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from stages.edge import claims
 from stages.edge.errors import PipelineError
@@ -73,6 +73,12 @@ def write_metrics(metrics: Mapping[str, object], path: Path) -> None:
     """Write a metrics file: strict JSON (NaN is a ValueError), stable layout."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """What `write_metrics` wrote."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 def write_csv(rows: Sequence[Mapping[str, object]], path: Path) -> None:

@@ -308,8 +308,9 @@ class Train(Section):
     """Tokens; a longer row is an error here (curate drops them)."""
     max_grad_norm: Positive
     weight_decay: Annotated[float, Field(ge=0)]
+    max_positions: Count | None
+    """Positions that the student is said to be for, in place of what its configuration says; null: as it says."""
     bf16: bool
-    gradient_checkpointing: bool
     seed: int
 
 
@@ -421,12 +422,40 @@ class Runtime(Section):
     """Where answers are judged and votes counted: on this machine, or on the Ray cluster at RAY_ADDRESS."""
     num_workers: Count
     num_processes: Count
-    """Training processes on this machine: 1 runs in place, more through torchrun."""
-    micro_batch_size: Count
-    """Traces per forward pass and device; batch_size is reached by accumulation."""
+    """Training processes on a host, one a GPU: 1 runs in place, more through torchrun."""
+    num_hosts: Count
+    """Hosts that train together; `launcher` starts the processes on all of them."""
+    launcher: list[str]
+    """A command that runs what stands behind it once on each host, such as [srun, --nodes=4, --ntasks-per-node=1]."""
+    micro_batch_tokens: Count
+    """Tokens of a forward pass of a device, at most; a step's traces are cut into as few as hold them."""
+    micro_batch_size: Count | None
+    """Traces of a forward pass, at most; null: as many as `micro_batch_tokens` hold."""
+    padding: bool
+    """Rows filled up to the longest beside them, for a model whose attention needs it; false: one after the other."""
+    attention: str
+    """`auto`, `documents` (ours) or one of transformers': flash_attention_2, flash_attention_3, sdpa with padding."""
+    gradient_checkpointing: bool
+    """Compute activations anew in the backward pass: a third more work, a fraction of the memory."""
+    compile: bool
+    """Fuse each layer's small operations with torch.compile."""
     deepspeed: str | None
     """A DeepSpeed JSON file."""
     save_steps: Count
+    """Steps between checkpoints; the last two are kept."""
+
+    @property
+    def is_distributed(self) -> bool:
+        """Whether training goes through torchrun. DeepSpeed finds its peers so even where there are none."""
+        return self.num_processes > 1 or self.num_hosts > 1 or self.deepspeed is not None
+
+    @model_validator(mode="after")
+    def _hosts_need_a_launcher(self) -> "Runtime":
+        if (self.num_hosts > 1) != bool(self.launcher):
+            raise ValueError(
+                "num_hosts above 1 and launcher go together: what starts the processes on the other hosts?"
+            )
+        return self
 
 
 class Profile(Section):

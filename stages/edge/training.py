@@ -2,17 +2,29 @@
 
 import contextlib
 import ctypes
+import errno
 import json
+import math
+import re
+import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.edge import track
+from stages.edge import params, track, weights
+from stages.edge.errors import InputError, SettingError
 
 SECONDS_BETWEEN_LINES = 10.0
-
+SHOWN = ("loss", "learning_rate", "grad_norm", "padding_share", "peak_gib")
+GIB = 2**30
+CHECKPOINTS, STATE_PER_WEIGHT = 3, 3
+PEAK_FLOPS = {
+    "H100 PCIe": 756e12, "H100 NVL": 835e12, "H100": 989e12, "H200": 989e12, "B200": 2_250e12, "A100": 312e12,
+    "L40S": 362e12, "MI300X": 1_307e12, "MI325X": 1_307e12, "RTX 4090": 165e12, "RTX 3090": 71e12,
+}  # fmt: skip
+"""Dense bfloat16, from the makers' data sheets; the more special name first."""
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 LARGEST_INT = 2**31 - 1
@@ -45,12 +57,73 @@ def _is_whole(state: Path) -> bool:
     return True
 
 
-class Steps:
+def check_space(scratch: Path, init: Path) -> None:
+    """Refuse to start where the checkpoints will not fit: weights and two moments, in two checkpoints and a third one.
+
+    Raises:
+        InputError: the disk has too little room.
+    """
+    needed = CHECKPOINTS * STATE_PER_WEIGHT * weights.num_bytes(init)
+    free = shutil.disk_usage(scratch).free
+    if free < needed:
+        raise InputError(
+            f"{scratch}: checkpoints need about {needed / GIB:.1f} GiB, and {free / GIB:.1f} GiB are free: make room"
+        )
+
+
+@contextlib.contextmanager
+def failures(runtime: params.Runtime) -> Iterator[None]:
+    """Tell the failures of a training run that a setting or a larger disk mends from faults of the program."""
+    import torch
+
+    kept = "the last checkpoint is kept, and the next run goes on from it"
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        less = (
+            "runtime.micro_batch_tokens" if runtime.gradient_checkpointing else "runtime.gradient_checkpointing: true"
+        )
+        raise SettingError(
+            f"out of memory in a forward or backward pass of {runtime.micro_batch_tokens} tokens: "
+            f"{'lower' if runtime.gradient_checkpointing else 'set'} {less} in params.yaml; {kept}"
+        ) from error
+    except (OSError, RuntimeError) as error:
+        if getattr(error, "errno", None) != errno.ENOSPC and not re.search("No space left|failed writing", str(error)):
+            raise
+        raise InputError(f"the disk is full: make room; {kept}") from error
+
+
+def say_how(accelerator: Any, attention: str | None, checkpoint: str | None) -> None:  # noqa: ANN401
+    """One line: on how many devices of which kind, how they share the work, and from where a run goes on."""
+    kind = str(accelerator.distributed_type.value)
+    shared = f", sharing by {kind}" if accelerator.num_processes > 1 or kind == "DEEPSPEED" else ""
+    where = f"; going on from {Path(checkpoint).name}" if checkpoint else ""
+    print(
+        f"training on {accelerator.num_processes} x {accelerator.device.type}{shared}, attention: "
+        f"{attention or 'own'}{where}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def model_card(stage: str, init: Path, figures: Mapping[str, Any]) -> str:
+    """README.md of a trained student, from the run's own figures."""
+    rows = "\n".join(f"| {name.replace('_', ' ')} | {value} |" for name, value in figures.items())
+    return (
+        f"---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags: [reasonlite-dvc, sft, math]\n---\n"
+        f"# {stage}\n\nFine-tuned from `{init}` (identity `{weights.identity(init)[:12]}`) by the pipeline's stage "
+        f"`train@{stage}` on reasoning traces whose answers were judged. Its settings are `train.{stage}` in "
+        f"params.yaml; `metrics/eval.json` has its scores.\n\n| | |\n|---|---|\n{rows}\n"
+    )
+
+
+class Progress:
     """Sends each step's figures to tracking and shows a line now and then: loss, tokens a second, time left."""
 
-    def __init__(self, run: track.Run) -> None:
-        """`run` is the stage's run."""
-        self._run = run
+    def __init__(self, run: track.Run, peak_flops: float | None) -> None:
+        """`run` is the stage's run; `peak_flops` are a device's per second, where they are known."""
+        self._run, self._peak = run, peak_flops
+        self._flops = 0.0
         self._first: tuple[int, float, float] | None = None
         self._shown = time.monotonic()
 
@@ -60,8 +133,18 @@ class Steps:
         first_step, started, first_tokens = self._first = self._first or (step, now, tokens)
         seconds = max(now - started, 1e-3)
         rate = (tokens - first_tokens) / seconds
-        figures = {name: float(logs[name]) for name in ("loss", "learning_rate", "grad_norm") if name in logs}
-        self._run.metrics({**figures, "tokens_per_second": rate}, step=step)
+        figures = {name: float(logs[name]) for name in SHOWN if name in logs}
+        if not math.isfinite(figures["loss"]):
+            raise InputError(
+                f"the loss of step {step} is {figures['loss']}: lower train's learning_rate or max_grad_norm in "
+                "params.yaml; the last checkpoint is kept"
+            )
+        figures["tokens_per_second"] = rate
+        if step > first_step:
+            self._flops += float(logs.get("tera_flops", 0)) * 1e12
+            if self._peak:
+                figures["mfu"] = self._flops / seconds / self._peak
+        self._run.metrics(figures, step=step)
         if step > first_step and (now - self._shown > SECONDS_BETWEEN_LINES or step == num_steps):
             self._shown = now
             left = (num_steps - step) * seconds / (step - first_step)
@@ -69,16 +152,24 @@ class Steps:
             print(line, file=sys.stderr, flush=True)
 
 
+def peak_flops(device: str) -> float | None:
+    """Dense bfloat16 FLOPs a second of a GPU by its name, None for one that is not listed."""
+    return next((peak for part, peak in PEAK_FLOPS.items() if part in device), None)
+
+
 def live(run: track.Run) -> Any:  # noqa: ANN401
-    """A Trainer callback that feeds `Steps` from the main process."""
+    """A Trainer callback that feeds `Progress` from the main process."""
     # Imported here, because transformers takes seconds and a finished run that is only copied never needs it.
+    import torch
     from transformers import TrainerCallback
 
-    steps = Steps(run)
+    progress = Progress(run, peak_flops(torch.cuda.get_device_name()) if torch.cuda.is_available() else None)
 
     class Live(TrainerCallback):
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:  # noqa: ANN401
             if logs and "loss" in logs and state.is_world_process_zero:
-                steps.logged(state.global_step, state.max_steps, logs)
+                if torch.cuda.is_available():
+                    logs["peak_gib"] = torch.cuda.max_memory_allocated() / GIB
+                progress.logged(state.global_step, state.max_steps, logs)
 
     return Live()

@@ -31,6 +31,25 @@ def identity(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def positions(folder: Path) -> int | None:
+    """Positions that a model is for, as its configuration says, or None.
+
+    Raises:
+        InputError: there is no configuration.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: holds no config.json that can be read; make it with `dvc repro`") from error
+    found = config.get("max_position_embeddings")
+    return int(found) if found else None
+
+
+def num_bytes(folder: Path) -> int:
+    """Bytes of a model's weights."""
+    return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+
+
 def served_name(role: str, identified: str) -> str:
     """The name under which weights with an identity are served: `<role>-<first 12 digits of it>`.
 

@@ -46,7 +46,7 @@ def test_every_step_is_tracked_and_a_line_shows_the_rate_and_what_is_left(
     clock = iter([0.0, 100.0, 110.0, 112.0])
     monkeypatch.setattr(training.time, "monotonic", lambda: next(clock))
     run = Recorder()
-    steps = training.Steps(run)  # type: ignore[arg-type]
+    steps = training.Progress(run, peak_flops=None)  # type: ignore[arg-type]
     for step, tokens in ((41, 1000.0), (42, 2000.0), (43, 2200.0)):
         steps.logged(step, 44, {"loss": 0.5, "num_tokens": tokens, "grad_norm": 1.0, "learning_rate": 1e-4})
     assert [step for step, _ in run.logged] == [41, 42, 43]

@@ -121,10 +121,10 @@ def settings(model: Path, data: Data) -> Any:
             profile["teach"][effort]["num_samples"] = 8
         for stage in ("turbo", "final"):
             profile["curate"][stage]["max_per_problem"] = 1
-            profile["train"][stage].update(epochs=1, batch_size=32, bf16=False, gradient_checkpointing=False)
+            profile["train"][stage].update(epochs=1, batch_size=32, bf16=False)
         profile["exam"]["protocol"].update(dtype="float32", reasoning_parser=None)
         profile["baselines"] = []
-        profile["runtime"].update(num_workers=2, num_processes=1, micro_batch_size=4, deepspeed=None, concurrency=16)
+        profile["runtime"].update(num_workers=2, num_processes=1, compile=False, deepspeed=None, concurrency=16)
 
     return change
 

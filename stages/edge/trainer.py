@@ -1,0 +1,236 @@
+# ruff: noqa: ANN401, D102 - the libraries' interfaces
+"""TRL's SFTTrainer on whole optimiser steps: each step is planned, cut to the machine's memory and summed up exactly.
+
+The Trainer sees a step as one batch. Here it is a list of micro-batches, as many for each device, of whole traces one
+after the other without padding (or padded, for a model whose attention needs that). All epochs are one pass over the
+plan's steps, so that a run goes on from any step of any epoch by its number alone.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+from transformers import PreTrainedModel, TrainerCallback
+from trl import SFTConfig, SFTTrainer
+
+from stages.core import batching
+
+IGNORED = -100
+
+
+class Traces(Protocol):
+    """Tokenised traces by index, and their lengths in tokens."""
+
+    lengths: Any
+
+    def row(self, index: int) -> tuple[Any, int]:
+        """Token ids (int32, one dimension) and how many of them, from the start, are prompt."""
+        ...
+
+
+class Steps(Dataset[list[dict[str, Any]]]):
+    """The micro-batches of one device for each step of a plan."""
+
+    def __init__(
+        self, traces: Traces, plan: batching.Plan, limit: batching.Limit, device: int, num_devices: int, pad: int
+    ) -> None:
+        """`pad` is the id that fills rows up where `limit.padded`."""
+        self.traces, self.plan, self.limit = traces, plan, limit
+        self._device, self._num_devices, self._pad = device, num_devices, pad
+
+    def __len__(self) -> int:
+        return self.plan.num_steps
+
+    def __getitem__(self, step: int) -> list[dict[str, Any]]:
+        rows = self.plan.rows(step).tolist()
+        lengths = [int(self.traces.lengths[row]) for row in rows]
+        cut = batching.micro_batches(rows, lengths, self._num_devices, self.limit)[self._device]
+        return [self.micro_batch(each) if each else self._nothing(rows[0]) for each in cut]
+
+    def micro_batch(self, rows: Sequence[int]) -> dict[str, Any]:
+        """Tensors of (1, tokens), or of (rows, longest) where they are padded."""
+        found = [self._tensors(row) for row in rows]
+        return _padded(found, self._pad) if self.limit.padded else _joined(found)
+
+    def _tensors(self, row: int) -> tuple[torch.Tensor, torch.Tensor]:
+        ids, num_prompt = self.traces.row(row)
+        tokens = torch.as_tensor(ids).long()
+        labels = tokens.clone()
+        labels[: max(num_prompt, 1)] = IGNORED  # nothing comes before the first token that could foretell it
+        return tokens, labels
+
+    def _nothing(self, row: int) -> dict[str, Any]:
+        """A pass that adds nothing, for a device that has no trace left while others have: they wait for each other."""
+        batch = self.micro_batch([row])
+        batch["labels"] = torch.full_like(batch["labels"], IGNORED)
+        return batch
+
+
+def _joined(rows: list[tuple[torch.Tensor, torch.Tensor]]) -> dict[str, Any]:
+    lengths = [len(tokens) for tokens, _ in rows]
+    bounds = torch.tensor([0, *lengths]).cumsum(0).to(torch.int32)
+    return {
+        "input_ids": torch.cat([tokens for tokens, _ in rows])[None],
+        "labels": torch.cat([labels for _, labels in rows])[None],
+        "position_ids": torch.cat([torch.arange(length) for length in lengths])[None],
+        "cu_seq_lens_q": bounds,
+        "cu_seq_lens_k": bounds,
+        "max_length_q": max(lengths),
+        "max_length_k": max(lengths),
+    }
+
+
+def _padded(rows: list[tuple[torch.Tensor, torch.Tensor]], pad: int) -> dict[str, Any]:
+    from torch.nn.utils.rnn import pad_sequence
+
+    tokens, labels = zip(*rows, strict=True)
+    return {
+        "input_ids": pad_sequence(list(tokens), batch_first=True, padding_value=pad),
+        "labels": pad_sequence(list(labels), batch_first=True, padding_value=IGNORED),
+        "attention_mask": pad_sequence([torch.ones_like(each) for each in tokens], batch_first=True),
+    }
+
+
+def _lengths(batch: dict[str, Any]) -> list[int]:
+    found = batch["cu_seq_lens_q"].diff() if "cu_seq_lens_q" in batch else batch["attention_mask"].sum(1)
+    return [int(length) for length in found.tolist()]
+
+
+class Trainer(SFTTrainer):
+    """One pass over `steps`."""
+
+    def __init__(self, model: PreTrainedModel, steps: Steps, arguments: SFTConfig, **others: Any) -> None:
+        """`others` are SFTTrainer's, without a data set."""
+        from datasets import Dataset as Table
+
+        self.steps = steps
+        self._shape = shape(model)
+        # SFTTrainer wants to see a row; the loader below never looks at this table.
+        row = Table.from_dict({"input_ids": [[0, 0]], "labels": [[IGNORED, 0]]})
+        super().__init__(model=model, args=arguments, train_dataset=row, **others)
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(self.steps, batch_size=1, shuffle=False, collate_fn=_only)
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> Any:
+        """One step: its micro-batches as a single batch, and the trained tokens of all devices together."""
+        samples, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        flat = [batch for step in samples for batch in step]
+        return samples, self._get_num_items_in_batch(flat, device)
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        """Forward and backward of each micro-batch; gradients meet those of other devices after the last."""
+        total: Any = 0
+        self._count(inputs)
+        synced = self.accelerator.distributed_type == "DEEPSPEED"  # it is told when a step ends
+        for place, batch in enumerate(inputs, 1):
+            is_last = place == len(inputs)
+            self.accelerator.gradient_state._set_sync_gradients(is_last)
+            apart = contextlib.nullcontext() if is_last or synced else self.accelerator.no_sync(model)
+            with apart:
+                total = total + super().training_step(model, batch, num_items_in_batch)
+        return total
+
+    def gathered(self) -> tuple[PreTrainedModel, dict[str, Any] | None]:
+        """The trained model, and its weights where they lie in parts on all devices (which all must call this)."""
+        model: PreTrainedModel = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
+        if not is_sharded():
+            return model, None
+        weights = self.accelerator.get_state_dict(self.model_wrapped)
+        return model, weights and {
+            name: each for name, each in weights.items() if name not in model.all_tied_weights_keys
+        }
+
+    def _count(self, batches: list[dict[str, Any]]) -> None:
+        """Log the share of padding and the model FLOPs of a step, of this device."""
+        computed = sum(batch["input_ids"].numel() for batch in batches)
+        lengths = [length for batch in batches for length in _lengths(batch)]
+        self._metrics["train"]["padding_share"].append(1 - sum(lengths) / computed)
+        self._metrics["train"]["tera_flops"].append(batching.training_flops(self._shape, lengths) / 1e12)
+
+    def _prepare_inputs(self, inputs: Any) -> Any:
+        # The bounds stay where the attention reads them: copying them back would stop the device in every layer.
+        bounds = {name: inputs[name] for name in ("cu_seq_lens_q", "cu_seq_lens_k") if name in inputs}
+        own = self.model.config._attn_implementation == "documents"
+        return {**super()._prepare_inputs(inputs), **(bounds if own else {})}
+
+
+def _only(items: list[Any]) -> Any:
+    (item,) = items
+    return item
+
+
+def in_bfloat16(model: PreTrainedModel) -> None:
+    """Keep activations in bfloat16 from the embedding on, as with bfloat16 weights; the weights stay float32.
+
+    Autocast by itself would hand on float32 between layers, at twice the memory.
+    """
+    embedding = model.get_input_embeddings()
+    embedding.register_forward_hook(lambda _module, _inputs, output: output.to(torch.bfloat16))
+
+
+def rehearse(model: PreTrainedModel, steps: Steps, arguments: SFTConfig) -> None:
+    """Run the largest forward and backward pass of the first epoch, so that a lack of memory shows at once.
+
+    Raises torch.OutOfMemoryError, also where the optimiser's two moments would not fit beside it.
+    """
+    device, lengths = arguments.device, steps.traces.lengths
+    if steps.limit.padded:
+        rows = [int(lengths.argmax())] * max(1, steps.limit.tokens // int(lengths.max()))
+    else:
+        order = lengths.argsort()[::-1]
+        rows = [int(row) for row, end in zip(order, lengths[order].cumsum(), strict=True) if end <= steps.limit.tokens]
+    batch = steps.micro_batch(rows[: steps.limit.rows])
+    model.to(device)
+    model.train()
+    if arguments.gradient_checkpointing:
+        model.gradient_checkpointing_enable(arguments.gradient_checkpointing_kwargs)
+    moved = {
+        name: each.to(device) if torch.is_tensor(each) and "cu_seq" not in name else each
+        for name, each in batch.items()
+    }
+    with torch.autocast(device.type, torch.bfloat16, enabled=arguments.bf16):
+        hidden = model.get_decoder()(
+            **{name: each for name, each in moved.items() if name != "labels"}, use_cache=False
+        )[0]
+    hidden.float().mean().backward()
+    moments = [torch.empty(2 * each.numel(), device=device) for each in model.parameters()]
+    del moments, hidden
+    model.zero_grad(set_to_none=True)
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def compile_layers(model: PreTrainedModel) -> None:
+    """Compile each decoder layer (they share the result): fused norms, rotations and activations."""
+    for layers in (module for module in model.modules() if isinstance(module, torch.nn.ModuleList)):
+        for layer in layers:
+            layer.compile(dynamic=True)
+
+
+def shape(model: PreTrainedModel) -> batching.Shape:
+    """What a model's arithmetic depends on."""
+    config = model.config.get_text_config()
+    heads = int(config.num_attention_heads)
+    width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    return batching.Shape(matrix_parameters(model), int(config.num_hidden_layers), heads * int(width))
+
+
+def matrix_parameters(model: PreTrainedModel) -> int:
+    """Parameters that multiply each token: of the linear layers, a tied output head among them."""
+    return sum(
+        module.in_features * module.out_features for module in model.modules() if isinstance(module, torch.nn.Linear)
+    )
+
+
+def is_sharded() -> bool:
+    """Whether the weights themselves lie in parts on all devices (ZeRO-3)."""
+    from transformers.integrations import is_deepspeed_zero3_enabled
+
+    return bool(is_deepspeed_zero3_enabled())
+
+
+__all__ = ["SFTConfig", "Steps", "Trainer", "TrainerCallback", "in_bfloat16"]
