@@ -1,7 +1,7 @@
 """Judged traces -> the SFT set of one stage, and every reject with its reason.
 
 python -m stages.curate --stage turbo --problems data/problems.parquet --traces data/traces --verdicts data/verdicts \
-    --student models/base --sft data/sft/turbo --rejects data/rejects/turbo.parquet \
+    --student models/base --sft data/sft/turbo --held-out data/held_out/turbo --rejects data/rejects/turbo.parquet \
     --metrics metrics/curate_turbo.json --plot metrics/plots/funnel_turbo.csv
 """
 
@@ -20,20 +20,21 @@ def main() -> None:
     """Filter, mix and cap the traces of the efforts that the stage learns from."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stage", required=True, help="section of `curate` in params.yaml")
-    for name in ("problems", "traces", "verdicts", "student", "sft", "rejects", "metrics", "plot"):
+    for name in ("problems", "traces", "verdicts", "student", "sft", "held-out", "rejects", "metrics", "plot"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     args = parser.parse_args()
     settings = params.load(params.Curate, f"curate.{args.stage}")
     prompt = params.load(params.Prompt, "exam.prompt")
     with track.stage(f"curate@{args.stage}", settings.model_dump()) as run:
-        candidates = _candidates(args, list(settings.mixture))
+        problems, candidates = _candidates(args, list(settings.mixture))
         count_tokens = _counter(args.student)
-        sft, rejects = curation.curate(
+        sft, held_out, rejects = curation.curate(
             candidates,
             mixture=settings.mixture,
             any_verdict=settings.verdicts == "any",
             max_tokens=settings.max_tokens,
             max_per_problem=settings.max_per_problem,
+            set_apart=curation.chosen(problems["problem_id"], settings.num_held_out_problems, settings.seed),
             seed=settings.seed,
             # A student is trained in the form in which it is examined: without the teacher's examples.
             render=lambda problem: list(queries.render(problem, None, prompt.system, prompt.suffix, [])),
@@ -50,24 +51,26 @@ def main() -> None:
                 f"curate@{args.stage}: no trace is left of {candidates.height}; {lost} fell to the filter {reason!r}: "
                 f"see curate.{args.stage} in params.yaml"
             )
+        tables.write(held_out, args.held_out, chat.SFT, chat.SFT_KEY)
         tables.write(sft, args.sft, chat.SFT, chat.SFT_KEY)
 
 
-def _candidates(args: argparse.Namespace, efforts: list[str]) -> pl.DataFrame:
+def _candidates(args: argparse.Namespace, efforts: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The problems, and the judged traces of the efforts with their problem's prompt."""
     verdicts = tables.read(args.verdicts, curation.VERDICTS_IN).filter(pl.col("effort").is_in(efforts))
     traces = tables.read(args.traces, curation.TRACES_IN)
-    prompts = tables.read(args.problems, curation.PROBLEMS_IN)
+    problems = tables.read(args.problems, curation.PROBLEMS_IN)
     if verdicts.is_empty():
         raise EmptyError(
             f"{args.verdicts} holds no verdict on the efforts {efforts}; see curate.{args.stage}.mixture in params.yaml"
         )
-    joined = verdicts.join(traces, on=curation.KEY).join(prompts, on="problem_id")
+    joined = verdicts.join(traces, on=curation.KEY).join(problems, on="problem_id")
     if joined.height != verdicts.height:
         raise InputError(
             f"{args.verdicts}: only {joined.height} of {verdicts.height} verdicts have a trace in {args.traces} and a "
             f"problem in {args.problems}; run `dvc repro`, which judges anew"
         )
-    return joined
+    return problems, joined
 
 
 def _metrics(candidates: pl.DataFrame, sft: pl.DataFrame, rejects: pl.DataFrame) -> dict[str, object]:

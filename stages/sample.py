@@ -16,8 +16,9 @@ from pathlib import Path
 import polars as pl
 
 from stages.core import adaptive, queries
-from stages.edge import cli, endpoints, jobs, params, tables, track
+from stages.edge import cli, endpoints, jobs, params, tables, track, weights
 from stages.edge.endpoints import Served
+from stages.edge.errors import SettingError
 from stages.edge.jobs import Job
 from stages.edge.requests import Request
 
@@ -53,6 +54,12 @@ def exam(args: argparse.Namespace) -> None:
     changed = {key: value for key, value in override if value is not None}
     sampling = protocol.sampling.model_copy(update=changed)
     exams = tables.read(args.benchmarks, queries.BENCHMARKS_IN)
+    positions = weights.positions(args.model)
+    if positions is not None and sampling.max_tokens >= positions:
+        raise SettingError(
+            f"params.yaml: exam: {args.student} may write {sampling.max_tokens} tokens, but its weights are for "
+            f"{positions} positions: lower exam.overrides.{args.student}.max_tokens, or set max_positions in train"
+        )
     served = endpoints.from_folder("student", args.student, args.model, protocol.dtype, None, protocol.reasoning_parser)
     job = _job(args.student, None, "exam", served, exams, prompt, sampling, protocol.num_samples)
     settings = protocol.model_dump() | prompt.model_dump() | changed

@@ -1,7 +1,7 @@
 """One SFT stage: a student's weights and an SFT set -> the next weights, on TRL's SFTTrainer (and DeepSpeed).
 
-python -m stages.train --stage turbo --init models/base --sft data/sft/turbo --output models/turbo \
-    --losses data/train_log/turbo.csv --metrics metrics/train_turbo.json
+python -m stages.train --stage turbo --init models/base --sft data/sft/turbo --held-out data/held_out/turbo \
+    --output models/turbo --losses data/train_log/turbo.csv --metrics metrics/train_turbo.json
 
 `--check` looks at the rows and settings, shows what the run would do, and ends.
 """
@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -21,18 +21,21 @@ from stages.edge import cli, launch, libraries, params, shards, tables, token_fi
 from stages.edge.errors import EmptyError, SettingError
 from stages.edge.paths import project_root
 
+if TYPE_CHECKING:
+    from stages.edge import trainer
+
 RECIPE_VERSION = 2
 """Raise it when a change of this file changes the trained weights: finished runs in the scratch folder are void."""
 
 # Not the Trainer's count of tokens, which starts anew when a run goes on: a kill must not show in the log.
-LOGGED = ("step", "epoch", "loss", "learning_rate", "grad_norm")
+LOGGED = ("step", "epoch", "loss", "learning_rate", "grad_norm", "held_out_loss")
 
 
 def main() -> None:
     """Train, going on from the last checkpoint of the same run, and write the weights at the end."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stage", required=True, help="section of `train` in params.yaml")
-    for name in ("init", "sft", "output", "losses", "metrics"):
+    for name in ("init", "sft", "held-out", "output", "losses", "metrics"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--check", action="store_true", help="only show what a run would do")
     parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)  # of a run that was prepared, for its processes
@@ -57,12 +60,12 @@ def main() -> None:
 
 def _prepared(args: argparse.Namespace, settings: params.Train, runtime: params.Runtime) -> Path:
     """The scratch folder of the run, with its rows tokenised and looked at."""
-    pieces = shards.shards(args.sft)
+    pieces = [*shards.shards(args.sft), *(shards.shards(args.held_out) if settings.held_out_every else [])]
     key = hashlib.sha256(f"{RECIPE_VERSION}\n{settings.model_dump_json()}\n{weights.identity(args.init)}".encode())
     num_rows = 0
     for file, start, height in pieces:
         rows = tables.read(file, chat.SFT, start, height)
-        num_rows += rows.height
+        num_rows += rows.height * (args.sft in (file, *file.parents))
         for row in rows.select("problem_id", "sample", "messages").iter_rows():
             key.update(repr(row).encode())
     if not num_rows:
@@ -73,6 +76,13 @@ def _prepared(args: argparse.Namespace, settings: params.Train, runtime: params.
     if (scratch / "done").is_dir() and not args.check:
         return scratch
     tokens = token_file.write(args.sft, args.init, scratch / "tokens", runtime.num_workers, runtime.pool)
+    if settings.held_out_every:
+        held_out = token_file.write(args.held_out, args.init, scratch / "held_out", 1, "local")
+        if not len(held_out.lengths):
+            raise EmptyError(
+                f"{args.held_out} holds no row to measure a loss on: set train.{args.stage}.held_out_every to null, or "
+                f"curate.{args.stage}.num_held_out_problems higher"
+            )
     positions = settings.max_positions or weights.positions(args.init)
     wrong = preflight.problems(tokens.lengths, tokens.num_prompt, preflight.Bounds(settings.max_length, positions))
     if wrong:
@@ -131,7 +141,11 @@ def _train(settings: params.Train, runtime: params.Runtime, init: Path, scratch:
             trainer.rehearse(model, steps, arguments)
         if runtime.compile:
             trainer.compile_layers(model)
-        learner = trainer.Trainer(model, steps, arguments, processing_class=tokenizer, callbacks=[training.live(run)])
+        watch = _held_out(settings, scratch)
+        callbacks = [*([watch] if watch else []), training.live(run)]
+        learner = trainer.Trainer(model, steps, arguments, processing_class=tokenizer, callbacks=callbacks)
+        if watch:
+            watch.learner = learner
         learner.remove_callback(PrinterCallback)
         newest = training.last_checkpoint(scratch)
         if learner.is_world_process_zero():
@@ -142,16 +156,42 @@ def _train(settings: params.Train, runtime: params.Runtime, init: Path, scratch:
         return
     partial = scratch / "partial"
     shutil.rmtree(partial, ignore_errors=True)
-    whole.save_pretrained(partial, state_dict=state)
+    if watch and settings.keep != "last":
+        trainer.average(watch.kept(), partial)  # the best is one
+    else:
+        whole.save_pretrained(partial, state_dict=state)
     tokenizer.save_pretrained(partial)
-    history = pl.DataFrame([entry for entry in learner.state.log_history if "loss" in entry])
-    history = history.with_columns(epoch=pl.col("step") / plan.steps_per_epoch)
-    history.select(name for name in LOGGED if name in history.columns).write_csv(partial / "log.csv")
-    figures = preflight.summary(tokens.lengths, tokens.num_prompt, plan)
-    cli.write_metrics({**figures, "last_loss": history["loss"][-1]}, partial / "metrics.json")
+    history = _history(learner.state.log_history, plan)
+    history.write_csv(partial / "log.csv")
+    figures = preflight.summary(tokens.lengths, tokens.num_prompt, plan) | {"last_loss": history["loss"][-1]}
+    if watch:
+        figures["last_held_out_loss"] = history["held_out_loss"][-1]
+        figures["kept_steps"] = [int(path.name) for path in watch.kept()] or [plan.num_steps]
+        figures["lowest_held_out_loss"] = history["held_out_loss"].min()
+    cli.write_metrics(figures, partial / "metrics.json")
     partial.replace(scratch / "done")
-    for leftover in (scratch / "tokens", *scratch.glob("checkpoint-*")):
-        shutil.rmtree(leftover)
+    for leftover in (scratch / "tokens", scratch / "held_out", scratch / "kept", *scratch.glob("checkpoint-*")):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _held_out(settings: params.Train, scratch: Path) -> "trainer.HeldOut | None":
+    from stages.edge import trainer
+
+    if settings.held_out_every is None:
+        return None
+    traces = token_file.TokenFile(scratch / "held_out")
+    return trainer.HeldOut(traces, settings.held_out_every, settings.keep, settings.num_averaged, scratch / "kept")
+
+
+def _history(log: list[dict[str, Any]], plan: batching.Plan) -> pl.DataFrame:
+    """One row a step: what the Trainer logged, and the held-out loss of the steps that have one."""
+    steps = pl.DataFrame([entry for entry in log if "loss" in entry])
+    measured = {entry["step"]: entry["held_out_loss"] for entry in log if "held_out_loss" in entry}
+    rows = steps.with_columns(
+        epoch=pl.col("step") / plan.steps_per_epoch,
+        held_out_loss=pl.col("step").replace_strict(measured, default=None, return_dtype=pl.Float64),
+    )
+    return rows.select(name for name in LOGGED if name in rows.columns)
 
 
 def _arguments(settings: params.Train, runtime: params.Runtime, scratch: Path) -> dict[str, Any]:

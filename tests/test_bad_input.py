@@ -37,11 +37,22 @@ TEACH = (
 )
 CURATE = (
     *("curate", "--stage", "turbo", "--problems", "data/problems.parquet", "--traces", "data/traces"),
-    *("--verdicts", "data/verdicts", "--student", "models/base", "--sft", "data/sft", "--rejects", "data/r.parquet"),
+    *(
+        "--verdicts",
+        "data/verdicts",
+        "--student",
+        "models/base",
+        "--sft",
+        "data/sft",
+        "--held-out",
+        "data/held_out",
+        "--rejects",
+        "data/r.parquet",
+    ),
     *("--metrics", "metrics/r.json", "--plot", "metrics/r.csv"),
 )
 TRAIN = (
-    *("train", "--stage", "turbo", "--init", "models/base", "--sft", "data/sft/turbo"),
+    *("train", "--stage", "turbo", "--init", "models/base", "--sft", "data/sft/turbo", "--held-out", "data/held_out/turbo"),
     *("--output", "models/turbo", "--losses", "data/log.csv", "--metrics", "metrics/train.json"),
 )
 
@@ -372,7 +383,8 @@ def test_train_refuses_what_it_cannot_do(
     (folder / "models/base").symlink_to(model)
     messages = [{"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "2"}]
     row = {"model": "t", "effort": "medium", "problem_id": "p", "sample": 0, "messages": messages, "num_tokens": 9}
-    tables.write(pl.DataFrame([row], schema=chat.SFT), folder / "data/sft/turbo", chat.SFT, chat.SFT_KEY)
+    for table in ("data/sft/turbo", "data/held_out/turbo"):
+        tables.write(pl.DataFrame([row], schema=chat.SFT), folder / table, chat.SFT, chat.SFT_KEY)
     assert told in sentence(call(folder, *TRAIN))
     assert not (folder / "models/turbo").exists()
 

@@ -150,6 +150,7 @@ def write_sft(project: Path, num_rows: int) -> None:
         for number in range(num_rows)
     ]
     tables.write(pl.DataFrame(rows, schema=chat.SFT), project / "data/sft/turbo", chat.SFT, chat.SFT_KEY)
+    tables.write(pl.DataFrame(rows[:8], schema=chat.SFT), project / "data/held_out/turbo", chat.SFT, chat.SFT_KEY)
 
 
 def test_a_killed_training_goes_on_from_its_checkpoint(model: Path, tmp_path: Path) -> None:

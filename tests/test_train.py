@@ -23,13 +23,13 @@ from tests.test_kills import write_sft
 from tests.tiny_models import save_tiny_model
 
 TRAIN = (
-    *("--init", "models/base", "--sft", "data/sft/turbo"),
+    *("--init", "models/base", "--sft", "data/sft/turbo", "--held-out", "data/held_out/turbo"),
     *("--output", "models/turbo", "--losses", "data/train_log/turbo.csv", "--metrics", "metrics/train_turbo.json"),
 )
 
 
 FINAL = (
-    *("--init", "models/turbo", "--sft", "data/sft/turbo"),
+    *("--init", "models/turbo", "--sft", "data/sft/turbo", "--held-out", "data/held_out/turbo"),
     *("--output", "models/final", "--losses", "data/train_log/final.csv", "--metrics", "metrics/train_final.json"),
 )
 
@@ -303,3 +303,63 @@ def test_a_student_can_be_said_to_be_for_more_positions(tmp_path: Path) -> None:
     train(folder)
     assert weights.positions(folder / "models/base") == 32_768
     assert weights.positions(folder / "models/turbo") == 40_000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_held_out_loss_is_that_of_the_weights_of_its_step(trained: Path) -> None:
+    """Worked out again from the finished weights, for the last step."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    measured = log(trained).drop_nulls("held_out_loss")
+    assert measured["step"].to_list() == [10, 16]
+    model = AutoModelForCausalLM.from_pretrained(trained / "models/turbo")
+    tokenizer = AutoTokenizer.from_pretrained(trained / "models/turbo")
+    losses: list[float] = []
+    for messages in tables.read(trained / "data/held_out/turbo", chat.SFT)["messages"].to_list():
+        row = chat.tokenise(messages, tokenizer)
+        with torch.no_grad():
+            logits = model(torch.tensor([row.input_ids])).logits[0, :-1]
+        labels = torch.tensor(row.labels[1:])
+        losses += torch.nn.functional.cross_entropy(logits, labels, reduction="none")[labels != chat.IGNORED].tolist()
+    assert measured["held_out_loss"][-1] == pytest.approx(sum(losses) / len(losses), abs=1e-5)
+    figures = json.loads((trained / "metrics/train_turbo.json").read_text())
+    assert figures["last_held_out_loss"] == measured["held_out_loss"][-1] and figures["kept_steps"] == [16]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_best_and_the_average_of_the_last_measured_weights_can_be_kept(tmp_path: Path) -> None:
+    # A rate that overshoots in the end, so that the last weights are not the best.
+    folder = project(tmp_path / "best", {}, epochs=3, held_out_every=4, keep="best", learning_rate=0.03)
+    train(folder)
+    measured = log(folder).drop_nulls("held_out_loss")
+    figures = json.loads((folder / "metrics/train_turbo.json").read_text())
+    best = measured.sort("held_out_loss")["step"][0]
+    assert figures["kept_steps"] == [best] and figures["lowest_held_out_loss"] == measured["held_out_loss"].min()
+
+    other = project(
+        tmp_path / "average", {"num_processes": 2}, epochs=1, held_out_every=2, keep="average", num_averaged=2
+    )
+    train(other)
+    assert json.loads((other / "metrics/train_turbo.json").read_text())["kept_steps"] == [6, 8]
+    last = project(tmp_path / "last", {}, epochs=1, held_out_every=2)
+    train(last)
+    # The same run: its last weights are half of the average.
+    assert log(other)["held_out_loss"].drop_nulls().to_list() == pytest.approx(
+        log(last)["held_out_loss"].drop_nulls().to_list(), abs=1e-5
+    )
+    assert distance(other / "models/turbo", last / "models/turbo") > 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_loss_that_is_no_number_stops_the_stage_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+    folder = project(tmp_path / "project", {"save_steps": 1}, learning_rate=1e30, max_grad_norm=1e30, warmup_ratio=0.0)
+    done = subprocess.run(command(), cwd=folder, env=environment(), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    (told,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert "is nan: lower train's learning_rate" in told or "is inf: lower train's learning_rate" in told
+    assert list((folder / ".cache/training").glob("*/checkpoint-*/trainer_state.json"))
+    assert not (folder / "models/turbo").exists()

@@ -1,7 +1,7 @@
 """Curation: judged traces -> SFT rows and rejects, each reject with the first filter that took it."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import polars as pl
@@ -12,6 +12,7 @@ from stages.core.queries import STATUSES
 
 REASONS = (
     "failed", "truncated", "no_answer", "unjudged", "incorrect", "malformed", "mixture", "too_long", "over_cap",
+    "held_out",
 )  # fmt: skip
 """Filters in the order in which they are asked: cheap before dear, the answer's faults before our choices."""
 KEY = ["model", "effort", "problem_id", "sample"]
@@ -44,11 +45,14 @@ def curate(
     any_verdict: bool,
     max_tokens: int,
     max_per_problem: int,
+    set_apart: Collection[str],
     seed: int,
     render: Callable[[str], Messages],
     count_tokens: Callable[[Messages], int],
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(sft, rejects) of candidates with the columns of traces and verdicts, and `prompt`.
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """(sft, held_out, rejects) of candidates with the columns of traces and verdicts, and `prompt`.
+
+    The rows of `held_out` are among the rejects.
 
     Args:
         candidates: one row a trace of the efforts in `mixture`.
@@ -56,6 +60,7 @@ def curate(
         any_verdict: keep wrong and unjudged answers too (an ablation).
         max_tokens: longest row, in the student's tokens; longer ones are rejected, never cut.
         max_per_problem: rows of one problem and effort that may stay.
+        set_apart: ids of the problems whose rows are held out: a student's loss on them is no memory.
         seed: of the order in which mixture and cap choose; it is an order by hash, so adding rows moves no other.
         render: from a problem's prompt to the messages that come before the answer.
         count_tokens: length of a whole conversation.
@@ -79,9 +84,17 @@ def curate(
     place = pl.col("draw").rank("ordinal").over("model", "effort", "problem_id", pl.col("reason").is_null())
     over = pl.col("reason").is_null() & (place > max_per_problem)
     decided = rendered.with_columns(reason=pl.when(over).then(pl.lit("over_cap")).otherwise("reason"))
+    apart = pl.col("reason").is_null() & pl.col("problem_id").is_in(list(set_apart))
+    decided = decided.with_columns(reason=pl.when(apart).then(pl.lit("held_out")).otherwise("reason"))
+    held_out = decided.filter(pl.col("reason") == "held_out").select(list(chat.SFT))
     sft = decided.filter(pl.col("reason").is_null()).select(list(chat.SFT))
     rejects = decided.filter(pl.col("reason").is_not_null()).select(list(REJECTS)).cast(REJECTS)
-    return sft, rejects
+    return sft, held_out, rejects
+
+
+def chosen(problem_ids: Iterable[str], num: int, seed: int) -> set[str]:
+    """`num` problems to set apart, by hash: the same for every stage of a seed, whatever problems are added."""
+    return set(sorted(problem_ids, key=lambda problem_id: _draw(seed, ("held out", problem_id)))[:num])
 
 
 def _fault(any_verdict: bool) -> pl.Expr:

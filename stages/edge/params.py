@@ -291,6 +291,8 @@ class Curate(Section):
     max_tokens: Count
     """Length limit of a whole row in the student's tokens; longer rows are dropped, never cut."""
     max_per_problem: Count
+    num_held_out_problems: Annotated[int, Field(ge=0)]
+    """Problems that are set apart: train measures its loss on their rows and never learns from them."""
     seed: int
 
 
@@ -311,7 +313,19 @@ class Train(Section):
     max_positions: Count | None
     """Positions that the student is said to be for, in place of what its configuration says; null: as it says."""
     bf16: bool
+    held_out_every: Count | None
+    """Steps between measurements of the loss on held-out rows; there is one after the last step too. null: none."""
+    keep: Literal["last", "best", "average"]
+    """Which weights the stage hands on: those of the last step, those with the lowest held-out loss, or the mean of
+    those at the last `num_averaged` measurements."""
+    num_averaged: Count
     seed: int
+
+    @model_validator(mode="after")
+    def _choosing_needs_measurements(self) -> "Train":
+        if self.keep != "last" and self.held_out_every is None:
+            raise ValueError(f"keep: {self.keep} goes by the held-out loss: set held_out_every")
+        return self
 
 
 class Prompt(Section):

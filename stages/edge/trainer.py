@@ -7,7 +7,10 @@ plan's steps, so that a run goes on from any step of any epoch by its number alo
 """
 
 import contextlib
+import math
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -38,7 +41,7 @@ class Steps(Dataset[list[dict[str, Any]]]):
     ) -> None:
         """`pad` is the id that fills rows up where `limit.padded`."""
         self.traces, self.plan, self.limit = traces, plan, limit
-        self._device, self._num_devices, self._pad = device, num_devices, pad
+        self._device, self._num_devices, self.pad = device, num_devices, pad
 
     def __len__(self) -> int:
         return self.plan.num_steps
@@ -52,7 +55,7 @@ class Steps(Dataset[list[dict[str, Any]]]):
     def micro_batch(self, rows: Sequence[int]) -> dict[str, Any]:
         """Tensors of (1, tokens), or of (rows, longest) where they are padded."""
         found = [self._tensors(row) for row in rows]
-        return _padded(found, self._pad) if self.limit.padded else _joined(found)
+        return _padded(found, self.pad) if self.limit.padded else _joined(found)
 
     def _tensors(self, row: int) -> tuple[torch.Tensor, torch.Tensor]:
         ids, num_prompt = self.traces.row(row)
@@ -133,6 +136,21 @@ class Trainer(SFTTrainer):
                 total = total + super().training_step(model, batch, num_items_in_batch)
         return total
 
+    def held_out_loss(self, held_out: Traces) -> float:
+        """Mean loss over the trained tokens of these traces. All devices call it, and all get the same number."""
+        plan = batching.Plan(len(held_out.lengths), len(held_out.lengths), 1, 0)
+        num_devices, device = self.accelerator.num_processes, self.accelerator.process_index
+        steps = Steps(held_out, plan, self.steps.limit, device, num_devices, self.steps.pad)
+        sums = torch.zeros(2, dtype=torch.float64, device=self.accelerator.device)
+        self.model.eval()
+        with torch.no_grad(), self.compute_loss_context_manager():
+            for batch in steps[0]:
+                found = self.model_wrapped(**self._prepare_inputs(batch), use_cache=False, fused_lm_head=True)
+                sums += torch.stack([-found.log_probs.sum(), found.label_mask.sum()]).double()
+        self.model.train()
+        total, num_tokens = self.accelerator.reduce(sums).tolist()
+        return float(total / num_tokens)
+
     def gathered(self) -> tuple[PreTrainedModel, dict[str, Any] | None]:
         """The trained model, and its weights where they lie in parts on all devices (which all must call this)."""
         model: PreTrainedModel = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
@@ -169,6 +187,60 @@ def in_bfloat16(model: PreTrainedModel) -> None:
     """
     embedding = model.get_input_embeddings()
     embedding.register_forward_hook(lambda _module, _inputs, output: output.to(torch.bfloat16))
+
+
+class HeldOut(TrainerCallback):
+    """Measures the held-out loss every so many steps and at the end, and keeps the weights that may be wanted.
+
+    The measurements stand in the Trainer's log, so a run that goes on knows those before it.
+    """
+
+    def __init__(self, traces: Traces, every: int, keep: str, num: int, folder: Path) -> None:
+        """`keep` is "last", "best" or "average" (of the last `num`); weights are kept below `folder`."""
+        self._traces, self._every, self._keep, self._num, self._folder = traces, every, keep, num, folder
+        self.learner: Trainer | None = None
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        assert self.learner is not None
+        if state.global_step % self._every and state.global_step != state.max_steps:
+            return
+        loss = self.learner.held_out_loss(self._traces)
+        before = [entry["held_out_loss"] for entry in state.log_history if "held_out_loss" in entry]
+        state.log_history.append({"step": state.global_step, "held_out_loss": loss})
+        if self._keep == "average" or (self._keep == "best" and loss < min(before, default=math.inf)):
+            self._save(state.global_step)
+
+    def _save(self, step: int) -> None:
+        assert self.learner is not None
+        model, weights = self.learner.gathered()
+        if self.learner.is_world_process_zero():
+            partial = self._folder / "partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            model.save_pretrained(partial, state_dict=weights)
+            shutil.rmtree(self._folder / str(step), ignore_errors=True)
+            partial.replace(self._folder / str(step))
+            for old in self.kept()[: -self._num if self._keep == "average" else -1]:
+                shutil.rmtree(old)
+
+    def kept(self) -> list[Path]:
+        """Folders of the kept weights, the latest step last."""
+        found = [path for path in self._folder.glob("*") if path.name.isdigit()]
+        return sorted(found, key=lambda path: int(path.name))
+
+
+def average(folders: Sequence[Path], output: Path) -> None:
+    """Write to `output` the mean of models' weights, summed in float64, with the other files of the last."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(folders[-1], output)
+    for file in sorted(output.glob("*.safetensors")):
+        # Each has the same files: they are cut by size alone.
+        parts = [load_file(folder / file.name) for folder in folders]
+        mean = {
+            name: (sum(part[name].double() for part in parts) / len(parts)).to(each.dtype)
+            for name, each in parts[-1].items()
+        }
+        save_file(mean, file, metadata={"format": "pt"})
 
 
 def rehearse(model: PreTrainedModel, steps: Steps, arguments: SFTConfig) -> None:

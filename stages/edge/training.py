@@ -17,7 +17,7 @@ from stages.edge import params, track, weights
 from stages.edge.errors import InputError, SettingError
 
 SECONDS_BETWEEN_LINES = 10.0
-SHOWN = ("loss", "learning_rate", "grad_norm", "padding_share", "peak_gib")
+SHOWN = ("loss", "held_out_loss", "learning_rate", "grad_norm", "padding_share", "peak_gib")
 GIB = 2**30
 CHECKPOINTS, STATE_PER_WEIGHT = 3, 3
 PEAK_FLOPS = {
@@ -170,6 +170,9 @@ def live(run: track.Run) -> Any:  # noqa: ANN401
             if logs and "loss" in logs and state.is_world_process_zero:
                 if torch.cuda.is_available():
                     logs["peak_gib"] = torch.cuda.max_memory_allocated() / GIB
+                for entry in state.log_history[-2:]:
+                    if entry.get("step") == state.global_step and "held_out_loss" in entry:
+                        logs["held_out_loss"] = entry["held_out_loss"]
                 progress.logged(state.global_step, state.max_steps, logs)
 
     return Live()

@@ -16,6 +16,7 @@ from stages.core.curation import (
     TRACES_IN,
     VERDICTS_IN,
     Messages,
+    chosen,
     curate,
     losses,
 )
@@ -54,11 +55,14 @@ def run(table: pl.DataFrame, **changed: Any) -> tuple[pl.DataFrame, pl.DataFrame
         "any_verdict": False,
         "max_tokens": 100,
         "max_per_problem": 100,
+        "set_apart": [],
         "seed": 42,
         "render": render,
         "count_tokens": count_words,
     }
-    return curate(table, **(settings | changed))
+    sft, held_out, rejects = curate(table, **(settings | changed))
+    assert held_out.select(KEY).equals(rejects.filter(pl.col("reason") == "held_out").select(KEY))
+    return sft, rejects
 
 
 def reason_of(change: Mapping[str, object], **changed: Any) -> str | None:
@@ -319,3 +323,24 @@ def test_losses_count_each_filter_in_order_and_sum_to_the_rejects() -> None:
         "malformed": 1,
     }
     assert sum(loss.num_rows for loss in counted) == rejects.height
+
+
+def test_the_rows_of_problems_set_apart_are_held_out_whole_and_rejected() -> None:
+    table = candidates(*many(3, 4), {"problem_id": "p_1", "sample": 9, "verdict": "incorrect"})
+    sft, held_out, rejects = curate(
+        table, mixture={"medium": 1.0}, any_verdict=False, max_tokens=100, max_per_problem=2, set_apart={"p_1"}, seed=42,
+        render=render, count_tokens=count_words,
+    )  # fmt: skip
+    assert set(sft["problem_id"]) == {"p_0", "p_2"} and set(held_out["problem_id"]) == {"p_1"}
+    assert held_out.height == 2 and held_out.schema == sft.schema
+    # Only what would have been trained is held out: the rest has fallen to the filters before.
+    assert dict(rejects["reason"].value_counts().iter_rows()) == {"over_cap": 6, "held_out": 2, "incorrect": 1}
+    assert sft.height + rejects.height == table.height
+
+
+def test_problems_are_set_apart_by_hash_so_that_others_stay_where_they_are() -> None:
+    few, more = [f"p_{number}" for number in range(100)], [f"p_{number}" for number in range(110)]
+    apart = chosen(few, 10, 42)
+    assert len(apart) == 10 and apart == chosen(reversed(few), 10, 42) != chosen(few, 10, 43)
+    assert len(apart - chosen(more, 10, 42)) <= 3
+    assert chosen(few, 0, 42) == set()

@@ -1,10 +1,16 @@
 """What watches a Trainer and finds where it stopped."""
 
+import errno
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from stages.edge import training
+from stages.edge.errors import PipelineError
+from tests.edge.test_sampler import runtime
 
 
 def checkpoint(folder: Path, step: int, state: str | None) -> None:
@@ -53,3 +59,52 @@ def test_every_step_is_tracked_and_a_line_shows_the_rate_and_what_is_left(
     assert run.logged[1][1] == {"loss": 0.5, "grad_norm": 1.0, "learning_rate": 1e-4, "tokens_per_second": 100.0}
     lines = capsys.readouterr().err.splitlines()
     assert lines == ["step 42/44, loss 0.500, 100 tok/s, 20 s left"]
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (lambda: torch.OutOfMemoryError("CUDA out of memory"), "set runtime.gradient_checkpointing: true"),
+        (lambda: OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
+        (lambda: RuntimeError("PytorchStreamWriter failed writing file"), "the disk is full"),
+    ],
+)
+def test_a_lack_of_memory_or_disk_says_what_to_do(raised: Callable[[], Exception], told: str) -> None:
+    with pytest.raises(PipelineError, match=told), training.failures(runtime()):
+        raise raised()
+    with pytest.raises(RuntimeError, match="a fault"), training.failures(runtime()):
+        raise RuntimeError("a fault of the program")
+
+
+def test_with_activations_computed_anew_already_only_smaller_passes_help() -> None:
+    told = pytest.raises(PipelineError, match=r"lower runtime\.micro_batch_tokens")
+    with told, training.failures(runtime(gradient_checkpointing=True)):
+        raise torch.OutOfMemoryError
+
+
+def test_a_disk_too_small_for_the_checkpoints_is_refused_before_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"x" * 2**20)
+    training.check_space(tmp_path, tmp_path)
+    usage = shutil.disk_usage(tmp_path)._replace(free=2**20)
+    monkeypatch.setattr(training.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(PipelineError, match=r"checkpoints need about 0\.0 GiB, and 0\.0 GiB are free: make room"):
+        training.check_space(tmp_path, tmp_path)
+
+
+def test_a_known_gpu_has_its_peak_and_another_none() -> None:
+    assert training.peak_flops("NVIDIA H100 80GB HBM3") == 989e12
+    assert training.peak_flops("NVIDIA H100 PCIe") == 756e12
+    assert training.peak_flops("AMD Instinct MI300X") == 1_307e12
+    assert training.peak_flops("Voodoo 2") is None
+
+
+def test_mfu_is_model_flops_a_second_over_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 10.0, 20.0])
+    monkeypatch.setattr(training.time, "monotonic", lambda: next(clock))
+    run = Recorder()
+    steps = training.Progress(run, peak_flops=100e12)  # type: ignore[arg-type]
+    for step in (1, 2):
+        steps.logged(step, 9, {"loss": 0.5, "num_tokens": 100.0 * step, "tera_flops": 500.0})
+    assert run.logged[1][1]["mfu"] == pytest.approx(500e12 / 10 / 100e12)
