@@ -17,7 +17,19 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from stages.core import batching, chat, preflight
-from stages.edge import cli, launch, libraries, params, shards, tables, token_file, track, training, weights
+from stages.edge import (
+    checkpoint_exam,
+    cli,
+    launch,
+    libraries,
+    params,
+    shards,
+    tables,
+    token_file,
+    track,
+    training,
+    weights,
+)
 from stages.edge.errors import EmptyError, SettingError
 from stages.edge.paths import project_root
 
@@ -78,6 +90,7 @@ def _prepared(args: argparse.Namespace, settings: params.Train, runtime: params.
     tokens = token_file.write(args.sft, args.init, scratch / "tokens", runtime.num_workers, runtime.pool)
     if settings.held_out_every:
         held_out = token_file.write(args.held_out, args.init, scratch / "held_out", 1, "local")
+        shutil.copyfile(tables.files(args.held_out)[0], scratch / "held_out.parquet")
         if not len(held_out.lengths):
             raise EmptyError(
                 f"{args.held_out} holds no row to measure a loss on: set train.{args.stage}.held_out_every to null, or "
@@ -156,18 +169,20 @@ def _train(settings: params.Train, runtime: params.Runtime, init: Path, scratch:
         return
     partial = scratch / "partial"
     shutil.rmtree(partial, ignore_errors=True)
-    if watch and settings.keep != "last":
-        trainer.average(watch.kept(), partial)  # the best is one
+    chosen, marks = _chosen(settings, runtime, watch, learner, scratch, run)
+    if chosen:
+        trainer.average(chosen, partial)
     else:
         whole.save_pretrained(partial, state_dict=state)
-    tokenizer.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
     history = _history(learner.state.log_history, plan)
     history.write_csv(partial / "log.csv")
     figures = preflight.summary(tokens.lengths, tokens.num_prompt, plan) | {"last_loss": history["loss"][-1]}
     if watch:
         figures["last_held_out_loss"] = history["held_out_loss"][-1]
-        figures["kept_steps"] = [int(path.name) for path in watch.kept()] or [plan.num_steps]
         figures["lowest_held_out_loss"] = history["held_out_loss"].min()
+        figures["kept_steps"] = [int(path.name) for path in chosen] or [plan.num_steps]
+        figures |= {"checkpoint_exam": marks} if marks else {}
     cli.write_metrics(figures, partial / "metrics.json")
     partial.replace(scratch / "done")
     for leftover in (scratch / "tokens", scratch / "held_out", scratch / "kept", *scratch.glob("checkpoint-*")):
@@ -180,7 +195,31 @@ def _held_out(settings: params.Train, scratch: Path) -> "trainer.HeldOut | None"
     if settings.held_out_every is None:
         return None
     traces = token_file.TokenFile(scratch / "held_out")
-    return trainer.HeldOut(traces, settings.held_out_every, settings.keep, settings.num_averaged, scratch / "kept")
+    return trainer.HeldOut(traces, settings.held_out_every, settings.keep, settings.num_checkpoints, scratch / "kept")
+
+
+def _chosen(
+    settings: params.Train,
+    runtime: params.Runtime,
+    watch: "trainer.HeldOut | None",
+    learner: "trainer.Trainer",
+    scratch: Path,
+    run: track.Run,
+) -> tuple[list[Path], dict[str, dict[str, float | None]]]:
+    """Folders of the weights whose mean is handed on (none: the last step's), and the marks of all that sat an exam."""
+    limits = params.load(params.Symbolic, "symbolic")
+    params.check_versions(params.load_shared(params.Versions, "versions"))
+    kept = watch.kept() if watch else []
+    if not settings.is_examined or settings.checkpoint_exam is None:
+        return kept, {}
+    learner.release()  # the engine needs the memory
+    rows = tables.read(scratch / "held_out.parquet", chat.SFT)
+    found = checkpoint_exam.examine(kept, rows, settings.checkpoint_exam, limits, runtime, run.metrics)
+    marks = {path.name: mark._asdict() for path, mark in zip(kept, found, strict=True)}
+    column = 0 if settings.keep == "best_avg" else 1
+    # Of equal ones the last, which has seen most.
+    _, best = max((mark[column] or 0.0, place) for place, mark in enumerate(found))
+    return [kept[best]], marks
 
 
 def _history(log: list[dict[str, Any]], plan: batching.Plan) -> pl.DataFrame:

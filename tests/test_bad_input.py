@@ -52,7 +52,17 @@ CURATE = (
     *("--metrics", "metrics/r.json", "--plot", "metrics/r.csv"),
 )
 TRAIN = (
-    *("train", "--stage", "turbo", "--init", "models/base", "--sft", "data/sft/turbo", "--held-out", "data/held_out/turbo"),
+    *(
+        "train",
+        "--stage",
+        "turbo",
+        "--init",
+        "models/base",
+        "--sft",
+        "data/sft/turbo",
+        "--held-out",
+        "data/held_out/turbo",
+    ),
     *("--output", "models/turbo", "--losses", "data/log.csv", "--metrics", "metrics/train.json"),
 )
 

@@ -10,12 +10,13 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
-from stages.core import queries
+from stages.core import chat, queries
 from stages.edge import params, server, tables
 from tests.projects import ROOT, copy_project, environment
-from tests.test_bad_input import TEACH, write_problems
+from tests.test_bad_input import TEACH, TRAIN, write_problems
 from tests.test_kills import tiny
 from tests.tiny_models import save_tiny_model
 
@@ -124,3 +125,41 @@ def test_vllms_own_parser_takes_the_flags_of_the_gpu_profiles(
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[-5:-2] == ["2", "256" if profile == "gpu" else "512", "openai_gptoss"]
     assert done.stdout.split()[-1] == "127.0.0.1"
+
+
+def test_a_training_stage_can_examine_its_checkpoints_and_hand_on_the_best(tmp_path: Path) -> None:
+    exam = {
+        "num_samples": 2,
+        "pass_k": 1,
+        "dtype": "float32",
+        "reasoning_parser": None,
+        "sampling": {
+            "temperature": 0.0, "top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "max_tokens": 48,
+        },
+    }  # fmt: skip
+    chosen = {"held_out_every": 40, "keep": "best_avg", "num_checkpoints": 2, "checkpoint_exam": exam}
+    folder = copy_project(
+        tmp_path / "project", tiny(tmp_path, epochs=10, max_length=512, learning_rate=0.01, batch_size=4, **chosen)
+    )
+    save_tiny_model(folder / "models/base")
+    answer = "All is one: \\boxed{1}."
+    rows = [
+        {
+            "model": "teacher",
+            "effort": "medium",
+            "problem_id": f"{number:02d}",
+            "sample": 0,
+            "messages": [{"role": "user", "content": f"{number}?"}, {"role": "assistant", "content": answer}],
+            "num_tokens": 50,
+        }
+        for number in range(40)
+    ]
+    for table, part in (("data/sft/turbo", rows[:32]), ("data/held_out/turbo", rows[32:])):
+        tables.write(pl.DataFrame(part, schema=chat.SFT), folder / table, chat.SFT, chat.SFT_KEY)
+    done = run(folder, *TRAIN)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((folder / "metrics/train.json").read_text())
+    marks = figures["checkpoint_exam"]
+    assert list(marks) == ["40", "80"]
+    # Eighty steps teach even this student to say always the same, and the later of two that know it is taken.
+    assert marks["80"] == {"avg": 1.0, "pass_at_k": 1.0} and figures["kept_steps"] == [80]

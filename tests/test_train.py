@@ -332,7 +332,7 @@ def test_the_held_out_loss_is_that_of_the_weights_of_its_step(trained: Path) -> 
 @pytest.mark.timeout(600)
 def test_the_best_and_the_average_of_the_last_measured_weights_can_be_kept(tmp_path: Path) -> None:
     # A rate that overshoots in the end, so that the last weights are not the best.
-    folder = project(tmp_path / "best", {}, epochs=3, held_out_every=4, keep="best", learning_rate=0.03)
+    folder = project(tmp_path / "best", {}, epochs=3, held_out_every=4, keep="best_loss", learning_rate=0.03)
     train(folder)
     measured = log(folder).drop_nulls("held_out_loss")
     figures = json.loads((folder / "metrics/train_turbo.json").read_text())
@@ -340,7 +340,7 @@ def test_the_best_and_the_average_of_the_last_measured_weights_can_be_kept(tmp_p
     assert figures["kept_steps"] == [best] and figures["lowest_held_out_loss"] == measured["held_out_loss"].min()
 
     other = project(
-        tmp_path / "average", {"num_processes": 2}, epochs=1, held_out_every=2, keep="average", num_averaged=2
+        tmp_path / "average", {"num_processes": 2}, epochs=1, held_out_every=2, keep="average", num_checkpoints=2
     )
     train(other)
     assert json.loads((other / "metrics/train_turbo.json").read_text())["kept_steps"] == [6, 8]

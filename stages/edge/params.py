@@ -296,6 +296,22 @@ class Curate(Section):
     seed: int
 
 
+class CheckpointExam(Section):
+    """How checkpoints are examined on the problems that curate set apart."""
+
+    num_samples: Count
+    pass_k: Count
+    dtype: Literal["float32", "bfloat16", "float16", "auto"]
+    reasoning_parser: str | None
+    sampling: Sampling
+
+    @model_validator(mode="after")
+    def _enough_samples(self) -> "CheckpointExam":
+        if self.pass_k > self.num_samples:
+            raise ValueError(f"pass_k {self.pass_k} needs as many samples, and num_samples is {self.num_samples}")
+        return self
+
+
 class Train(Section):
     """One SFT stage."""
 
@@ -315,16 +331,24 @@ class Train(Section):
     bf16: bool
     held_out_every: Count | None
     """Steps between measurements of the loss on held-out rows; there is one after the last step too. null: none."""
-    keep: Literal["last", "best", "average"]
-    """Which weights the stage hands on: those of the last step, those with the lowest held-out loss, or the mean of
-    those at the last `num_averaged` measurements."""
-    num_averaged: Count
+    keep: Literal["last", "best_loss", "best_avg", "best_pass", "average"]
+    """Which weights the stage hands on: those of the last step, those with the lowest held-out loss, or of those at the
+    last `num_checkpoints` measurements the ones with the best avg or pass@k in `checkpoint_exam`, or their mean."""
+    num_checkpoints: Count
+    checkpoint_exam: CheckpointExam | None
     seed: int
 
+    @property
+    def is_examined(self) -> bool:
+        """Whether checkpoints sit an exam."""
+        return self.keep in ("best_avg", "best_pass")
+
     @model_validator(mode="after")
-    def _choosing_needs_measurements(self) -> "Train":
+    def _choosing_needs_something_to_go_by(self) -> "Train":
         if self.keep != "last" and self.held_out_every is None:
-            raise ValueError(f"keep: {self.keep} goes by the held-out loss: set held_out_every")
+            raise ValueError(f"keep: {self.keep} is for the weights at measurements: set held_out_every")
+        if self.is_examined and self.checkpoint_exam is None:
+            raise ValueError(f"keep: {self.keep} goes by an exam: set checkpoint_exam")
         return self
 
 

@@ -7,6 +7,7 @@ plan's steps, so that a run goes on from any step of any epoch by its number alo
 """
 
 import contextlib
+import gc
 import math
 import shutil
 from collections.abc import Sequence
@@ -161,6 +162,15 @@ class Trainer(SFTTrainer):
             name: each for name, each in weights.items() if name not in model.all_tied_weights_keys
         }
 
+    def release(self) -> None:
+        """Give the device's memory back; there is nothing to train with any more."""
+        self.accelerator.free_memory()
+        for held in ("model", "model_wrapped", "optimizer", "lr_scheduler"):
+            setattr(self, held, None)
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
     def _count(self, batches: list[dict[str, Any]]) -> None:
         """Log the share of padding and the model FLOPs of a step, of this device."""
         computed = sum(batch["input_ids"].numel() for batch in batches)
@@ -196,7 +206,7 @@ class HeldOut(TrainerCallback):
     """
 
     def __init__(self, traces: Traces, every: int, keep: str, num: int, folder: Path) -> None:
-        """`keep` is "last", "best" or "average" (of the last `num`); weights are kept below `folder`."""
+        """`keep` is "last" for no weights, "best_loss" for one, else those of the last `num`; below `folder`."""
         self._traces, self._every, self._keep, self._num, self._folder = traces, every, keep, num, folder
         self.learner: Trainer | None = None
 
@@ -207,8 +217,9 @@ class HeldOut(TrainerCallback):
         loss = self.learner.held_out_loss(self._traces)
         before = [entry["held_out_loss"] for entry in state.log_history if "held_out_loss" in entry]
         state.log_history.append({"step": state.global_step, "held_out_loss": loss})
-        if self._keep == "average" or (self._keep == "best" and loss < min(before, default=math.inf)):
-            self._save(state.global_step)
+        if self._keep == "last" or (self._keep == "best_loss" and loss >= min(before, default=math.inf)):
+            return
+        self._save(state.global_step)
 
     def _save(self, step: int) -> None:
         assert self.learner is not None
@@ -217,9 +228,10 @@ class HeldOut(TrainerCallback):
             partial = self._folder / "partial"
             shutil.rmtree(partial, ignore_errors=True)
             model.save_pretrained(partial, state_dict=weights)
+            self.learner.processing_class.save_pretrained(partial)
             shutil.rmtree(self._folder / str(step), ignore_errors=True)
             partial.replace(self._folder / str(step))
-            for old in self.kept()[: -self._num if self._keep == "average" else -1]:
+            for old in self.kept()[: -1 if self._keep == "best_loss" else -self._num]:
                 shutil.rmtree(old)
 
     def kept(self) -> list[Path]:
@@ -229,7 +241,11 @@ class HeldOut(TrainerCallback):
 
 
 def average(folders: Sequence[Path], output: Path) -> None:
-    """Write to `output` the mean of models' weights, summed in float64, with the other files of the last."""
+    """Write to `output` the mean of models' weights, summed in float64, with the other files of the last.
+
+    The mean of the last checkpoints of a run often beats each of them (Izmailov et al., 2018, "Averaging Weights Leads
+    to Wider Optima and Better Generalization").
+    """
     from safetensors.torch import load_file, save_file
 
     shutil.copytree(folders[-1], output)
