@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -21,9 +21,7 @@ from stages.edge import (
     checkpoint_exam,
     cli,
     launch,
-    libraries,
     params,
-    shards,
     tables,
     token_file,
     track,
@@ -32,9 +30,6 @@ from stages.edge import (
 )
 from stages.edge.errors import EmptyError, SettingError
 from stages.edge.paths import project_root
-
-if TYPE_CHECKING:
-    from stages.edge import trainer
 
 RECIPE_VERSION = 2
 """Raise it when a change of this file changes the trained weights: finished runs in the scratch folder are void."""
@@ -53,166 +48,135 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)  # of a run that was prepared, for its processes
     args = parser.parse_args()
     settings = params.load(params.Train, f"train.{args.stage}")
+    limits = params.load(params.Symbolic, "symbolic")
+    versions = params.load_shared(params.Versions, "versions")
     runtime = params.load(params.Runtime, "runtime")
-    if args.scratch is None and (args.check or runtime.is_distributed):
-        args.scratch = _prepared(args, settings, runtime)
+    if settings.is_examined:
+        params.check_versions(versions)
+    key = _key(args, settings, f"{limits} {versions}" if settings.is_examined else "")
+    scratch = project_root(Path.cwd()) / ".cache" / "training" / key
+    is_prepared = args.scratch is not None
+    if not is_prepared and (args.check or runtime.is_distributed):
+        _prepare(args, settings, runtime, scratch)
         if args.check:
             return
-        if not (args.scratch / "done").is_dir():
-            launch.processes(runtime, ["stages.train", *sys.argv[1:], "--scratch", str(args.scratch)])
-    with track.stage(f"train@{args.stage}", settings.model_dump()) as run:
-        scratch = args.scratch or _prepared(args, settings, runtime)
         if not (scratch / "done").is_dir():
-            _train(settings, runtime, args.init, scratch, run)
+            raise cli.Become(launch.command(runtime, ["stages.train", *sys.argv[1:], "--scratch", str(scratch)]))
+        is_prepared = True
+    with track.stage(f"train@{args.stage}", settings.model_dump()) as run, training.failures(runtime):
+        if not is_prepared:
+            _prepare(args, settings, runtime, scratch)
+        with training.claimed(scratch):
+            if not (scratch / "done").is_dir():
+                _train(args, settings, limits, runtime, scratch, run)
         if os.environ.get("RANK", "0") == "0":
             figures = _publish(scratch / "done", args)
+            training.sweep(scratch)
             run.metrics(figures)
             run.tags({"identity": weights.identity(args.output)})
 
 
-def _prepared(args: argparse.Namespace, settings: params.Train, runtime: params.Runtime) -> Path:
-    """The scratch folder of the run, with its rows tokenised and looked at."""
-    pieces = [*shards.shards(args.sft), *(shards.shards(args.held_out) if settings.held_out_every else [])]
-    key = hashlib.sha256(f"{RECIPE_VERSION}\n{settings.model_dump_json()}\n{weights.identity(args.init)}".encode())
-    num_rows = 0
-    for file, start, height in pieces:
-        rows = tables.read(file, chat.SFT, start, height)
-        num_rows += rows.height * (args.sft in (file, *file.parents))
-        for row in rows.select("problem_id", "sample", "messages").iter_rows():
-            key.update(repr(row).encode())
-    if not num_rows:
+def _key(args: argparse.Namespace, settings: params.Train, more: str) -> str:
+    """What determines the trained weights. Machine settings are no part of it: a run may go on elsewhere."""
+    parts = [str(RECIPE_VERSION), settings.model_dump_json(), more]
+    for table in (args.sft, *([args.held_out] if settings.held_out_every else [])):
+        parts += ["table", *(tables.content(file) for file in tables.files(table))]
+    parts.append(weights.identity(args.init))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+
+
+def _prepare(args: argparse.Namespace, settings: params.Train, runtime: params.Runtime, scratch: Path) -> None:
+    """Tokenise the rows, look at them, and show what the run will do.
+
+    Raises:
+        PipelineError: the run would go wrong.
+    """
+    if (scratch / "done").is_dir() and not args.check:
+        return
+    if not sum(map(tables.height, tables.files(args.sft))):
         raise EmptyError(
             f"{args.sft} holds no row to train on; loosen the filters of curate.{args.stage} in params.yaml"
         )
-    scratch = project_root(Path.cwd()) / ".cache" / "training" / key.hexdigest()[:24]
-    if (scratch / "done").is_dir() and not args.check:
-        return scratch
-    tokens = token_file.write(args.sft, args.init, scratch / "tokens", runtime.num_workers, runtime.pool)
-    if settings.held_out_every:
-        held_out = token_file.write(args.held_out, args.init, scratch / "held_out", 1, "local")
-        shutil.copyfile(tables.files(args.held_out)[0], scratch / "held_out.parquet")
-        if not len(held_out.lengths):
-            raise EmptyError(
-                f"{args.held_out} holds no row to measure a loss on: set train.{args.stage}.held_out_every to null, or "
-                f"curate.{args.stage}.num_held_out_problems higher"
-            )
+    training.check_space(scratch, args.init, args.sft, settings.num_checkpoints)
     positions = settings.max_positions or weights.positions(args.init)
-    wrong = preflight.problems(tokens.lengths, tokens.num_prompt, preflight.Bounds(settings.max_length, positions))
+    budget = params.exam_budget(args.stage)
+    if positions is not None and budget is not None and budget >= positions:
+        raise SettingError(
+            f"params.yaml: the exam lets {args.stage} write {budget} tokens, but it is for {positions} positions: set "
+            f"train.{args.stage}.max_positions, or lower exam.overrides.{args.stage}.max_tokens"
+        )
+    with training.claimed(scratch):
+        tokens = token_file.write(args.sft, args.init, scratch / "tokens", runtime.num_workers, runtime.pool)
+        files = [tokens]
+        if settings.held_out_every:
+            files.append(token_file.write(args.held_out, args.init, scratch / "held_out", 1, "local"))
+            shutil.copyfile(tables.files(args.held_out)[0], scratch / "held_out.parquet")
+            if not len(files[1].lengths):
+                raise EmptyError(
+                    f"{args.held_out} holds no row to measure a loss on: set train.{args.stage}.held_out_every to "
+                    f"null, or curate.{args.stage}.num_held_out_problems higher"
+                )
+    bounds = preflight.Bounds(settings.max_length, positions)
+    wrong = [each for file in files for each in preflight.problems(file.lengths, file.num_prompt, bounds)]
     if wrong:
-        raise SettingError(f"params.yaml: train.{args.stage}: {'; '.join(wrong)}")
-    longest = int(tokens.lengths.max())
+        raise SettingError(f"params.yaml: train.{args.stage}: {'; '.join(dict.fromkeys(wrong))}")
+    longest = max(int(file.lengths.max()) for file in files)
     if longest > runtime.micro_batch_tokens:
         raise SettingError(
             f"params.yaml: runtime.micro_batch_tokens is {runtime.micro_batch_tokens}, but a row has {longest} tokens, "
             "and a trace is never cut: raise it, or lower curate's max_tokens"
         )
-    training.check_space(scratch, args.init)
-    plan = _plan(settings, num_rows)
-    figures = preflight.summary(tokens.lengths, tokens.num_prompt, plan)
+    training.check_machine(scratch, runtime)
+    figures = preflight.summary(tokens.lengths, tokens.num_prompt, _plan(settings, len(tokens.lengths)))
     print(preflight.table(figures, preflight.histogram(tokens.lengths)), file=sys.stderr, flush=True)
-    return scratch
 
 
 def _plan(settings: params.Train, num_rows: int) -> batching.Plan:
     return batching.Plan(num_rows, settings.batch_size, settings.epochs, settings.seed)
 
 
-def _train(settings: params.Train, runtime: params.Runtime, init: Path, scratch: Path, run: track.Run) -> None:
-    libraries.settle()
-    import torch
-
-    from stages.edge import attention, trainer
-
-    if not torch.cuda.is_available():
-        training.keep_freed_memory()
-    from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
-
+def _train(
+    args: argparse.Namespace,
+    settings: params.Train,
+    limits: params.Symbolic,
+    runtime: params.Runtime,
+    scratch: Path,
+    run: track.Run,
+) -> None:
     tokens = token_file.TokenFile(scratch / "tokens")
     plan = _plan(settings, len(tokens.lengths))
-    limit = batching.Limit(runtime.micro_batch_tokens, runtime.micro_batch_size, runtime.padding)
-    tokenizer = AutoTokenizer.from_pretrained(init)
-    if runtime.deepspeed:
-        import deepspeed
+    if not (scratch / "learned").is_dir():
+        from stages.edge import learning
 
-        deepspeed.init_distributed()  # a sharded model (ZeRO-3) needs to know its peers before it is loaded
-    arguments = trainer.SFTConfig(**_arguments(settings, runtime, scratch))
-    steps = trainer.Steps(
-        tokens, plan, limit, arguments.process_index, arguments.world_size, tokenizer.pad_token_id or 0
-    )
-    named = (
-        {}
-        if runtime.padding and runtime.attention == "auto"
-        else {"attn_implementation": attention.choose(runtime.attention)}
-    )
-    model = AutoModelForCausalLM.from_pretrained(init, dtype=torch.float32, **named)
-    if settings.max_positions:
-        model.config.max_position_embeddings = settings.max_positions
-    if settings.bf16:
-        trainer.in_bfloat16(model)
-    with training.failures(runtime):
-        if torch.cuda.is_available() and not trainer.is_sharded():
-            trainer.rehearse(model, steps, arguments)
-        if runtime.compile:
-            trainer.compile_layers(model)
-        watch = _held_out(settings, scratch)
-        callbacks = [*([watch] if watch else []), training.live(run)]
-        learner = trainer.Trainer(model, steps, arguments, processing_class=tokenizer, callbacks=callbacks)
-        if watch:
-            watch.learner = learner
-        learner.remove_callback(PrinterCallback)
-        newest = training.last_checkpoint(scratch)
-        if learner.is_world_process_zero():
-            training.say_how(learner.accelerator, named.get("attn_implementation"), newest)
-        learner.train(resume_from_checkpoint=newest)
-        whole, state = learner.gathered()
-    if not learner.is_world_process_zero():
+        learning.learn(_arguments(settings, runtime, scratch), settings, runtime, args.init, scratch, plan, run)
+    if os.environ.get("RANK", "0") != "0":
         return
+    chosen, marks = _chosen(settings, limits, runtime, scratch, run)
     partial = scratch / "partial"
     shutil.rmtree(partial, ignore_errors=True)
-    chosen, marks = _chosen(settings, runtime, watch, learner, scratch, run)
-    if chosen:
-        trainer.average(chosen, partial)
-    else:
-        whole.save_pretrained(partial, state_dict=state)
-        tokenizer.save_pretrained(partial)
-    history = _history(learner.state.log_history, plan)
+    weights.average(chosen, partial)
+    history = _history(cli.read_metrics(scratch / "learned" / "history.json")["log"], plan)
+    (partial / "history.json").unlink(missing_ok=True)
     history.write_csv(partial / "log.csv")
     figures = preflight.summary(tokens.lengths, tokens.num_prompt, plan) | {"last_loss": history["loss"][-1]}
-    if watch:
+    if settings.held_out_every:
         figures["last_held_out_loss"] = history["held_out_loss"][-1]
         figures["lowest_held_out_loss"] = history["held_out_loss"].min()
-        figures["kept_steps"] = [int(path.name) for path in chosen] or [plan.num_steps]
+        figures["kept_steps"] = [int(path.name) for path in chosen if path.name.isdigit()] or [plan.num_steps]
         figures |= {"checkpoint_exam": marks} if marks else {}
     cli.write_metrics(figures, partial / "metrics.json")
     partial.replace(scratch / "done")
-    for leftover in (scratch / "tokens", scratch / "held_out", scratch / "kept", *scratch.glob("checkpoint-*")):
-        shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _held_out(settings: params.Train, scratch: Path) -> "trainer.HeldOut | None":
-    from stages.edge import trainer
-
-    if settings.held_out_every is None:
-        return None
-    traces = token_file.TokenFile(scratch / "held_out")
-    return trainer.HeldOut(traces, settings.held_out_every, settings.keep, settings.num_checkpoints, scratch / "kept")
 
 
 def _chosen(
-    settings: params.Train,
-    runtime: params.Runtime,
-    watch: "trainer.HeldOut | None",
-    learner: "trainer.Trainer",
-    scratch: Path,
-    run: track.Run,
+    settings: params.Train, limits: params.Symbolic, runtime: params.Runtime, scratch: Path, run: track.Run
 ) -> tuple[list[Path], dict[str, dict[str, float | None]]]:
-    """Folders of the weights whose mean is handed on (none: the last step's), and the marks of all that sat an exam."""
-    limits = params.load(params.Symbolic, "symbolic")
-    params.check_versions(params.load_shared(params.Versions, "versions"))
-    kept = watch.kept() if watch else []
+    """Folders of the weights whose mean is handed on, and the marks that they were chosen by."""
+    kept = training.kept(scratch)
+    if settings.keep == "last":
+        return [scratch / "learned"], {}
     if not settings.is_examined or settings.checkpoint_exam is None:
         return kept, {}
-    learner.release()  # the engine needs the memory
     rows = tables.read(scratch / "held_out.parquet", chat.SFT)
     found = checkpoint_exam.examine(kept, rows, settings.checkpoint_exam, limits, runtime, run.metrics)
     marks = {path.name: mark._asdict() for path, mark in zip(kept, found, strict=True)}
@@ -242,6 +206,7 @@ def _arguments(settings: params.Train, runtime: params.Runtime, scratch: Path) -
         "num_train_epochs": 1,  # the plan's steps are those of all epochs, and each is one batch
         "per_device_train_batch_size": 1,
         "learning_rate": settings.learning_rate,
+        "ddp_find_unused_parameters": False,
         "lr_scheduler_type": "cosine_with_min_lr",
         "lr_scheduler_kwargs": {"min_lr_rate": settings.min_lr_ratio},
         "warmup_steps": settings.warmup_ratio,  # below 1 transformers takes it as a share of all steps

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import signal
 import socket
@@ -305,25 +306,30 @@ def test_a_student_can_be_said_to_be_for_more_positions(tmp_path: Path) -> None:
     assert weights.positions(folder / "models/turbo") == 40_000
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_the_held_out_loss_is_that_of_the_weights_of_its_step(trained: Path) -> None:
-    """Worked out again from the finished weights, for the last step."""
+def loss_of(folder: Path, table: Path) -> float:
+    """Mean loss of a model over the trained tokens of a table, row by row."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    measured = log(trained).drop_nulls("held_out_loss")
-    assert measured["step"].to_list() == [10, 16]
-    model = AutoModelForCausalLM.from_pretrained(trained / "models/turbo")
-    tokenizer = AutoTokenizer.from_pretrained(trained / "models/turbo")
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     losses: list[float] = []
-    for messages in tables.read(trained / "data/held_out/turbo", chat.SFT)["messages"].to_list():
+    for messages in tables.read(table, chat.SFT)["messages"].to_list():
         row = chat.tokenise(messages, tokenizer)
         with torch.no_grad():
             logits = model(torch.tensor([row.input_ids])).logits[0, :-1]
         labels = torch.tensor(row.labels[1:])
         losses += torch.nn.functional.cross_entropy(logits, labels, reduction="none")[labels != chat.IGNORED].tolist()
-    assert measured["held_out_loss"][-1] == pytest.approx(sum(losses) / len(losses), abs=1e-5)
+    return sum(losses) / len(losses)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_held_out_loss_is_that_of_the_weights_of_its_step(trained: Path) -> None:
+    measured = log(trained).drop_nulls("held_out_loss")
+    assert measured["step"].to_list() == [10, 16]
+    again = loss_of(trained / "models/turbo", trained / "data/held_out/turbo")
+    assert measured["held_out_loss"][-1] == pytest.approx(again, abs=1e-5)
     figures = json.loads((trained / "metrics/train_turbo.json").read_text())
     assert figures["last_held_out_loss"] == measured["held_out_loss"][-1] and figures["kept_steps"] == [16]
 
@@ -331,13 +337,21 @@ def test_the_held_out_loss_is_that_of_the_weights_of_its_step(trained: Path) -> 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_best_and_the_average_of_the_last_measured_weights_can_be_kept(tmp_path: Path) -> None:
-    # A rate that overshoots in the end, so that the last weights are not the best.
-    folder = project(tmp_path / "best", {}, epochs=3, held_out_every=4, keep="best_loss", learning_rate=0.03)
+    # What is held out is unlike what is trained, so that the loss on it rises as training goes on.
+    folder = project(tmp_path / "best", {}, epochs=3, held_out_every=4, keep="best_loss")
+    rows = tables.read(folder / "data/held_out/turbo", chat.SFT)
+    strange = [{"role": "user", "content": "Zyx?"}, {"role": "assistant", "content": "~QWERTY~ @JK@ ~QWERTY~"}]
+    rows = rows.with_columns(messages=pl.Series([strange] * rows.height, dtype=chat.SFT["messages"]))
+    tables.write(rows, folder / "data/held_out/turbo", chat.SFT, chat.SFT_KEY)
     train(folder)
     measured = log(folder).drop_nulls("held_out_loss")
     figures = json.loads((folder / "metrics/train_turbo.json").read_text())
     best = measured.sort("held_out_loss")["step"][0]
+    assert best != measured["step"][-1], "this run could not tell the best from the last"
     assert figures["kept_steps"] == [best] and figures["lowest_held_out_loss"] == measured["held_out_loss"].min()
+    assert loss_of(folder / "models/turbo", folder / "data/held_out/turbo") == pytest.approx(
+        figures["lowest_held_out_loss"], abs=1e-5
+    )
 
     other = project(
         tmp_path / "average", {"num_processes": 2}, epochs=1, held_out_every=2, keep="average", num_checkpoints=2
@@ -361,5 +375,45 @@ def test_a_loss_that_is_no_number_stops_the_stage_and_keeps_the_last_checkpoint(
     assert done.returncode == 1
     (told,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert "is nan: lower train's learning_rate" in told or "is inf: lower train's learning_rate" in told
-    assert list((folder / ".cache/training").glob("*/checkpoint-*/trainer_state.json"))
+    (step,) = re.findall(r"of step (\d+) is (?:nan|inf)", told)
+    assert last_step(folder) == int(step) - 1, "the checkpoint of a step without a number is not written"
     assert not (folder / "models/turbo").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("deepspeed", [None, zero(1)])
+def test_bfloat16_with_compiled_layers_and_activations_computed_anew_learns_the_same(
+    deepspeed: str | None, straight: Path, tmp_path: Path
+) -> None:
+    runtime = {"gradient_checkpointing": True, "compile": True, "deepspeed": deepspeed}
+    folder = project(tmp_path / "project", runtime, epochs=1, bf16=True)
+    train(folder)
+    assert log(folder)["loss"].to_list() == pytest.approx(log(straight)["loss"].to_list(), abs=0.05)
+    kinds = {str(each.dtype) for each in torch_tensors(folder / "models/turbo").values()}
+    assert kinds == {"torch.bfloat16"}, "written as it is computed, whoever held the weights"
+
+
+def torch_tensors(folder: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    return dict(load_file(folder / "model.safetensors"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_checkpoint_of_other_processes_is_not_gone_on_from_in_silence(tmp_path: Path) -> None:
+    folder = project(tmp_path / "project", {"deepspeed": zero(1), "save_steps": 3}, num_rows=200, epochs=8)
+    run = psutil.Popen(command(), cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not list((folder / ".cache/training").glob("*/checkpoint-*/trainer_state.json")):
+        assert run.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    for process in [*reversed(run.children(recursive=True)), run]:
+        process.kill()
+    run.wait()
+    file = folder / "params.yaml"
+    file.write_text(file.read_text().replace(f"deepspeed: {zero(1)}", "deepspeed: null"))
+    done = subprocess.run(command(), cwd=folder, env=environment(), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert "the checkpoints of this run were written with {'deepspeed': " in done.stderr

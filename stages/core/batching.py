@@ -5,6 +5,7 @@ over the trained tokens of all its traces, however they are cut into micro-batch
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,11 @@ class Limit(NamedTuple):
     tokens: int
     rows: int | None
     padded: bool
+
+
+@lru_cache(maxsize=2)
+def _order(num_rows: int, seed: int, epoch: int) -> Rows:
+    return np.random.default_rng((seed, epoch)).permutation(num_rows)
 
 
 class Plan(NamedTuple):
@@ -42,8 +48,7 @@ class Plan(NamedTuple):
     def rows(self, step: int) -> Rows:
         """Indices of the traces of a step, counted from 0: each epoch is a new permutation, a function of the seed."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        order = np.random.default_rng((self.seed, epoch)).permutation(self.num_rows)
-        return order[place * self.batch_size : (place + 1) * self.batch_size]
+        return _order(self.num_rows, self.seed, epoch)[place * self.batch_size : (place + 1) * self.batch_size]
 
 
 def micro_batches(rows: Sequence[int], lengths: Sequence[int], num_devices: int, limit: Limit) -> list[list[list[int]]]:

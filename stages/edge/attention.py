@@ -59,15 +59,26 @@ def _attention(
     **other: Any,
 ) -> tuple[torch.Tensor, None]:
     """Transformers' attention interface: (batch, heads, tokens, width) in, (batch, tokens, heads, width) out."""
-    asked = [name for name in ("sliding_window", "softcap", "s_aux") if other.get(name) is not None]
+    asked = [name for name in ("sliding_window", "softcap", "s_aux", "dropout") if other.get(name)]
     if asked:
         raise ValueError(f"attention {NAME!r} has no {', '.join(asked)}: set runtime.padding to true for this model")
     query, key = query.to(value.dtype), key.to(value.dtype)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    bounds = [0, query.shape[2]] if cu_seq_lens_q is None else cu_seq_lens_q.tolist()
+    bounds = [0, query.shape[2]] if cu_seq_lens_q is None else _bounds(cu_seq_lens_q)
     if key.shape[2] != query.shape[2]:
         raise ValueError(f"attention {NAME!r} is for training; generate with sdpa")
     return kernel(value, bounds)(query, key, value, bounds, scale), None
+
+
+_last: tuple[torch.Tensor, list[int]] | None = None
+
+
+def _bounds(cu_seq_lens: torch.Tensor) -> list[int]:
+    """The bounds as numbers, looked up once for all layers: where they lie on a GPU each look would make it wait."""
+    global _last
+    if _last is None or _last[0] is not cu_seq_lens:
+        _last = cu_seq_lens, cu_seq_lens.tolist()
+    return _last[1]
 
 
 def kernel(value: torch.Tensor, bounds: list[int]) -> Kernel:

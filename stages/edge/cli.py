@@ -25,6 +25,15 @@ LOG = Path(".cache") / "stages.jsonl"
 KIB_PER_GIB = 1024**2
 
 
+class Become(Exception):
+    """Raised by a verb that goes on as another program, which takes over the claim."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        """`command` with its arguments, looked up on PATH."""
+        super().__init__()
+        self.command = list(command)
+
+
 def run(verb: Callable[[], None], *, is_stage: bool = True) -> NoReturn:
     """Run a stage's main and exit: 0, or 1 with one sentence, or 143 on SIGTERM. A bug keeps its traceback.
 
@@ -44,6 +53,8 @@ def run(verb: Callable[[], None], *, is_stage: bool = True) -> NoReturn:
     except PipelineError as error:
         print("error:", " ".join(str(error).split()), file=sys.stderr)  # libraries' messages may have many lines
         sys.exit(1)
+    except Become as other:
+        os.execvp(other.command[0], other.command)
     except KeyboardInterrupt:
         print("interrupted; run again to go on", file=sys.stderr)
         sys.exit(130)

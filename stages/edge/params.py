@@ -488,7 +488,11 @@ class Runtime(Section):
         return self.num_processes > 1 or self.num_hosts > 1 or self.deepspeed is not None
 
     @model_validator(mode="after")
-    def _hosts_need_a_launcher(self) -> "Runtime":
+    def _training_fits_together(self) -> "Runtime":
+        if self.padding and self.attention == "documents":
+            raise ValueError("attention: documents is for rows without padding; with padding say auto")
+        if self.deepspeed and not Path(self.deepspeed).is_file():
+            raise ValueError(f"deepspeed: {self.deepspeed} is no file")
         if (self.num_hosts > 1) != bool(self.launcher):
             raise ValueError(
                 "num_hosts above 1 and launcher go together: what starts the processes on the other hosts?"
@@ -530,6 +534,12 @@ class Profile(Section):
         for one, other in combinations(asked, 2):
             if asked[one] == asked[other]:
                 raise _disagreement(f"teach.{one} and teach.{other} are the same but for num_samples; make them differ")
+        held_out = {stage: (each.num_held_out_problems, each.seed) for stage, each in self.curate.items()}
+        if len(set(held_out.values())) > 1:
+            raise _disagreement(
+                f"curate: num_held_out_problems and seed differ between stages ({held_out}), so that one stage would "
+                "learn what another holds out; make them the same"
+            )
         for stage in self.curate.keys() & self.train.keys():
             kept, trained = self.curate[stage].max_tokens, self.train[stage].max_length
             if kept > trained:
@@ -576,6 +586,14 @@ def load(kind: type[SectionT], section: str) -> SectionT:
     whole = f"profiles.{profile()}"
     _parse(Profile, whole)
     return _parse(kind, f"{whole}.{section}")
+
+
+def exam_budget(student: str) -> int | None:
+    """Tokens that the exam lets a student write: for a check, no setting of who asks. None where it sits none."""
+    exam = load(Exam, "exam")
+    if student not in exam.overrides:
+        return None
+    return exam.overrides[student].max_tokens or exam.protocol.sampling.max_tokens
 
 
 def load_shared(kind: type[SectionT], section: str) -> SectionT:

@@ -37,6 +37,13 @@ def command(model: str, name: str, port: int, fields: Mapping[str, str | None], 
     return [sys.executable, str(program), "serve", model, *where, *flags, *args]
 
 
+def _alone(environment: Mapping[str, str]) -> dict[str, str]:
+    """Without what torchrun tells its processes: an engine that one of them starts would look for the others."""
+    own = ("TORCHELASTIC_", "MASTER_")
+    names = ("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE")
+    return {name: value for name, value in environment.items() if not name.startswith(own) and name not in names}
+
+
 class Engine:
     """One engine: a command, its environment and its log. Nothing runs before `start`."""
 
@@ -55,7 +62,7 @@ class Engine:
             self._guard = subprocess.Popen(
                 [sys.executable, "-m", "stages.edge.guard", *self._serve],
                 stdin=subprocess.PIPE, stdout=stream, stderr=subprocess.STDOUT,
-                env={**os.environ, **QUIET, **self._env}, start_new_session=True,
+                env={**_alone(os.environ), **QUIET, **self._env}, start_new_session=True,
             )  # fmt: skip
 
     def await_ready(self) -> None:

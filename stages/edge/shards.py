@@ -33,16 +33,19 @@ class Shard(NamedTuple):
     num_rows: int
 
 
-def shards(path: Path) -> list[Shard]:
-    """The pieces of a Parquet file, or of a directory of parts."""
+def shards(path: Path, num_rows: int | None = None) -> list[Shard]:
+    """The pieces of a Parquet file, or of a directory of parts, of `num_rows` (or `ROWS_PER_SHARD`) each."""
+    most = num_rows or ROWS_PER_SHARD
     found = []
     for file in tables.files(path):
         height = tables.height(file)
-        found += [Shard(file, start, min(ROWS_PER_SHARD, height - start)) for start in range(0, height, ROWS_PER_SHARD)]
+        found += [Shard(file, start, min(most, height - start)) for start in range(0, height, most)]
     return found
 
 
-def mapped(path: Path, needs: pl.Schema, work: Work, num_workers: int, pool: str) -> Iterator[pl.DataFrame]:
+def mapped(
+    path: Path, needs: pl.Schema, work: Work, num_workers: int, pool: str, num_rows: int | None = None
+) -> Iterator[pl.DataFrame]:
     """What `work` makes of each piece of the table at `path`, in order; at least one, of no rows for an empty table.
 
     `work` and what it makes travel between processes. `pool` is "local" or "ray".
@@ -50,7 +53,7 @@ def mapped(path: Path, needs: pl.Schema, work: Work, num_workers: int, pool: str
     Raises:
         InputError: as `tables.read`.
     """
-    pieces = shards(path)
+    pieces = shards(path, num_rows)
     if len(pieces) < 2:
         yield work(tables.read(path, needs))
     elif pool == "ray":

@@ -1,5 +1,6 @@
 """Reading and writing Parquet tables: checked against their schema, sorted, byte-identical, renamed into place."""
 
+import hashlib
 import shutil
 import uuid
 from collections.abc import Iterable, Sequence
@@ -34,6 +35,12 @@ def files(path: Path) -> list[Path]:
     if not found or not found[0].exists():
         raise InputError(f"{path}: no table there; run `dvc repro` (or `dvc pull`) to make it")
     return found
+
+
+def content(file: Path) -> str:
+    """Hex SHA-256 of a file of a table: the same rows give the same bytes."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def height(file: Path) -> int:

@@ -18,7 +18,8 @@ from stages.core import chat
 from stages.edge import shards
 from stages.edge.errors import InputError
 
-ROWS_READ_BACK = 50
+ROWS_AT_ONCE = 500
+ROWS_READ_BACK = 5
 """Rows of each piece of the table that are decoded again and compared with the text of the template."""
 
 TOKENISED = pl.Schema({"input_ids": pl.List(pl.Int32()), "num_prompt": pl.Int32()})
@@ -43,6 +44,8 @@ class TokenFile:
 def write(sft: Path, student: Path, folder: Path, num_workers: int, pool: str) -> TokenFile:
     """Tokenise a table of SFT rows with the tokenizer in the folder `student`; a finished `folder` is taken as it is.
 
+    Ids go into arrays at once: as lists of Python numbers they would take ten times the memory.
+
     Raises:
         InputError: the table or the tokenizer cannot be read, or the student cannot be trained with it.
     """
@@ -50,9 +53,10 @@ def write(sft: Path, student: Path, folder: Path, num_workers: int, pool: str) -
         partial_folder = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(partial_folder, ignore_errors=True)
         partial_folder.mkdir(parents=True)
-        work = partial(tokenised, student)
+        work = partial(tokenised, student.resolve())
         _store(
-            shards.mapped(sft, pl.Schema({"messages": chat.SFT["messages"]}), work, num_workers, pool), partial_folder
+            shards.mapped(sft, pl.Schema({"messages": chat.SFT["messages"]}), work, num_workers, pool, ROWS_AT_ONCE),
+            partial_folder,
         )
         shutil.rmtree(folder, ignore_errors=True)
         partial_folder.replace(folder)
@@ -78,10 +82,11 @@ def tokenised(student: Path, rows: pl.DataFrame) -> pl.DataFrame:
             row = chat.tokenise(messages, tokenizer)
             if place < ROWS_READ_BACK:
                 chat.read_back(row, messages, tokenizer)
-            found.append((row.input_ids, row.labels.count(chat.IGNORED)))
+            found.append((np.asarray(row.input_ids, np.int32), row.labels.count(chat.IGNORED)))
     except ValueError as error:
         raise InputError(f"the student's tokenizer cannot be trained with: {error}") from error
-    return pl.DataFrame(found, schema=TOKENISED, orient="row")
+    ids = pl.Series("input_ids", [pl.Series(ids) for ids, _ in found], dtype=TOKENISED["input_ids"])
+    return pl.DataFrame([ids, pl.Series("num_prompt", [num for _, num in found], dtype=pl.Int32)])
 
 
 @cache

@@ -5,6 +5,7 @@ import ctypes
 import errno
 import json
 import math
+import os
 import re
 import shutil
 import sys
@@ -13,13 +14,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.edge import params, track, weights
+import polars as pl
+
+from stages.edge import claims, params, tables, track, weights
 from stages.edge.errors import InputError, SettingError
 
 SECONDS_BETWEEN_LINES = 10.0
 SHOWN = ("loss", "held_out_loss", "learning_rate", "grad_norm", "padding_share", "peak_gib")
 GIB = 2**30
-CHECKPOINTS, STATE_PER_WEIGHT = 3, 3
+CHECKPOINTS = 3
+BYTES_PER_WEIGHT = BYTES_PER_TOKEN = 4
+LENGTHS = pl.Schema({"num_tokens": pl.Int32()})
+MACHINE = "machine.json"
 PEAK_FLOPS = {
     "H100 PCIe": 756e12, "H100 NVL": 835e12, "H100": 989e12, "H200": 989e12, "B200": 2_250e12, "A100": 312e12,
     "L40S": 362e12, "MI300X": 1_307e12, "MI325X": 1_307e12, "RTX 4090": 165e12, "RTX 3090": 71e12,
@@ -57,40 +63,114 @@ def _is_whole(state: Path) -> bool:
     return True
 
 
-def check_space(scratch: Path, init: Path) -> None:
-    """Refuse to start where the checkpoints will not fit: weights and two moments, in two checkpoints and a third one.
+def check_space(scratch: Path, init: Path, sft: Path, num_kept: int) -> None:
+    """Refuse to start where tokens and checkpoints will not fit: float32 weights and their two moments, in two
+    checkpoints and one that is being written, and the weights that may be kept.
 
     Raises:
         InputError: the disk has too little room.
     """
-    needed = CHECKPOINTS * STATE_PER_WEIGHT * weights.num_bytes(init)
+    scratch.mkdir(parents=True, exist_ok=True)
+    num_tokens = sum(int(tables.read(file, LENGTHS)["num_tokens"].sum()) for file in tables.files(sft))
+    weights_bytes = BYTES_PER_WEIGHT * weights.num_parameters(init)
+    needed = (3 * CHECKPOINTS + num_kept + 2) * weights_bytes + BYTES_PER_TOKEN * num_tokens
     free = shutil.disk_usage(scratch).free
     if free < needed:
         raise InputError(
-            f"{scratch}: checkpoints need about {needed / GIB:.1f} GiB, and {free / GIB:.1f} GiB are free: make room"
+            f"{scratch}: tokens and checkpoints need about {needed / GIB:.1f} GiB, and {free / GIB:.1f} GiB are free: "
+            "make room"
+        )
+
+
+@contextlib.contextmanager
+def claimed(scratch: Path) -> Iterator[None]:
+    """One run at a time below a scratch folder, also of experiments in DVC's temporary workspaces.
+
+    Of a run's own processes the first holds the claim.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
+    with claims.held(scratch.with_name(f"{scratch.name}.lock"), "trains the same"):
+        yield
+
+
+def record_machine(scratch: Path, runtime: params.Runtime) -> None:
+    """Write down how checkpoints are cut, which only the same number of processes can put together again."""
+    (scratch / MACHINE).write_text(json.dumps(_machine(runtime)))
+
+
+def check_machine(scratch: Path, runtime: params.Runtime) -> None:
+    """Refuse to go on from a checkpoint that was written by another number of DeepSpeed processes, or without it.
+
+    Raises:
+        SettingError: naming the settings to go back to.
+    """
+    if last_checkpoint(scratch) is None or not (scratch / MACHINE).exists():
+        return
+    before = json.loads((scratch / MACHINE).read_text())
+    if before != _machine(runtime):
+        raise SettingError(
+            f"params.yaml: runtime: the checkpoints of this run were written with {before}, and only that can go on "
+            f"from them: set it so until the stage is done, or remove {scratch}"
+        )
+
+
+def _machine(runtime: params.Runtime) -> dict[str, object]:
+    if runtime.deepspeed is None:
+        return {"deepspeed": None}
+    return {"deepspeed": runtime.deepspeed, "num_processes": runtime.num_processes, "num_hosts": runtime.num_hosts}
+
+
+def kept(scratch: Path) -> list[Path]:
+    """Folders of the weights that were kept at measurements, the latest step last."""
+    found = [path for path in (scratch / "kept").glob("*") if path.name.isdigit()]
+    return sorted(found, key=lambda path: int(path.name))
+
+
+def sweep(scratch: Path) -> None:
+    """Remove what a finished run has no use for."""
+    for leftover in scratch.iterdir():
+        if leftover.name != "done":
+            shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+
+
+def check_finite(name: str, value: float, step: int) -> None:
+    """Stop where a number of the training is none.
+
+    Raises:
+        SettingError: it is NaN or infinite. No checkpoint of this step is written.
+    """
+    if not math.isfinite(value):
+        raise SettingError(
+            f"{name} of step {step} is {value}: lower train's learning_rate or max_grad_norm in params.yaml, which "
+            "begins a new run"
         )
 
 
 @contextlib.contextmanager
 def failures(runtime: params.Runtime) -> Iterator[None]:
     """Tell the failures of a training run that a setting or a larger disk mends from faults of the program."""
-    import torch
-
     kept = "the last checkpoint is kept, and the next run goes on from it"
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        less = (
-            "runtime.micro_batch_tokens" if runtime.gradient_checkpointing else "runtime.gradient_checkpointing: true"
-        )
-        raise SettingError(
-            f"out of memory in a forward or backward pass of {runtime.micro_batch_tokens} tokens: "
-            f"{'lower' if runtime.gradient_checkpointing else 'set'} {less} in params.yaml; {kept}"
-        ) from error
-    except (OSError, RuntimeError) as error:
-        if getattr(error, "errno", None) != errno.ENOSPC and not re.search("No space left|failed writing", str(error)):
-            raise
-        raise InputError(f"the disk is full: make room; {kept}") from error
+    except (OSError, RuntimeError, ValueError) as error:
+        text = str(error)
+        if type(error).__name__ == "OutOfMemoryError":
+            change = (
+                "lower runtime.micro_batch_tokens"
+                if runtime.gradient_checkpointing
+                else "set runtime.gradient_checkpointing: true"
+            )
+            raise SettingError(
+                f"out of memory in a forward or backward pass of {runtime.micro_batch_tokens} tokens: {change} in "
+                f"params.yaml; {kept}"
+            ) from error
+        if getattr(error, "errno", None) == errno.ENOSPC or re.search("No space left|failed writing", text):
+            raise InputError(f"the disk is full: make room; {kept}") from error
+        if "runtime.padding" in text:
+            raise SettingError(f"params.yaml: {text}") from error
+        raise
 
 
 def say_how(accelerator: Any, attention: str | None, checkpoint: str | None) -> None:  # noqa: ANN401
@@ -134,11 +214,9 @@ class Progress:
         seconds = max(now - started, 1e-3)
         rate = (tokens - first_tokens) / seconds
         figures = {name: float(logs[name]) for name in SHOWN if name in logs}
-        if not math.isfinite(figures["loss"]):
-            raise InputError(
-                f"the loss of step {step} is {figures['loss']}: lower train's learning_rate or max_grad_norm in "
-                "params.yaml; the last checkpoint is kept"
-            )
+        for name in ("loss", "grad_norm"):
+            if name in figures:
+                check_finite(f"the {name.replace('_norm', 'ient norm')}", figures[name], step)
         figures["tokens_per_second"] = rate
         if step > first_step:
             self._flops += float(logs.get("tera_flops", 0)) * 1e12

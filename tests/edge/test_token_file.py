@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from stages.core import chat
-from stages.edge import shards, tables, token_file
+from stages.edge import tables, token_file
 from stages.edge.errors import InputError
 from tests.test_kills import write_sft
 from tests.tiny_models import save_tiny_model
@@ -29,7 +29,7 @@ def expected(sft: Path, student: Path) -> list[tuple[list[int], int]]:
 def test_every_row_is_there_in_the_tables_order_however_many_workers_made_it(
     num_workers: int, student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shards, "ROWS_PER_SHARD", 7)
+    monkeypatch.setattr(token_file, "ROWS_AT_ONCE", 7)
     write_sft(tmp_path, 24)
     found = token_file.write(tmp_path / "data/sft/turbo", student, tmp_path / "tokens", num_workers, "local")
     rows = [found.row(index) for index in range(24)]

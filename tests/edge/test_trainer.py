@@ -10,7 +10,7 @@ import torch
 
 from stages.core import batching
 from stages.core.chat import IGNORED
-from stages.edge import attention, trainer
+from stages.edge import attention, trainer, weights
 from tests.tiny_models import save_tiny_model
 
 LENGTHS = [9, 33, 4, 21, 17, 2, 40, 12]
@@ -150,3 +150,29 @@ def test_compiled_layers_give_the_same_loss(folder: Path) -> None:
     wanted = plain(**inputs).logits
     trainer.compile_layers(plain)
     assert (plain(**inputs).logits - wanted).abs().max() < 1e-5
+
+
+def test_the_rehearsed_pass_is_as_full_as_any_of_the_run() -> None:
+    # By the longest first alone it would be the row of 17 tokens.
+    lengths = [17, 16, 15, 9, 3]
+    packed = trainer.Steps(Rows(lengths), batching.Plan(5, 5, 1, 0), batching.Limit(32, None, False), 0, 1, pad=0)
+    assert sum(lengths[row] for row in trainer.largest(packed)) == 32
+    few = trainer.Steps(Rows(lengths), batching.Plan(5, 5, 1, 0), batching.Limit(32, 1, False), 0, 1, pad=0)
+    assert trainer.largest(few) == [0]
+    padded = trainer.Steps(Rows(lengths), batching.Plan(5, 5, 1, 0), batching.Limit(60, None, True), 0, 1, pad=0)
+    assert trainer.largest(padded) == [0, 0, 0]
+
+
+def test_the_mean_of_weights_is_that_of_each_number(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file
+
+    folders = [save_tiny_model(tmp_path / str(step), seed=step) for step in (1, 2, 3)]
+    weights.average(folders, tmp_path / "mean")
+    parts = [load_file(folder / "model.safetensors") for folder in folders]
+    mean = load_file(tmp_path / "mean/model.safetensors")
+    assert mean.keys() == parts[0].keys()
+    for name, found in mean.items():
+        assert np.allclose(found, sum(part[name] for part in parts) / 3, atol=1e-7)
+    weights.average(folders[:1], tmp_path / "one")
+    assert weights.identity(tmp_path / "one") == weights.identity(folders[0])
+    assert weights.num_parameters(folders[0]) == sum(each.size for each in parts[0].values())

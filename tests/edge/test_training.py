@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.numpy import load_file
 
 from stages.edge import training
 from stages.edge.errors import PipelineError
 from tests.edge.test_sampler import runtime
+from tests.test_kills import write_sft
+from tests.tiny_models import save_tiny_model
 
 
 def checkpoint(folder: Path, step: int, state: str | None) -> None:
@@ -82,15 +85,50 @@ def test_with_activations_computed_anew_already_only_smaller_passes_help() -> No
         raise torch.OutOfMemoryError
 
 
-def test_a_disk_too_small_for_the_checkpoints_is_refused_before_the_start(
+def test_a_disk_too_small_for_tokens_and_checkpoints_is_refused_before_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "model.safetensors").write_bytes(b"x" * 2**20)
-    training.check_space(tmp_path, tmp_path)
-    usage = shutil.disk_usage(tmp_path)._replace(free=2**20)
-    monkeypatch.setattr(training.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(PipelineError, match=r"checkpoints need about 0\.0 GiB, and 0\.0 GiB are free: make room"):
-        training.check_space(tmp_path, tmp_path)
+    save_tiny_model(tmp_path / "models/base")
+    write_sft(tmp_path, 5)  # five rows of 200 tokens, as they say
+    num_weights = sum(each.size for each in load_file(tmp_path / "models/base/model.safetensors").values())
+    needed = (9 + 2 + 2) * 4 * num_weights + 4 * 5 * 200
+    usage = shutil.disk_usage(tmp_path)
+    where = tmp_path / "scratch", tmp_path / "models/base", tmp_path / "data/sft/turbo", 2
+    monkeypatch.setattr(training.shutil, "disk_usage", lambda _: usage._replace(free=needed))
+    training.check_space(*where)
+    monkeypatch.setattr(training.shutil, "disk_usage", lambda _: usage._replace(free=needed - 1))
+    with pytest.raises(PipelineError, match=r"tokens and checkpoints need about 0\.0 GiB.*make room"):
+        training.check_space(*where)
+
+
+def test_only_the_processes_that_wrote_a_checkpoint_go_on_from_it(tmp_path: Path) -> None:
+    four = runtime(num_processes=4, deepspeed=__file__)
+    training.record_machine(tmp_path, four)
+    training.check_machine(tmp_path, runtime())  # nothing to go on from
+    checkpoint(tmp_path, 10, "{}")
+    training.check_machine(tmp_path, four)
+    for other in (runtime(num_processes=2, deepspeed=__file__), runtime(num_processes=4)):
+        with pytest.raises(PipelineError, match=r"were written with .*'num_processes': 4.*set it so until"):
+            training.check_machine(tmp_path, other)
+    # Without DeepSpeed a checkpoint is whole, and any number of processes can go on from it.
+    training.record_machine(tmp_path, runtime(num_processes=4))
+    training.check_machine(tmp_path, runtime(num_processes=2))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["loss", "grad_norm"])
+def test_a_number_that_is_none_stops_before_its_weights_are_kept(name: str, value: float) -> None:
+    steps = training.Progress(Recorder(), peak_flops=None)  # type: ignore[arg-type]
+    with pytest.raises(PipelineError, match=r"of step 7 is (nan|inf): lower train's learning_rate"):
+        steps.logged(7, 9, {"loss": 0.5, "grad_norm": 1.0, name: value})
+
+
+def test_what_a_finished_run_left_is_swept_away(tmp_path: Path) -> None:
+    for name in ("done", "tokens", "checkpoint-5", "learned"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "machine.json").write_text("{}")
+    training.sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["done"]
 
 
 def test_a_known_gpu_has_its_peak_and_another_none() -> None:
