@@ -361,7 +361,7 @@ def main() -> None:
         "tokens_per_second": round(ours.tokens_per_second),
         "mfu": round(full.flops_per_second / top, 3),
         "speedup_over_original_settings": round(ours.tokens_per_second / original.tokens_per_second, 2),
-        "loss_difference": abs(ours.losses[0] - original.losses[0]),
+        "loss_difference": max(abs(a - b) for a, b in zip(ours.losses, original.losses, strict=True)),
         "peak_gib": round(max(ours.peak_gib, full.peak_gib), 2),
         "device": device,
     }

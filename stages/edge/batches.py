@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 
@@ -48,7 +49,7 @@ class Steps(Dataset[list[dict[str, Any]]]):
 
     def _tensors(self, row: int) -> tuple[torch.Tensor, torch.Tensor]:
         ids, num_prompt = self.traces.row(row)
-        tokens = torch.as_tensor(ids).long()
+        tokens = torch.from_numpy(np.array(ids, dtype=np.int64))
         labels = tokens.clone()
         labels[: max(num_prompt, 1)] = IGNORED  # nothing comes before the first token that could foretell it
         return tokens, labels
