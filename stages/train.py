@@ -97,6 +97,8 @@ def _prepare(args: argparse.Namespace, settings: params.Train, runtime: params.R
         raise EmptyError(
             f"{args.sft} holds no row to train on; loosen the filters of curate.{args.stage} in params.yaml"
         )
+    if runtime.deepspeed and not Path(runtime.deepspeed).is_file():
+        raise SettingError(f"params.yaml: runtime.deepspeed: {runtime.deepspeed} is no file")
     training.check_space(scratch, args.init, args.sft, settings.num_checkpoints)
     positions = settings.max_positions or weights.positions(args.init)
     budget = params.exam_budget(args.stage)

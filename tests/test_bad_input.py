@@ -404,6 +404,7 @@ def test_train_refuses_what_it_cannot_do(
     [
         ({"max_length": 20}, "max_length is 20, but 2 of 2 rows are longer"),
         ({}, "runtime.micro_batch_tokens is 30, but a row has"),
+        ({"deepspeed": "nowhere.json"}, "runtime.deepspeed: nowhere.json is no file"),
     ],
 )
 def test_what_several_processes_could_not_train_is_said_before_they_start(
@@ -413,6 +414,7 @@ def test_what_several_processes_could_not_train_is_said_before_they_start(
 
     def two(profile: dict[str, Any]) -> None:
         profile["curate"]["turbo"].update(max_tokens=20)
+        profile["runtime"].update(deepspeed=change.pop("deepspeed", None))
         profile["train"]["turbo"].update(change)
         profile["runtime"].update(num_processes=2, micro_batch_tokens=30)
 

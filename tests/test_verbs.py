@@ -89,7 +89,14 @@ def curate(stage: str) -> tuple[str, ...]:
     return (
         *("curate", "--stage", stage, "--problems", "data/problems.parquet", "--traces", "data/traces"),
         *("--verdicts", "data/verdicts", "--student", "models/base", "--sft", f"data/sft/{stage}"),
-        *("--rejects", f"data/rejects/{stage}.parquet", "--metrics", f"metrics/curate_{stage}.json"),
+        *(
+            "--held-out",
+            f"data/held_out/{stage}",
+            "--rejects",
+            f"data/rejects/{stage}.parquet",
+            "--metrics",
+            f"metrics/curate_{stage}.json",
+        ),
         *("--plot", f"metrics/plots/funnel_{stage}.csv"),
     )
 
@@ -140,6 +147,8 @@ def settings(profile: dict[str, Any]) -> None:
         {"source": source("fruit", "fruit.jsonl"), "published": "2025-02-06", "num_problems": 2}
     ]
     profile["vote"].update(min_share=0.75, min_votes=3)
+    for stage in profile["curate"].values():
+        stage["num_held_out_problems"] = 0
     profile["curate"]["turbo"].update(mixture={"medium": 1.0}, max_per_problem=2, max_tokens=400)
     profile["curate"]["final"].update(mixture={"medium": 1.0, "high": 2.0}, max_per_problem=9, max_tokens=400)
     for stage in profile["train"].values():
@@ -398,6 +407,7 @@ def test_the_funnel_goes_from_all_traces_to_the_rows_that_stay(project: Path) ->
         ("not mixture", 14),
         ("not too_long", 14),
         ("not over_cap", 9),
+        ("not held_out", 9),
     ]
 
 

@@ -12,7 +12,7 @@ MAX_TOKENS = 32768
 SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
 
-def save_tiny_model(folder: Path, family: str = "Llama", seed: int = 0) -> Path:
+def save_tiny_model(folder: Path, family: str = "Llama", seed: int = 0, num_positions: int = MAX_TOKENS) -> Path:
     """Write a two-layer model of about 100,000 weights to `folder` as safetensors, and return the folder.
 
     `family` is `Llama` or `Qwen3`.
@@ -43,7 +43,7 @@ def save_tiny_model(folder: Path, family: str = "Llama", seed: int = 0) -> Path:
         num_attention_heads=2,
         num_key_value_heads=2,
         head_dim=32,
-        max_position_embeddings=MAX_TOKENS,
+        max_position_embeddings=num_positions,
         tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,

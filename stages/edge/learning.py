@@ -86,3 +86,7 @@ def learn(
         log = [entry for entry in learner.state.log_history if "step" in entry]
         cli.write_metrics({"log": log}, partial / "history.json")
         os.replace(partial, scratch / "learned")
+    if torch.distributed.is_initialized():
+        # Together and by themselves: a process that ends while another's threads still talk to it may bring it down.
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()

@@ -491,8 +491,6 @@ class Runtime(Section):
     def _training_fits_together(self) -> "Runtime":
         if self.padding and self.attention == "documents":
             raise ValueError("attention: documents is for rows without padding; with padding say auto")
-        if self.deepspeed and not Path(self.deepspeed).is_file():
-            raise ValueError(f"deepspeed: {self.deepspeed} is no file")
         if (self.num_hosts > 1) != bool(self.launcher):
             raise ValueError(
                 "num_hosts above 1 and launcher go together: what starts the processes on the other hosts?"

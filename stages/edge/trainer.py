@@ -7,6 +7,7 @@ plan's steps, so that a run goes on from any step of any epoch by its number alo
 """
 
 import contextlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ from trl import SFTConfig, SFTTrainer
 from stages.core import batching
 from stages.edge import attention
 from stages.edge.batches import IGNORED, Steps, Traces
+
+if os.environ.get("VLLM_LOGGING_LEVEL") == "ERROR":
+    # Importing trl sets it, and an engine that this process starts would no longer say in its log what it does.
+    del os.environ["VLLM_LOGGING_LEVEL"]
 
 ROWS_TO_FILL = 4_096
 """The longest and the shortest rows, of which the largest forward pass is put together."""

@@ -120,7 +120,7 @@ def settings(model: Path, data: Data) -> Any:
         for effort in ("medium", "high"):
             profile["teach"][effort]["num_samples"] = 8
         for stage in ("turbo", "final"):
-            profile["curate"][stage]["max_per_problem"] = 1
+            profile["curate"][stage].update(max_per_problem=1, num_held_out_problems=3)
             profile["train"][stage].update(epochs=1, batch_size=32, bf16=False)
         profile["exam"]["protocol"].update(dtype="float32", reasoning_parser=None)
         profile["baselines"] = []
@@ -147,7 +147,7 @@ def repro(folder: Path, server: ScriptedServer, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def ran(data: Data, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
-    model = save_tiny_model(tmp_path_factory.mktemp("model"), "Qwen3")
+    model = save_tiny_model(tmp_path_factory.mktemp("model"), "Qwen3", num_positions=131_072)
     folder = copy_project(tmp_path_factory.mktemp("aime") / "project", settings(model, data))
     planted = {"problem": data.exams["aime24"][0]["problem"].upper() + " ", "answer": "0"}
     for name, rows in {"math": [*data.math, planted], **data.exams}.items():
@@ -236,7 +236,9 @@ def test_curate_keeps_right_finished_traces_in_the_recipes_form(ran: Ran) -> Non
         right = verdicts.filter(pl.col("verdict") == "correct").join(
             traces.filter(pl.col("status") == "stop"), on=["problem_id", "sample"], how="semi"
         )
-        assert sft.height == right["problem_id"].n_unique()
+        held_out = table(ran, f"data/held_out/{stage}")
+        assert sft.height + held_out.height == right["problem_id"].n_unique()
+        assert held_out["problem_id"].n_unique() == held_out.height == 3
         assert (rejects["reason"] == "truncated").sum() == (NUM_TRUNCATED if effort == "high" else 0)
         reasoned = sft.join(traces, on=["problem_id", "sample"])["reasoning"].is_not_null()
         for (user, assistant), apart in zip(sft["messages"], reasoned, strict=True):
