@@ -37,6 +37,19 @@ def test_a_stage_that_is_done_prints_its_minutes_and_memory(tmp_path: Path) -> N
     assert row["stage"] == "train@turbo" and row["seconds"] < 60 and row["peak_gib"] > 0
 
 
+def test_the_memory_is_the_stages_own_and_not_what_its_parent_held(tmp_path: Path) -> None:
+    parent = f"""
+import subprocess, sys
+held = bytearray(2**30)
+held[::4096] = b"x" * len(held[::4096])
+subprocess.run([sys.executable, "-c", {VERB.format(body="pass")!r}], check=True)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DVC_STAGE": "train@turbo"}
+    subprocess.run([sys.executable, "-c", parent], cwd=tmp_path, env=environment, check=True, timeout=60)
+    (row,) = [json.loads(line) for line in (tmp_path / ".cache/stages.jsonl").read_text().splitlines()]
+    assert 0 < row["peak_gib"] < 0.9
+
+
 def test_a_failure_that_the_user_can_mend_is_one_sentence(tmp_path: Path) -> None:
     assert ended(tmp_path, "raise errors.InputError('x: is missing; make it')") == (
         1,
