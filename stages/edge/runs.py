@@ -8,11 +8,13 @@ import hashlib
 import json
 import queue
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mlflow.entities import Metric
+from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
 from mlflow.exceptions import MlflowException
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from stages.edge import state
 from stages.edge.events import Event, flat, numbers
@@ -33,19 +35,34 @@ def record(inbox: "queue.SimpleQueue[Event]", uri: str, folder: Path) -> None:
         child = ledger.child(ledger.parent(now), name, now, inputs, opening.time)
     events = [opening]
     problem: Exception | None = None
-    while events[-1].kind != "end":
-        try:
-            _write(ledger, child.info.run_id, events)
-        except (MlflowException, OSError) as error:
-            # What the store refused is lost, but the run goes on and must end.
-            problem = problem or error
-        events = _drained(inbox)
+    with _watched_machine(child.info.run_id, uri):
+        while events[-1].kind != "end":
+            try:
+                _write(ledger, child.info.run_id, events)
+            except (MlflowException, OSError) as error:
+                # What the store refused is lost, but the run goes on and must end.
+                problem = problem or error
+            events = _drained(inbox)
     try:
         _write(ledger, child.info.run_id, events)
     finally:
         ledger.end(child, str(events[-1].values["status"]), events[-1].time)
     if problem:
         raise problem
+
+
+@contextlib.contextmanager
+def _watched_machine(run_id: str, uri: str) -> Iterator[None]:
+    """MLflow's system metrics (processor, memory, disk, network, GPU) in a run, unless its own switch is off."""
+    if MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get_raw() is not None and not MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get():
+        yield
+        return
+    monitor = SystemMetricsMonitor(run_id, tracking_uri=uri)
+    monitor.start()
+    try:
+        yield
+    finally:
+        monitor.finish()
 
 
 def sync(uri: str, folder: Path) -> str:
