@@ -1,24 +1,29 @@
 """Problem sources -> problems and benchmarks, without duplicates and without the exams' questions.
 
 python -m stages.collect --sources data/sources --problems data/problems.parquet --benchmarks data/benchmarks.parquet \
-    --evidence data/contamination.parquet --metrics metrics/collect.json
+    --duplicates data/duplicates.parquet --evidence data/contamination.parquet --metrics metrics/collect.json \
+    --provenance metrics/sources.json --plot metrics/plots/collect.csv
 """
 
 import argparse
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from stages.core import contamination, problems
-from stages.edge import cli, params, sources, tables, track
+from stages.core import collection, contamination, duplicates, problems
+from stages.core.contamination import Embedded, Grams, Rules
+from stages.core.intake import Taken
+from stages.edge import cli, hub, params, sources, tables, track
 from stages.edge.errors import EmptyError, InputError, SettingError
 
 
 def main() -> None:
     """Fetch, normalise, check golds, drop duplicates and contaminated problems."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sources", type=Path, required=True, help="folder where relative file sources start")
-    for name in ("problems", "benchmarks", "evidence", "metrics"):
+    for name in ("problems", "benchmarks", "duplicates", "evidence", "metrics", "provenance", "plot"):
         parser.add_argument(f"--{name}", type=Path, required=True, help="file to write")
     args = parser.parse_args()
     settings = params.load(params.Collect, "collect")
@@ -26,49 +31,85 @@ def main() -> None:
         if not getattr(settings, name):
             raise SettingError(f"params.yaml: collect.{name} is empty; list at least one")
     with track.stage("collect", settings.model_dump(mode="json")) as run:
-        exams = pl.concat([_benchmark(each, args.sources, settings.generator) for each in settings.benchmarks])
-        parts = [_problems(each, args.sources, settings.generator) for each in settings.sources]
-        found = pl.concat(parts)
-        unique = problems.deduplicate(found)
-        rules = [rule for rule, on in settings.decontaminate if on]
-        evidence = contamination.evidence(unique, exams, rules)
-        kept = unique.join(evidence, on="problem_id", how="anti")
+        every = [*settings.sources, *(exam.source for exam in settings.benchmarks)]
+        commits = hub.Commits(every, args.provenance)
+        asked = [sources.take(each, args.sources, settings.generator, commits.of(each)) for each in every]
+        taken = {each.name: one for each, one in zip(settings.sources, asked, strict=False)}
+        of_exams = zip(settings.benchmarks, asked[len(settings.sources) :], strict=True)
+        made = {exam.source.name: one.problems for exam, one in of_exams}
+        exams = _benchmarks(settings, made)
+        found = pl.concat([each.problems for each in taken.values()])
+        unique, dropped = duplicates.drop(found, settings.deduplicate.min_similarity)
+        rules = _rules(settings.decontaminate, unique, exams)
+        evidence = contamination.evidence(unique, exams, rules, settings.decontaminate.keep)
+        kept = unique.join(evidence.filter(~pl.col("kept")), on="problem_id", how="anti")
         if kept.is_empty():
             raise EmptyError(
-                f"no problem is left of {found.height}: {evidence.height} stand in a benchmark; see `collect`"
+                f"no problem is left of {found.height}: {evidence['problem_id'].n_unique()} stand in a benchmark; see "
+                "`collect` in params.yaml"
             )
         tables.write(kept, args.problems, problems.PROBLEMS, problems.PROBLEMS_KEY)
         tables.write(exams, args.benchmarks, problems.BENCHMARKS, problems.BENCHMARKS_KEY)
+        tables.write(dropped, args.duplicates, duplicates.DUPLICATES, duplicates.DUPLICATES_KEY)
         tables.write(evidence, args.evidence, contamination.EVIDENCE, contamination.EVIDENCE_KEY)
-        metrics = {
-            "num_rows": found.height,
-            "num_duplicates": found.height - unique.height,
-            "num_contaminated": unique.height - kept.height,
-            "num_ungradable": int((~kept["gradable"]).sum()),
-            "num_problems": kept.height,
-            "num_exam_problems": exams.height,
-        }
+        commits.remember()
+        cli.write_metrics(_provenance(settings, taken, made, commits.by_name()), args.provenance)
+        metrics = collection.metrics(taken, unique, dropped, evidence, kept) | {"num_exam_problems": exams.height}
+        cli.write_csv(collection.funnel(metrics), args.plot)
         cli.write_metrics(metrics, args.metrics)
         run.metrics(metrics)
+        run.artifact(args.provenance)
 
 
-def _problems(source: params.Source, folder: Path, generator: params.Generator) -> pl.DataFrame:
-    try:
-        return problems.problem_rows(source.name, sources.rows(source, folder, generator))
-    except ValueError as error:
-        raise InputError(f"source {source.name}: {error}; correct its rows or its `columns`") from error
+def _benchmarks(settings: params.Collect, made: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    dates = [each.published for each in settings.sources if not isinstance(each, params.GeneratedSource)]
+    newest = max(filter(None, dates), default=None)
+    return pl.concat([_benchmark(exam, made[exam.source.name], newest) for exam in settings.benchmarks])
 
 
-def _benchmark(exam: params.Benchmark, folder: Path, generator: params.Generator) -> pl.DataFrame:
-    made = _problems(exam.source, folder, generator)
+def _benchmark(exam: params.Benchmark, made: pl.DataFrame, newest: date | None) -> pl.DataFrame:
+    name = exam.source.name
     if made.height != exam.num_problems:
-        raise InputError(
-            f"benchmark {exam.source.name}: has {made.height} questions where {exam.num_problems} are expected"
-        )
+        raise InputError(f"benchmark {name}: has {made.height} questions where {exam.num_problems} are expected")
     try:
-        return problems.benchmark_rows(exam.source.name, exam.published, made)
+        rows = problems.benchmark_rows(name, exam.published, made, exam.answers, newest)
     except ValueError as error:
         raise InputError(f"{error}; correct the source") from error
+    digest = problems.answers_digest(rows["gold"])
+    if exam.answers_digest not in (None, digest):
+        raise InputError(
+            f"benchmark {name}: its answers hash to {digest}, not to {exam.answers_digest}: this is another copy, or "
+            "one with wrong answers; take the right one, or set `answers_digest` to what you have checked"
+        )
+    return rows
+
+
+def _rules(settings: params.Decontaminate, unique: pl.DataFrame, exams: pl.DataFrame) -> Rules:
+    embedded = None
+    if rule := settings.embedding:
+        from stages.edge.embeddings import embed
+
+        ours, theirs = (embed(table["prompt"].to_list(), rule.model, rule.revision) for table in (unique, exams))
+        embedded = Embedded(ours, theirs, rule.min_similarity)
+    ngram, masked = (Grams(each.size, each.min_share) if each else None for each in (settings.ngram, settings.masked))
+    return Rules(settings.exact, settings.unordered, ngram, masked, embedded)
+
+
+def _provenance(
+    settings: params.Collect, taken: dict[str, Taken], made: dict[str, pl.DataFrame], revisions: dict[str, str]
+) -> dict[str, Any]:
+    """What was read, so that the same can be read again: commits, and hashes of the rows that came."""
+    return {
+        "revisions": revisions,
+        "sources": {name: {"content": problems.content_digest(each.problems)} for name, each in taken.items()},
+        "benchmarks": {
+            exam.source.name: {
+                "content": problems.content_digest(made[exam.source.name]),
+                "answers": problems.answers_digest(made[exam.source.name]["gold"]),
+            }
+            for exam in settings.benchmarks
+        },
+    }
 
 
 if __name__ == "__main__":

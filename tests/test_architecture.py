@@ -15,7 +15,16 @@ from pydantic import BaseModel, TypeAdapter
 from stages.edge import params
 
 ROOT = Path(__file__).parents[1]
-PURE_LIBRARIES = {"numpy", "polars", "sympy", "mpmath", "math_verify", "latex2sympy2_extended", "openai_harmony"}
+PURE_LIBRARIES = {
+    "numpy",
+    "polars",
+    "sympy",
+    "mpmath",
+    "math_verify",
+    "latex2sympy2_extended",
+    "openai_harmony",
+    "rensa",
+}
 EFFECTS = {
     *("asyncio", "ctypes", "datetime", "fcntl", "glob", "http", "importlib", "io", "logging", "multiprocessing", "os"),
     *("pathlib", "pickle", "resource", "secrets", "shutil", "signal", "socket", "sqlite3", "subprocess", "sys"),

@@ -5,20 +5,23 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from itertools import accumulate
 
 import polars as pl
 
-UNGRADABLE = ("missing", "proof", "damaged")
+from stages.core.equivalence import canonical
+from stages.core.golds import UNGRADABLE, is_in_prompt, normalise_gold, ungradable_reason
+
 PROBLEMS = pl.Schema(
     {
         "problem_id": pl.String(),
         "source": pl.String(),
+        "source_id": pl.String(),
         "topic": pl.String(),
         "prompt": pl.String(),
         "gold": pl.String(),
         "gradable": pl.Boolean(),
         "ungradable_reason": pl.Enum(UNGRADABLE),
+        "gold_in_prompt": pl.Boolean(),
         "difficulty": pl.Float32(),
     }
 )
@@ -31,34 +34,15 @@ BENCHMARKS = pl.Schema(
         "prompt": pl.String(),
         "gold": pl.String(),
         "published": pl.Date(),
+        "younger_than_sources": pl.Boolean(),
     }
 )
 BENCHMARKS_KEY = ["benchmark", "problem_id"]
-
-_PROOF = re.compile(r"\b(prove|show|demonstrate)\s+that\b", re.IGNORECASE)
-_WHOLE_DOLLARS = re.compile(r"^\$+([^$]*)\$+$")
-_WHOLE_BOX = re.compile(r"^\\boxed\{(.*)\}$", re.DOTALL)
-_DAMAGED = re.compile(r"^[\^_=]|[\^_/=\\]$|(?<![\^_])[-+*]$")
-"""Cut off at either end. A sign may be raised or lowered: `\\mathbb{R}^+` is whole."""
 
 
 def normalise(text: str) -> str:
     """Text in Unicode NFC, line ends as newlines, no space at either end."""
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
-
-
-def normalise_gold(gold: str) -> str:
-    r"""A gold without the `$...$` or `\boxed{...}` around all of it, and without the degree sign AIME copies carry."""
-    text = normalise(gold)
-    for whole in (_WHOLE_DOLLARS, _WHOLE_BOX, _WHOLE_DOLLARS):
-        if (found := whole.match(text)) and _is_balanced(found.group(1)):
-            text = found.group(1).strip()
-    return re.sub(r"^(-?\d+)\s*\^\s*\{?\\circ\}?$", r"\1", text)
-
-
-def _is_balanced(text: str) -> bool:
-    r"""Whether no brace closes before it opens: of `\boxed{1} and \boxed{2}`, the outer two braces are no pair."""
-    return min(accumulate((char == "{") - (char == "}") for char in text), default=0) >= 0
 
 
 def problem_id(prompt: str) -> str:
@@ -84,59 +68,71 @@ def difficulty(value: object) -> float | None:
     return number
 
 
-def ungradable_reason(prompt: str, gold: str | None) -> str | None:
-    """Why no answer could be graded against this gold, or None where one can."""
-    if not gold:
-        return "missing"
-    if _PROOF.search(prompt):
-        return "proof"
-    if _DAMAGED.search(gold) or gold.count("{") != gold.count("}"):
-        return "damaged"
-    return None
-
-
 def problem_rows(source: str, rows: Iterable[Mapping[str, object]]) -> pl.DataFrame:
-    """Problems from a source's rows with `prompt`, `gold`, `topic`, `difficulty`; rows without a prompt are dropped."""
+    """Problems from rows with `prompt`, and `id`, `gold`, `topic`, `difficulty` where they have them.
+
+    Rows without a prompt are dropped.
+    """
     made = []
     for row in rows:
         prompt = normalise(str(row["prompt"] or ""))
         if not prompt:
             continue
-        gold = normalise_gold(str(row["gold"])) if row.get("gold") is not None else None
+        gold = gold_of(row.get("gold"))
         reason = ungradable_reason(prompt, gold)
-        topic = None if row.get("topic") is None else str(row["topic"])
-        made.append(
-            (
-                problem_id(prompt),
-                source,
-                topic,
-                prompt,
-                gold or None,
-                reason is None,
-                reason,
-                difficulty(row.get("difficulty")),
-            )
-        )
+        own_id, topic = (None if row.get(name) is None else str(row[name]) for name in ("id", "topic"))
+        judged = (gold, reason is None, reason, is_in_prompt(prompt, gold))
+        made.append((problem_id(prompt), source, own_id, topic, prompt, *judged, difficulty(row.get("difficulty"))))
     return pl.DataFrame(made, schema=PROBLEMS, orient="row")
 
 
-def benchmark_rows(name: str, published: object, problems: pl.DataFrame) -> pl.DataFrame:
-    """The benchmark made of `problems`.
+def gold_of(value: object) -> str | None:
+    """A source's gold as text, or None for one of nothing."""
+    return None if value is None else normalise_gold(normalise(str(value))) or None
+
+
+def benchmark_rows(
+    name: str,
+    published: object,
+    problems: pl.DataFrame,
+    answers: tuple[int, int] | None = None,
+    newest_source: object = None,
+) -> pl.DataFrame:
+    """The benchmark made of `problems`; `answers` bounds golds that have to be integers, both ends allowed.
+
+    `published` and `newest_source` are dates or None; `younger_than_sources` is null where one of them is.
 
     Raises:
-        ValueError: a question comes twice, or has no gold that can be graded.
+        ValueError: a question comes twice, has no gold that can be graded, or one out of bounds.
     """
     if problems["problem_id"].is_duplicated().any():
         raise ValueError(f"benchmark {name}: the same question comes twice")
     if not problems["gradable"].all():
         bad = problems.filter(~pl.col("gradable"))["prompt"][0]
         raise ValueError(f"benchmark {name}: no usable answer for the question {bad[:80]!r}")
+    if answers is not None:
+        lowest, highest = answers
+        for prompt, gold in problems.select("prompt", "gold").iter_rows():
+            if not re.fullmatch(r"-?\d+", gold) or not lowest <= int(gold) <= highest:
+                raise ValueError(
+                    f"benchmark {name}: the answer {gold!r} to {prompt[:80]!r} is no integer in {lowest}..{highest}"
+                )
     return problems.with_columns(
-        benchmark=pl.lit(name, pl.String), published=pl.lit(published, pl.Date)
-    ).select(list(BENCHMARKS))  # fmt: skip
+        benchmark=pl.lit(name, pl.String),
+        published=pl.lit(published, pl.Date),
+        younger_than_sources=pl.lit(published, pl.Date) > pl.lit(newest_source, pl.Date),
+    ).select(list(BENCHMARKS))
 
 
-def deduplicate(problems: pl.DataFrame) -> pl.DataFrame:
-    """One row a problem: of equal prompts the first with a gradable gold stays, in the order of the sources."""
-    ordered = problems.with_row_index().sort(~pl.col("gradable"), "index")
-    return ordered.unique("problem_id", keep="first", maintain_order=True).sort("index").drop("index")
+def answers_digest(golds: Iterable[str]) -> str:
+    """First 16 hex digits of the SHA-256 of a benchmark's golds, sorted, by their canonical text.
+
+    Copies of a benchmark differ in the spelling of their questions, and in their order; their answers must not differ.
+    """
+    return hashlib.sha256("\n".join(sorted(map(canonical, golds))).encode()).hexdigest()[:16]
+
+
+def content_digest(problems: pl.DataFrame) -> str:
+    """First 16 hex digits of the SHA-256 of prompts and golds in any order: this very copy of a set."""
+    rows = sorted(f"{prompt}\0{gold}" for prompt, gold in problems.select("prompt", "gold").iter_rows())
+    return hashlib.sha256("\0".join(rows).encode()).hexdigest()[:16]

@@ -75,18 +75,29 @@ class Columns(Section):
 
     prompt: str
     gold: str | None
+    id: str | None
+    """The source's own id, which has to be unique there."""
     topic: str | None
     difficulty: str | None
 
 
+AnyColumns = str | Columns
+"""The columns of a well-known data set by its name in `core/intake.py`, or their names."""
+Where = dict[str, list[JsonValue]]
+"""Values that a row must have, by column; {} takes all."""
+
+
 class FilesSource(Section):
-    """A JSONL, JSON, CSV or Parquet file."""
+    """JSONL, JSON, CSV or Parquet, here or anywhere that fsspec reaches (`s3://...`)."""
 
     kind: Literal["files"]
     name: str
     path: str
-    """Relative to data/sources (whose changes DVC sees), or absolute."""
-    columns: Columns
+    """Relative to data/sources (whose changes DVC sees), absolute, or a URL. `*` stands for any name."""
+    columns: AnyColumns
+    where: Where
+    published: date | None
+    """When it became public; null where that is not known."""
 
 
 class HubSource(Section):
@@ -98,7 +109,10 @@ class HubSource(Section):
     config: str | None
     split: str
     revision: str | None
-    columns: Columns
+    """Commit; null takes the newest on the first run and refuses another one later."""
+    columns: AnyColumns
+    where: Where
+    published: date | None
 
 
 Source = Annotated[GeneratedSource | FilesSource | HubSource, Field(discriminator="kind")]
@@ -112,6 +126,10 @@ class Benchmark(Section):
     """When it became public."""
     num_problems: Count
     """Rows it must have."""
+    answers: tuple[int, int] | None
+    """Lowest and highest of its answers, where these are integers."""
+    answers_digest: str | None
+    """What its answers must hash to (`core/problems.py`); null where its author had no copy to look at."""
 
 
 class Generator(Section):
@@ -124,6 +142,31 @@ class Generator(Section):
     seed: int
 
 
+class Deduplicate(Section):
+    """What counts as the same problem; equal wording always does."""
+
+    min_similarity: Annotated[float, Field(gt=0, le=1)] | None
+    """Jaccard similarity of word triples from which problems with the same numbers and gold are one; null: never."""
+
+
+class Grams(Section):
+    """A rule on word n-grams."""
+
+    size: Count
+    """Words."""
+    min_share: Annotated[float, Field(gt=0, le=1)]
+
+
+class Embedding(Section):
+    """A rule on vectors of meaning."""
+
+    model: str
+    """A text encoder: hub id, or a folder."""
+    revision: str | None
+    min_similarity: Annotated[float, Field(gt=0, le=1)]
+    """Cosine."""
+
+
 class Decontaminate(Section):
     """Rules by which a problem counts as seen in a benchmark."""
 
@@ -131,6 +174,13 @@ class Decontaminate(Section):
     """The same words and numbers in the same order."""
     unordered: bool
     """The same words and numbers in any order."""
+    ngram: Grams | None
+    """It holds such a share of the question's n-grams."""
+    masked: Grams | None
+    """They share so much of all n-grams of either once numbers are masked: the question with other numbers."""
+    embedding: Embedding | None
+    keep: list[str]
+    """Ids of problems that someone has looked at and that stay, whatever the rules say."""
 
 
 class Collect(Section):
@@ -139,7 +189,15 @@ class Collect(Section):
     generator: Generator
     sources: list[Source]
     benchmarks: list[Benchmark]
+    deduplicate: Deduplicate
     decontaminate: Decontaminate
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        for names in ([each.name for each in self.sources], [each.source.name for each in self.benchmarks]):
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise PydanticCustomError("names", "two sources are named {name}", {"name": twice[0]})
+        return self
 
 
 class Sampling(Section):

@@ -1,0 +1,162 @@
+"""Duplicates: rows of the sources that are one problem, and which of their golds to believe.
+
+Three rules: the same normalised prompt; the same words, numbers and operators; and nearly the same words, with the very
+same numbers and no other gold. Of two problems that are alike but for a word ("at least", "at most"), the gold tells
+that they are two.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import polars as pl
+from rensa import RMinHash, RMinHashLSH
+
+from stages.core.equivalence import canonical
+from stages.core.wording import NUMERALS, words_and_signs
+
+RULES = ("same", "exact", "near")
+DUPLICATES = pl.Schema(
+    {
+        "problem_id": pl.String(),
+        "source": pl.String(),
+        "row": pl.Int32(),
+        "rule": pl.Enum(RULES),
+        "similarity": pl.Float32(),
+        "gold": pl.String(),
+        "prompt": pl.String(),
+        "kept_problem_id": pl.String(),
+        "kept_source": pl.String(),
+        "kept_gold": pl.String(),
+        "conflict": pl.Boolean(),
+    }
+)
+"""A row that was dropped for another. `conflict`: both have a gold that can be graded, and they are not the same."""
+DUPLICATES_KEY = ["source", "row"]
+
+SHINGLE = 3
+NUM_PERM, NUM_BANDS, SEED = 128, 32, 1
+"""Bands of four: of two prompts with similarity 0.8, one pair in 10**7 goes unseen; with 0.6, one in 90."""
+
+
+class Kept(NamedTuple):
+    """One row a problem, in the order of the sources, and the rows that went for them."""
+
+    problems: pl.DataFrame
+    duplicates: pl.DataFrame
+
+
+def drop(problems: pl.DataFrame, min_similarity: float | None) -> Kept:
+    """One row for each problem: the one whose gold can be graded and has most copies on its side, else the first.
+
+    Args:
+        problems: columns of `problems.PROBLEMS`; a prompt may come several times.
+        min_similarity: Jaccard similarity of sets of three words from which prompts with the same numbers are near
+            duplicates (Broder, 1997; found by MinHash, then computed exactly); None leaves near ones alone.
+    """
+    prompts, ids = problems["prompt"].to_list(), problems["problem_id"].to_list()
+    tokens = [words_and_signs(prompt) for prompt in prompts]
+    is_gradable = problems["gradable"].to_list()
+    believed = [canonical(gold) if usable else None for gold, usable in zip(problems["gold"], is_gradable, strict=True)]
+    groups = _Groups(len(prompts))
+    rules: dict[int, tuple[str, float]] = {}
+    for rule, marks in (("same", ids), ("exact", [" ".join(each) for each in tokens])):
+        first: dict[str, int] = {}
+        for row, mark in enumerate(marks):
+            if (joined := groups.join(first.setdefault(mark or ids[row], row), row)) is not None:
+                rules[joined] = (rule, 1.0)
+    if min_similarity is not None:
+        alone = [row for row in range(len(prompts)) if groups.find(row) == row]
+        for one, other, similarity in _near(alone, tokens, believed, min_similarity):
+            if (joined := groups.join(one, other)) is not None:
+                rules[joined] = ("near", similarity)
+    kept = list(range(len(prompts)))
+    for members in groups.of_several():
+        best = _best(members, believed)
+        for row in members:
+            kept[row] = best
+    if all(row == best for row, best in enumerate(kept)):
+        return Kept(problems, pl.DataFrame(schema=DUPLICATES))
+    return Kept(
+        problems.filter(pl.Series([row == best for row, best in enumerate(kept)], dtype=pl.Boolean)),
+        _table(problems, kept, rules, believed),
+    )
+
+
+class _Groups:
+    """Union-find over rows; the root of a group is its first row."""
+
+    def __init__(self, size: int) -> None:
+        self._parent = list(range(size))
+
+    def find(self, row: int) -> int:
+        while self._parent[row] != row:
+            self._parent[row] = self._parent[self._parent[row]]
+            row = self._parent[row]
+        return row
+
+    def join(self, one: int, other: int) -> int | None:
+        """The row that is no longer the root of a group of its own; None if they were together."""
+        first, second = sorted((self.find(one), self.find(other)))
+        self._parent[second] = first
+        return second if first != second else None
+
+    def of_several(self) -> Iterator[list[int]]:
+        groups: dict[int, list[int]] = {}
+        for row in range(len(self._parent)):
+            groups.setdefault(self.find(row), []).append(row)
+        return (members for members in groups.values() if len(members) > 1)
+
+
+def _near(
+    rows: list[int], tokens: list[list[str]], golds: list[str | None], min_similarity: float
+) -> Iterator[tuple[int, int, float]]:
+    """Pairs of rows with equal numbers in equal order, alike shingles and no different golds, the earlier row first."""
+    shingles = {row: _shingles(tokens[row]) for row in rows}
+    index = RMinHashLSH(threshold=min_similarity, num_perm=NUM_PERM, num_bands=NUM_BANDS)
+    numbers = {
+        row: [NUMERALS.get(each, each) for each in tokens[row] if each in NUMERALS or each.isdigit()] for row in rows
+    }
+    for start in range(0, len(rows), 10_000):
+        some = rows[start : start + 10_000]
+        for row, sketch in zip(
+            some, RMinHash.from_token_sets([sorted(shingles[row]) for row in some], NUM_PERM, SEED), strict=True
+        ):
+            for other in sorted(index.query(sketch)):
+                if numbers[other] == numbers[row] and (golds[other] is None or golds[row] in (None, golds[other])):
+                    shared = len(shingles[row] & shingles[other])
+                    similarity = shared / (len(shingles[row]) + len(shingles[other]) - shared)
+                    if similarity >= min_similarity:
+                        yield other, row, similarity
+            index.insert(row, sketch)
+
+
+def _shingles(tokens: list[str]) -> set[str]:
+    return {" ".join(tokens[start : start + SHINGLE]) for start in range(max(1, len(tokens) - SHINGLE + 1))}
+
+
+def _best(members: list[int], believed: list[str | None]) -> int:
+    """The row to keep: a gradable gold before none, then one that more copies agree on, then the first."""
+    votes = Counter(believed[row] for row in members if believed[row] is not None)
+    return min(members, key=lambda row: (-votes[believed[row]], row))
+
+
+def _table(
+    problems: pl.DataFrame, kept: list[int], rules: dict[int, tuple[str, float]], believed: list[str | None]
+) -> pl.DataFrame:
+    dropped = [row for row, best in enumerate(kept) if row != best]
+    gone = problems[dropped]
+    stays = problems[[kept[row] for row in dropped]]
+    # Each row but a group's first has the rule by which it came in; for the first, that of the row kept in its place.
+    told = [rules.get(row) or rules[kept[row]] for row in dropped]
+    conflicts = [believed[row] is not None and believed[kept[row]] not in (None, believed[row]) for row in dropped]
+    places = problems.select(pl.int_range(pl.len(), dtype=pl.Int32).over("source"))[dropped].to_series()
+    return gone.select("problem_id", "source", "gold", "prompt").with_columns(
+        row=places,
+        rule=pl.Series([rule for rule, _ in told], dtype=pl.Enum(RULES)),
+        similarity=pl.Series([similarity for _, similarity in told], dtype=pl.Float32),
+        kept_problem_id=stays["problem_id"],
+        kept_source=stays["source"],
+        kept_gold=stays["gold"],
+        conflict=pl.Series(conflicts, dtype=pl.Boolean),
+    ).select(list(DUPLICATES))  # fmt: skip
