@@ -24,7 +24,8 @@ from tests.tiny_models import save_tiny_model
 Change = Callable[[dict[str, Any]], None]
 COLLECT = (
     *("collect", "--sources", "data/sources", "--problems", "data/problems.parquet"),
-    *("--benchmarks", "data/benchmarks.parquet", "--evidence", "data/c.parquet", "--metrics", "metrics/c.json"),
+    *("--benchmarks", "data/benchmarks.parquet", "--duplicates", "data/d.parquet", "--evidence", "data/c.parquet"),
+    *("--metrics", "metrics/c.json", "--provenance", "metrics/s.json", "--plot", "metrics/c.csv"),
 )
 VOTE = (
     *("vote", "--effort", "medium", "--problems", "data/problems.parquet", "--traces", "data/traces"),
@@ -103,8 +104,13 @@ def sentence(done: Ended) -> str:
 
 
 def source(path: str, **columns: str | None) -> dict[str, Any]:
-    names = {"prompt": "problem", "gold": "answer", "topic": None, "difficulty": None, **columns}
-    return {"kind": "files", "name": "mine", "path": path, "columns": names}
+    names = {"prompt": "problem", "gold": "answer", "id": None, "topic": None, "difficulty": None, **columns}
+    return {"kind": "files", "name": "mine", "path": path, "columns": names, "where": {}, "published": None}
+
+
+def exam(path: str, num_problems: int, **known: object) -> dict[str, Any]:
+    unknown = {"published": None, "answers": None, "answers_digest": None}
+    return {"source": source(path), "num_problems": num_problems, **unknown, **known}
 
 
 @pytest.mark.parametrize(
@@ -122,25 +128,45 @@ def source(path: str, **columns: str | None) -> dict[str, Any]:
         (cpu(lambda p: p["collect"].update(sources=[source("list.jsonl")])), "list.jsonl: line 1: is no JSON object"),
         (cpu(lambda p: p["collect"].update(sources=[source("good.jsonl", gold="solution")])), "no column 'solution' (it has problem, answer)"),
         (cpu(lambda p: p["collect"]["benchmarks"][0].update(num_problems=40)), "has 44 questions where 40 are expected"),
-        (cpu(lambda p: p["collect"]["benchmarks"].append({"source": source("good.jsonl"), "published": None, "num_problems": 2})), "the same question comes twice"),
+        (cpu(lambda p: p["collect"]["benchmarks"].append(exam("good.jsonl", 2))), "the same question comes twice"),
+        (cpu(lambda p: p["collect"]["benchmarks"].append(exam("one.jsonl", 1, answers=[0, 9]))), "the answer '12' to '5+7?' is no integer in 0..9"),
+        (cpu(lambda p: p["collect"]["benchmarks"].append(exam("one.jsonl", 1, answers_digest="0" * 16))), "its answers hash to"),
+        (cpu(lambda p: p["collect"]["sources"].append(p["collect"]["sources"][0])), "two sources are named one_step"),
+        (cpu(lambda p: p["collect"].update(sources=[source("good.jsonl") | {"where": {"level": [1]}}])), "good.jsonl: line 1: no column 'level'"),
+        (cpu(lambda p: p["collect"].update(sources=[source("good.jsonl") | {"where": {"answer": ["9"]}}])), "no problem is left of 0"),
+        (cpu(lambda p: p["collect"].update(sources=[source("good.jsonl", id="answer")])), "column 'answer': the id '2' stands at"),
+        (cpu(lambda p: p["collect"].update(sources=[source("good.jsonl") | {"columns": "polar"}])), "columns 'polar' is none of polaris"),
+        (cpu(lambda p: p["collect"]["decontaminate"].update(ngram={"size": 8, "min_share": 0})), "decontaminate.ngram.min_share"),
         (cpu(lambda p: p["collect"]["generator"].update(num_exam_pairs=400)), "leaves nothing to learn"),
         (cpu(lambda p: p["collect"].update(sources=[])), "params.yaml: collect.sources is empty"),
         (cpu(lambda p: p["collect"].update(benchmarks=[])), "params.yaml: collect.benchmarks is empty"),
         (cpu(lambda p: p["collect"]["sources"][0].update(split="exam") or p["collect"].update(sources=p["collect"]["sources"][:1])), "no problem is left"),
     ],
-    ids=["profile", "unknown key", "mistyped", "impossible", "key gone", "section gone", "no file", "odd suffix", "no JSON", "no object", "no column", "exam size", "exam twice", "no split", "no sources", "no exams", "all contaminated"],
+    ids=["profile", "unknown key", "mistyped", "impossible", "key gone", "section gone", "no file", "odd suffix", "no JSON", "no object", "no column", "exam size", "exam twice", "answer range", "answer digest", "names", "where", "nothing chosen", "ids", "preset", "share", "no split", "no sources", "no exams", "all contaminated"],
 )  # fmt: skip
 def test_collect_says_what_is_wrong(change: Change, told: str, folder: Path) -> None:
     copy_project(folder, change)
     (folder / "data/sources/broken.jsonl").write_text('{"problem": "1+1?", "answer": "2"}\n{"problem": \n')
     (folder / "data/sources/list.jsonl").write_text("[1, 2]\n")
-    (folder / "data/sources/good.jsonl").write_text('{"problem": "1+1?", "answer": "2"}\n' * 2)
+    (folder / "data/sources/good.jsonl").write_text(
+        '{"problem": "1+1?", "answer": "2"}\n{"problem": " 1+1?", "answer": "2"}\n'
+    )
+    (folder / "data/sources/one.jsonl").write_text('{"problem": "5+7?", "answer": "12"}\n')
     tables.write(
         pl.DataFrame(schema=problems.PROBLEMS), folder / "data/problems.parquet", problems.PROBLEMS, ["problem_id"]
     )
     before = (folder / "data/problems.parquet").read_bytes()
     assert told in sentence(call(folder, *COLLECT))
     assert (folder / "data/problems.parquet").read_bytes() == before
+
+
+@pytest.mark.parametrize("out", ["data/problems.parquet", "metrics/c.json", "metrics/c.csv"])
+def test_where_an_out_cannot_be_written_the_user_is_told(out: str, folder: Path) -> None:
+    copy_project(folder, lambda _: None)
+    (folder / out).parent.mkdir(exist_ok=True)
+    (folder / out).mkdir()  # who may write everything stumbles over a folder at least
+    told = sentence(call(folder, *COLLECT))
+    assert out in told and "cannot be written" in told
 
 
 JUDGE = (

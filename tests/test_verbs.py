@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 import yaml
 
-from stages.core import chat, contamination, curation, judging, problems, queries, voting
+from stages.core import chat, contamination, curation, duplicates, judging, problems, queries, voting
 from stages.edge import params, tables
 from tests.projects import ROOT, environment
 from tests.tiny_models import save_tiny_model
@@ -61,8 +61,9 @@ def works(folder: Path, *arguments: str) -> Ended:
 
 COLLECT = (
     *("collect", "--sources", "data/sources", "--problems", "data/problems.parquet"),
-    *("--benchmarks", "data/benchmarks.parquet", "--evidence", "data/contamination.parquet"),
-    *("--metrics", "metrics/collect.json"),
+    *("--benchmarks", "data/benchmarks.parquet", "--duplicates", "data/duplicates.parquet"),
+    *("--evidence", "data/contamination.parquet", "--metrics", "metrics/collect.json"),
+    *("--provenance", "metrics/sources.json", "--plot", "metrics/plots/collect.csv"),
 )
 JUDGE_EXAM = (
     *("judge", "exam", "--traces", "data/exams/base", "--benchmarks", "data/benchmarks.parquet"),
@@ -133,8 +134,8 @@ HIGH: dict[str, list[str | None]] = {prompt: ["4"] for prompt in MEDIUM}
 
 
 def source(name: str, path: str, **columns: str | None) -> dict[str, Any]:
-    names = {"prompt": "problem", "gold": "answer", "topic": None, "difficulty": None, **columns}
-    return {"kind": "files", "name": name, "path": path, "columns": names}
+    names = {"prompt": "problem", "gold": "answer", "id": None, "topic": None, "difficulty": None, **columns}
+    return {"kind": "files", "name": name, "path": path, "columns": names, "where": {}, "published": "2025-01-31"}
 
 
 def settings(profile: dict[str, Any]) -> None:
@@ -144,7 +145,13 @@ def settings(profile: dict[str, Any]) -> None:
         source("other", "other.csv", prompt="question", gold="solution"),
     ]
     profile["collect"]["benchmarks"] = [
-        {"source": source("fruit", "fruit.jsonl"), "published": "2025-02-06", "num_problems": 2}
+        {
+            "source": source("fruit", "fruit.jsonl"),
+            "published": "2025-02-06",
+            "num_problems": 2,
+            "answers": None,
+            "answers_digest": None,
+        }
     ]
     profile["vote"].update(min_share=0.75, min_votes=3)
     for stage in profile["curate"].values():
@@ -236,14 +243,35 @@ def by_prompt(table: pl.DataFrame) -> dict[str, dict[str, Any]]:
 def test_collect_keeps_each_problem_once_without_the_exams(project: Path) -> None:
     found = tables.read(project / "data/problems.parquet", problems.PROBLEMS)
     assert set(by_prompt(found)) == set(MEDIUM)
-    assert metrics(project, "collect") == {
-        "num_rows": 8,
+    found = metrics(project, "collect")
+    assert {name: number for name, number in found.items() if name.startswith("num_")} == {
+        "num_rows": 9,
+        "num_filtered": 0,
+        "num_empty": 1,
+        "num_repeated": 0,
         "num_duplicates": 2,
         "num_contaminated": 1,
-        "num_ungradable": 1,
         "num_problems": 5,
+        "num_ungradable": 1,
+        "num_gold_conflicts": 1,
+        "num_gold_in_prompt": 0,
+        "num_kept_by_hand": 0,
         "num_exam_problems": 2,
     }
+    assert found["ungradable"] == {"proof": 1}
+    assert found["contaminated"] == {"unordered": {"fruit": 1}}
+    each = found["by_source"]
+    assert sum(source["num_rows"] for source in each.values()) == 9 and set(each) == {"mine", "other"}
+    steps = pl.read_csv(project / "metrics/plots/collect.csv")
+    assert steps["num_rows"].to_list() == [9, 9, 8, 8, 6, 5, 4]
+
+
+def test_collect_writes_down_what_it_read_and_what_it_dropped(project: Path) -> None:
+    found = json.loads((project / "metrics/sources.json").read_text())
+    assert found["revisions"] == {} and set(found["sources"]) == {"mine", "other"}
+    assert set(found["benchmarks"]["fruit"]) == {"content", "answers"}
+    dropped = tables.read(project / "data/duplicates.parquet", duplicates.DUPLICATES)
+    assert dropped.height == 2 and set(dropped["rule"]) == {"same"}
 
 
 def test_collect_keeps_the_first_copy_whose_gold_can_be_graded(project: Path) -> None:
@@ -447,7 +475,7 @@ AGAIN = "import pathlib, tests.test_verbs as t; [t.works(pathlib.Path.cwd(), *ve
 
 def test_another_process_writes_the_same_bytes_with_every_verb(project: Path) -> None:
     before = written(project)
-    assert len(before) == 23
+    assert len(before) == 25
     for name in before:
         (project / name).unlink()
     # Another hash seed is another order of sets: it may show in no out.

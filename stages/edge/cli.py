@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from stages.edge import claims
-from stages.edge.errors import PipelineError
+from stages.edge.errors import InputError, PipelineError
 from stages.edge.guard import die_with_parent
 from stages.edge.paths import project_root
 
@@ -83,8 +83,10 @@ def _claimed(name: str) -> Iterator[None]:
 
 def write_metrics(metrics: Mapping[str, object], path: Path) -> None:
     """Write a metrics file: strict JSON (NaN is a ValueError), stable layout."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
@@ -96,10 +98,18 @@ def read_metrics(path: Path) -> dict[str, Any]:
 def write_csv(rows: Sequence[Mapping[str, object]], path: Path) -> None:
     """Write rows for a DVC plot."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as stream:
+    with _writing(path), path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error}); see to the disk and its permissions") from error
 
 
 def _peak_kib() -> int:

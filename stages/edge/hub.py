@@ -118,8 +118,8 @@ def _cached(source: HubSource, commit: str) -> str | None:
 def _told(source: HubSource, error: Exception) -> str:
     reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     return (
-        f"{source.dataset}: cannot be read from the hub ({reason}); check name, split and network, or fetch it elsewhere "
-        f"(hf download {source.dataset} --repo-type dataset) and use a source of kind `files`"
+        f"{source.dataset}: cannot be read from the hub ({reason}); check name, split and network, or fetch it "
+        f"elsewhere (hf download {source.dataset} --repo-type dataset) and use a source of kind `files`"
     )
 
 

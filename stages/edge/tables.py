@@ -1,5 +1,6 @@
 """Reading and writing Parquet tables: checked against their schema, sorted, byte-identical, renamed into place."""
 
+import contextlib
 import hashlib
 import shutil
 import uuid
@@ -73,15 +74,16 @@ def write(frame: pl.DataFrame, path: Path, schema: pl.Schema, key: Sequence[str]
 
     Raises:
         ValueError: another schema, or two rows with the same key (a programming error, not one of the input).
+        InputError: the disk is full, or may not be written to.
     """
     if frame.schema != schema:
         raise ValueError(f"{path}: schema {frame.schema} is not the declared {schema}")
     if frame.select(key).is_duplicated().any():
         raise ValueError(f"{path}: two rows share a key {list(key)}")
     frame = frame.sort(key, nulls_last=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix:
             _write_file(frame, partial)
         else:
@@ -90,10 +92,13 @@ def write(frame: pl.DataFrame, path: Path, schema: pl.Schema, key: Sequence[str]
                 _write_file(frame.slice(start, ROWS_PER_PART), partial / f"part-{index:04d}.parquet")
             shutil.rmtree(path, ignore_errors=True)
         partial.replace(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{path}: cannot be written ({error}); see to the disk and its permissions") from error
     finally:
         if partial.is_dir():
             shutil.rmtree(partial)
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def write_sorted(frames: Iterable[pl.DataFrame], path: Path, schema: pl.Schema, key: Sequence[str]) -> int:

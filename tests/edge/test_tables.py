@@ -64,7 +64,7 @@ def test_a_write_that_fails_leaves_the_old_table_and_no_litter(tmp_path: Path, m
         raise OSError("no space left on device")
 
     monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(InputError, match=r"t\.parquet: cannot be written \(no space"):
         tables.write(frame(("b", 0, 1.0)), tmp_path / "t.parquet", SCHEMA, KEY)
     assert [file.name for file in tmp_path.iterdir()] == ["t.parquet"]
     assert tables.read(tmp_path / "t.parquet", SCHEMA)["key"].to_list() == ["a"]

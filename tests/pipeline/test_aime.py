@@ -106,8 +106,8 @@ def settings(model: Path, data: Data) -> Any:
     """The profile `aime`: the recipe's values where they are not a matter of size."""
 
     def source(name: str) -> dict[str, Any]:
-        columns = {"prompt": "problem", "gold": "answer", "topic": None, "difficulty": None}
-        return {"kind": "files", "name": name, "path": f"{name}.jsonl", "columns": columns}
+        rest = {"columns": "math", "where": {}, "published": None}
+        return {"kind": "files", "name": name, "path": f"{name}.jsonl", **rest}
 
     def change(params: dict[str, Any]) -> None:
         profile = params["profiles"]["reasonlite"]
@@ -115,7 +115,14 @@ def settings(model: Path, data: Data) -> Any:
         profile["base"] = {"kind": "folder", "name": str(model), "file": None, "revision": None}
         profile["collect"]["sources"] = [source("math")]
         profile["collect"]["benchmarks"] = [
-            {"source": source(name), "published": None, "num_problems": len(rows)} for name, rows in data.exams.items()
+            {
+                "source": source(name),
+                "published": None,
+                "num_problems": len(rows),
+                "answers": None,
+                "answers_digest": None,
+            }
+            for name, rows in data.exams.items()
         ]
         for effort in ("medium", "high"):
             profile["teach"][effort]["num_samples"] = 8
@@ -181,7 +188,7 @@ def test_collect_drops_the_exam_question_that_was_planted(ran: Ran) -> None:
     assert found["num_contaminated"] == 1
     assert found["num_problems"] == 100
     assert found["num_exam_problems"] == 30 + 40 + 45
-    assert set(table(ran, "data/contamination.parquet")["rule"]) == {"exact", "unordered"}
+    assert set(table(ran, "data/contamination.parquet")["rule"]) == {"exact", "unordered", "ngram", "masked"}
 
 
 def test_teach_asks_everything_once_and_keeps_reasoning_and_truncation(ran: Ran, data: Data) -> None:
