@@ -20,7 +20,6 @@ from stages.edge import cli, endpoints, jobs, params, tables, track, weights
 from stages.edge.endpoints import Served
 from stages.edge.errors import SettingError
 from stages.edge.jobs import Job
-from stages.edge.requests import Request
 
 Work = list[tuple[Served, list[Job]]]
 
@@ -38,7 +37,7 @@ def teach(args: argparse.Namespace) -> None:
     for model in models:
         served = endpoints.from_settings("teacher", model.label, model, args.base)
         job, again = (
-            _job(model.label, args.effort, args.effort, served, problems, effort, sampling, effort.num_samples)
+            jobs.made(model.label, args.effort, args.effort, served, problems, effort, sampling, effort.num_samples)
             for sampling in (effort.sampling, effort.sampling.model_copy(update=larger))
         )
         work.append((served, [job._replace(rule=rule, again=again if larger else None)]))
@@ -61,7 +60,7 @@ def exam(args: argparse.Namespace) -> None:
             f"{positions} positions: lower exam.overrides.{args.student}.max_tokens, or set max_positions in train"
         )
     served = endpoints.from_folder("student", args.student, args.model, protocol.dtype, None, protocol.reasoning_parser)
-    job = _job(args.student, None, "exam", served, exams, prompt, sampling, protocol.num_samples)
+    job = jobs.made(args.student, None, "exam", served, exams, prompt, sampling, protocol.num_samples)
     settings = protocol.model_dump() | prompt.model_dump() | changed
     _sample(f"exam@{args.student}", settings, [(served, [job])], args)
 
@@ -79,7 +78,7 @@ def baselines(args: argparse.Namespace) -> None:
             (effort, params.load(params.Teach, f"teach.{effort}")) for effort in baseline.efforts
         ]
         asked = [
-            _job(
+            jobs.made(
                 baseline.name, effort, f"exam-{effort or 'plain'}", served, exams, each,
                 protocol.sampling, protocol.num_samples,
             )
@@ -92,32 +91,6 @@ def baselines(args: argparse.Namespace) -> None:
         "baselines": [each.name for each in listed],
     }
     _sample("baselines", settings, work, args)
-
-
-def _job(
-    name: str,
-    effort: str | None,
-    part: str,
-    served: Served,
-    problems: pl.DataFrame,
-    prompt: params.Teach | params.Prompt,
-    sampling: params.Sampling,
-    num_samples: int,
-) -> Job:
-    teach = prompt if isinstance(prompt, params.Teach) else None
-    reasoning_effort = teach.reasoning_effort if teach else None
-    asking = queries.Asking(
-        identity=served.identity,
-        sampling={**sampling.model_dump(), "reasoning_effort": reasoning_effort, **served.extra_body},
-        effort=effort,
-        num_samples=num_samples,
-        system=prompt.system,
-        suffix=prompt.suffix,
-        examples=[queries.Example(shot.topic, shot.prompt, shot.response) for shot in teach.examples] if teach else [],
-    )
-    by = ["benchmark", "problem_id"] if "benchmark" in problems.columns else ["problem_id"]
-    request = Request(served.name, sampling.model_dump(), reasoning_effort, served.extra_body)
-    return Job(name, effort, part, problems.sort(by), asking, request, None, None)
 
 
 def _sample(stage: str, settings: Mapping[str, object], work: Work, args: argparse.Namespace) -> None:

@@ -35,6 +35,7 @@ DUPLICATES = pl.Schema(
 DUPLICATES_KEY = ["source", "row"]
 
 SHINGLE = 3
+AT_ONCE = 10_000
 NUM_PERM, NUM_BANDS, SEED = 128, 32, 1
 """Bands of four: of two prompts with similarity 0.8, one pair in 10**7 goes unseen; with 0.6, one in 90."""
 
@@ -55,19 +56,19 @@ def drop(problems: pl.DataFrame, min_similarity: float | None) -> Kept:
             duplicates (Broder, 1997; found by MinHash, then computed exactly); None leaves near ones alone.
     """
     prompts, ids = problems["prompt"].to_list(), problems["problem_id"].to_list()
-    tokens = [words_and_signs(prompt) for prompt in prompts]
+    wordings = [" ".join(words_and_signs(prompt)) for prompt in prompts]
     is_gradable = problems["gradable"].to_list()
     believed = [canonical(gold) if usable else None for gold, usable in zip(problems["gold"], is_gradable, strict=True)]
     groups = _Groups(len(prompts))
     rules: dict[int, tuple[str, float]] = {}
-    for rule, marks in (("same", ids), ("exact", [" ".join(each) for each in tokens])):
+    for rule, marks in (("same", ids), ("exact", wordings)):
         first: dict[str, int] = {}
         for row, mark in enumerate(marks):
             if (joined := groups.join(first.setdefault(mark or ids[row], row), row)) is not None:
                 rules[joined] = (rule, 1.0)
     if min_similarity is not None:
         alone = [row for row in range(len(prompts)) if groups.find(row) == row]
-        for one, other, similarity in _near(alone, tokens, believed, min_similarity):
+        for one, other, similarity in _near(alone, wordings, believed, min_similarity):
             if (joined := groups.join(one, other)) is not None:
                 rules[joined] = ("near", similarity)
     kept = list(range(len(prompts)))
@@ -109,30 +110,37 @@ class _Groups:
 
 
 def _near(
-    rows: list[int], tokens: list[list[str]], golds: list[str | None], min_similarity: float
+    rows: list[int], wordings: list[str], golds: list[str | None], min_similarity: float
 ) -> Iterator[tuple[int, int, float]]:
     """Pairs of rows with equal numbers in equal order, alike shingles and no different golds, the earlier row first."""
-    shingles = {row: _shingles(tokens[row]) for row in rows}
     index = RMinHashLSH(threshold=min_similarity, num_perm=NUM_PERM, num_bands=NUM_BANDS)
-    numbers = {
-        row: [NUMERALS.get(each, each) for each in tokens[row] if each in NUMERALS or each.isdigit()] for row in rows
-    }
-    for start in range(0, len(rows), 10_000):
-        some = rows[start : start + 10_000]
-        for row, sketch in zip(
-            some, RMinHash.from_token_sets([sorted(shingles[row]) for row in some], NUM_PERM, SEED), strict=True
-        ):
+    for start in range(0, len(rows), AT_ONCE):
+        some = rows[start : start + AT_ONCE]
+        # Shingles are made anew for the few pairs that are compared: those of all rows would take gigabytes.
+        sets = [sorted(_shingles(wordings[row])) for row in some]
+        for row, sketch in zip(some, RMinHash.from_token_sets(sets, NUM_PERM, SEED), strict=True):
             for other in sorted(index.query(sketch)):
-                if numbers[other] == numbers[row] and (golds[other] is None or golds[row] in (None, golds[other])):
-                    shared = len(shingles[row] & shingles[other])
-                    similarity = shared / (len(shingles[row]) + len(shingles[other]) - shared)
+                if (golds[other] is None or golds[row] in (None, golds[other])) and (
+                    _numbers(wordings[other]) == _numbers(wordings[row])
+                ):
+                    similarity = _jaccard(_shingles(wordings[other]), _shingles(wordings[row]))
                     if similarity >= min_similarity:
                         yield other, row, similarity
             index.insert(row, sketch)
 
 
-def _shingles(tokens: list[str]) -> set[str]:
-    return {" ".join(tokens[start : start + SHINGLE]) for start in range(max(1, len(tokens) - SHINGLE + 1))}
+def _shingles(wording: str) -> set[str]:
+    words = wording.split(" ")
+    return {" ".join(words[start : start + SHINGLE]) for start in range(max(1, len(words) - SHINGLE + 1))}
+
+
+def _numbers(wording: str) -> list[str]:
+    return [NUMERALS.get(word, word) for word in wording.split(" ") if word in NUMERALS or word.isdigit()]
+
+
+def _jaccard(one: set[str], other: set[str]) -> float:
+    shared = len(one & other)
+    return shared / (len(one) + len(other) - shared)
 
 
 def _best(members: list[int], believed: list[str | None]) -> int:

@@ -58,6 +58,36 @@ class Job(NamedTuple):
         return [asked[0] for asked in queries.queries(some, self.asking)]
 
 
+def made(
+    name: str,
+    effort: str | None,
+    part: str,
+    served: Served,
+    problems: pl.DataFrame,
+    prompt: params.Teach | params.Prompt,
+    sampling: params.Sampling,
+    num_samples: int,
+) -> Job:
+    """Problems (or benchmarks) that are asked of `served` with a prompt, under `name` and `effort` in the traces.
+
+    `part` is the store's, and `sampling` goes before the prompt's own.
+    """
+    teach = prompt if isinstance(prompt, params.Teach) else None
+    reasoning_effort = teach.reasoning_effort if teach else None
+    asking = queries.Asking(
+        identity=served.identity,
+        sampling={**sampling.model_dump(), "reasoning_effort": reasoning_effort, **served.extra_body},
+        effort=effort,
+        num_samples=num_samples,
+        system=prompt.system,
+        suffix=prompt.suffix,
+        examples=[queries.Example(shot.topic, shot.prompt, shot.response) for shot in teach.examples] if teach else [],
+    )
+    by = ["benchmark", "problem_id"] if "benchmark" in problems.columns else ["problem_id"]
+    request = Request(served.name, sampling.model_dump(), reasoning_effort, served.extra_body)
+    return Job(name, effort, part, problems.sort(by), asking, request, None, None)
+
+
 Failures = dict[str, Answer]
 """What could not be asked, with the reason, by the key of its query."""
 

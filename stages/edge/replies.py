@@ -132,7 +132,7 @@ def _answer(choice: Payload, usage: Payload, num_samples: int) -> Answer | None:
         return None
     if content and harmony.is_raw(content):
         try:
-            reasoning, content, _ = harmony.split(content, _harmony_encoding())
+            reasoning, content, _ = harmony.split(content, harmony_encoding())
         except ValueError:
             return None
     if status == "stop" and content is None:
@@ -146,14 +146,14 @@ def _answer(choice: Payload, usage: Payload, num_samples: int) -> Answer | None:
 
 
 @cache
-def _harmony_encoding() -> Any:  # noqa: ANN401
+def harmony_encoding() -> Any:  # noqa: ANN401
     """What openai-harmony reads gpt-oss's raw turns with.
 
     Raises:
         ServerError: its vocabulary is neither here nor can it be fetched.
     """
     try:
-        return openai_harmony.load_harmony_encoding(openai_harmony.HarmonyEncodingName.HARMONY_GPT_OSS)
+        return openai_harmony.loadharmony_encoding(openai_harmony.HarmonyEncodingName.HARMONY_GPT_OSS)
     except (openai_harmony.HarmonyError, OSError) as error:
         raise ServerError(
             f"the server passes on gpt-oss's raw turns, and the vocabulary to read them is missing ({error}): serve it "

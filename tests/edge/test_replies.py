@@ -110,13 +110,13 @@ def test_raw_harmony_is_read_where_its_vocabulary_is(monkeypatch: pytest.MonkeyP
     if data is None:
         pytest.skip("REASONLITE_TEST_DATA is not set: the vocabulary of harmony lies there")
     monkeypatch.setenv("TIKTOKEN_ENCODINGS_BASE", str(Path(data) / "tokenizers"))
-    replies._harmony_encoding.cache_clear()
+    replies.harmony_encoding.cache_clear()
     assert read(body(choices=message(content=RAW))) == [Answer("stop", "\\boxed{42}", "R", 1, 2, None)]
     assert read(body(choices=message(content="<|start|>nobody<|call|>"))) == [None]
 
 
 def test_raw_harmony_without_a_vocabulary_stops_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TIKTOKEN_ENCODINGS_BASE", str(tmp_path))
-    replies._harmony_encoding.cache_clear()
+    replies.harmony_encoding.cache_clear()
     with pytest.raises(ServerError, match=r"--reasoning-parser openai_gptoss, or .*TIKTOKEN_ENCODINGS_BASE"):
         read(body(choices=message(content=RAW)))
