@@ -41,6 +41,8 @@ CURATE = (
     *(
         "--verdicts",
         "data/verdicts",
+        "--votes",
+        "data/votes",
         "--student",
         "models/base",
         "--sft",
@@ -50,7 +52,7 @@ CURATE = (
         "--rejects",
         "data/r.parquet",
     ),
-    *("--metrics", "metrics/r.json", "--plot", "metrics/r.csv"),
+    *("--metrics", "metrics/r.json", "--plot", "metrics/r.csv", "--lengths", "metrics/l.csv"),
 )
 TRAIN = (
     *(
@@ -348,7 +350,7 @@ def test_verdicts_without_their_traces_are_no_rejects_but_an_error(folder: Path)
     write_judged(folder, "correct")
     traces = tables.read(folder / "data/traces", queries.TRACES).with_columns(sample=pl.lit(7, pl.Int16))
     tables.write(traces, folder / "data/traces/medium", queries.TRACES, queries.TRACES_KEY)
-    assert "only 0 of 1 verdicts have a trace in data/traces" in sentence(call(folder, *CURATE))
+    assert "only 0 of 1 verdicts have a trace" in sentence(call(folder, *CURATE))
 
 
 def test_traces_of_problems_that_were_collected_away_stop_the_vote(folder: Path) -> None:
@@ -413,7 +415,8 @@ def test_train_refuses_what_it_cannot_do(
 ) -> None:
     monkeypatch.setattr(training, "keep_freed_memory", lambda: None)  # of these tests' process
     copy_project(
-        folder, cpu(lambda p: (p["curate"]["turbo"].update(max_tokens=20), p["train"]["turbo"].update(change)))
+        folder,
+        cpu(lambda p: (p["curate"]["turbo"]["filters"].update(max_tokens=20), p["train"]["turbo"].update(change))),
     )
     (folder / "models").mkdir()
     (folder / "models/base").symlink_to(model)
@@ -439,7 +442,7 @@ def test_what_several_processes_could_not_train_is_said_before_they_start(
     monkeypatch.setattr(os, "execvp", lambda *command: pytest.fail("torchrun was started"))
 
     def two(profile: dict[str, Any]) -> None:
-        profile["curate"]["turbo"].update(max_tokens=20)
+        profile["curate"]["turbo"]["filters"].update(max_tokens=20)
         profile["runtime"].update(deepspeed=change.pop("deepspeed", None))
         profile["train"]["turbo"].update(change)
         profile["runtime"].update(num_processes=2, micro_batch_tokens=30)

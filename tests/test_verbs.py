@@ -89,7 +89,8 @@ def judge(effort: str) -> tuple[str, ...]:
 def curate(stage: str) -> tuple[str, ...]:
     return (
         *("curate", "--stage", stage, "--problems", "data/problems.parquet", "--traces", "data/traces"),
-        *("--verdicts", "data/verdicts", "--student", "models/base", "--sft", f"data/sft/{stage}"),
+        *("--verdicts", "data/verdicts", "--votes", "data/votes", "--student", "models/base"),
+        *("--sft", f"data/sft/{stage}"),
         *(
             "--held-out",
             f"data/held_out/{stage}",
@@ -98,7 +99,7 @@ def curate(stage: str) -> tuple[str, ...]:
             "--metrics",
             f"metrics/curate_{stage}.json",
         ),
-        *("--plot", f"metrics/plots/funnel_{stage}.csv"),
+        *("--plot", f"metrics/plots/funnel_{stage}.csv", "--lengths", f"metrics/plots/lengths_{stage}.csv"),
     )
 
 
@@ -156,8 +157,9 @@ def settings(profile: dict[str, Any]) -> None:
     profile["vote"].update(min_share=0.75, min_votes=3)
     for stage in profile["curate"].values():
         stage["num_held_out_problems"] = 0
-    profile["curate"]["turbo"].update(mixture={"medium": 1.0}, max_per_problem=2, max_tokens=400)
-    profile["curate"]["final"].update(mixture={"medium": 1.0, "high": 2.0}, max_per_problem=9, max_tokens=400)
+        stage["filters"]["max_tokens"] = 400
+    profile["curate"]["turbo"].update(mixture={"medium": 1.0}, max_per_problem=2)
+    profile["curate"]["final"].update(mixture={"medium": 1.0, "high": 2.0}, max_per_problem=9)
     for stage in profile["train"].values():
         stage["max_length"] = 400
 
@@ -424,19 +426,17 @@ def test_curate_keeps_or_rejects_every_trace_and_says_why(project: Path) -> None
 
 def test_the_funnel_goes_from_all_traces_to_the_rows_that_stay(project: Path) -> None:
     rows = pl.read_csv(project / "metrics/plots/funnel_turbo.csv").rows()
-    assert rows == [
-        ("all traces", 20),
-        ("not failed", 19),
-        ("not truncated", 18),
-        ("not no_answer", 18),
-        ("not unjudged", 18),
-        ("not incorrect", 14),
-        ("not malformed", 14),
-        ("not mixture", 14),
-        ("not too_long", 14),
-        ("not over_cap", 9),
-        ("not held_out", 9),
+    assert [step for step, _ in rows] == ["all traces", *(f"not {reason}" for reason in curation.REASONS)]
+    left = dict(rows)
+    assert [left[step] for step in ("all traces", "not failed", "not truncated", "not unjudged")] == [20, 19, 18, 18]
+    assert [left[step] for step in ("not incorrect", "not near_duplicate", "not over_cap", "not target")] == [
+        14,
+        14,
+        9,
+        9,
     ]
+    lengths = pl.read_csv(project / "metrics/plots/lengths_turbo.csv")
+    assert lengths["num_rows"].sum() == 9
 
 
 def test_a_student_learns_in_the_form_in_which_it_is_examined(project: Path) -> None:
@@ -475,7 +475,7 @@ AGAIN = "import pathlib, tests.test_verbs as t; [t.works(pathlib.Path.cwd(), *ve
 
 def test_another_process_writes_the_same_bytes_with_every_verb(project: Path) -> None:
     before = written(project)
-    assert len(before) == 25
+    assert len(before) == 27
     for name in before:
         (project / name).unlink()
     # Another hash seed is another order of sets: it may show in no out.

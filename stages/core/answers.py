@@ -77,6 +77,20 @@ def extract(response: str) -> Extracted:
     return Extracted(stated, "stated") if stated else Extracted(None, "none")
 
 
+def boxed(response: str) -> list[str]:
+    """What the boxes of a response say, in order: boxes side by side, or joined by "and" or a comma, say one thing."""
+    left = _filled(response, _complete_boxes(response))
+    said: list[str] = []
+    while left:
+        last = _join_adjacent(response, left)
+        said.insert(0, last)
+        # What was joined is gone; a box that repeats an answer within is no answer of its own.
+        left.pop()
+        while left and len(said[0].split(", ")) > 1 and left[-1][1] in said[0].split(", "):
+            left.pop()
+    return said
+
+
 def payload(text: str) -> str:
     """The answer inside `text`, which may be a whole response, a sentence that ends in a formula, or an answer.
 

@@ -20,18 +20,6 @@ SFT_KEY = ["model", "effort", "problem_id", "sample"]
 IGNORED = -100
 """Label of a token that is not trained (PyTorch's cross entropy ignores it)."""
 
-CONTROL_TOKENS = (
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|endoftext|>",
-    "<|channel|>",
-    "<|message|>",
-    "<|start|>",
-    "<|end|>",
-    "<|return|>",
-)
-"""Tokens of chat formats: in an answer's text they are a leak, and would end a student's turn early."""
-
 Message = dict[str, str]
 
 
@@ -47,38 +35,44 @@ def assistant_text(reasoning: str | None, content: str) -> str:
     return f"<think>\n{reasoning}\n</think>{content}" if reasoning else content
 
 
-def is_malformed(reasoning: str | None, content: str | None) -> bool:
-    """Whether a trace cannot be trained on: nothing after the reasoning, a stray think tag, a leaked control token."""
-    if not content or not content.strip():
-        return True
-    text = f"{reasoning or ''}{content}"
-    return "<think>" in text or "</think>" in text or any(token in text for token in CONTROL_TOKENS)
+class Prompt(NamedTuple):
+    """What a student is asked with: the template's text, up to where it answers, and its tokens."""
+
+    text: str
+    ids: list[int]
 
 
-def tokenise(messages: Sequence[Message], tokenizer: Any) -> Row:  # noqa: ANN401
+def prompt(messages: Sequence[Message], tokenizer: Any) -> Prompt:  # noqa: ANN401
+    """The prompt of the messages that come before an answer."""
+    text = _text(tokenizer, messages, add_generation_prompt=True)
+    return Prompt(text, _ids(tokenizer, text))
+
+
+def tokenise(messages: Sequence[Message], tokenizer: Any, before: Prompt | None = None) -> Row:  # noqa: ANN401
     """Tokens of a conversation as the student will see it, trained from the assistant's first token to its end token.
 
-    `tokenizer` is a transformers tokenizer with a chat template; the last message is the assistant's. Whatever the
-    template adds before the answer is prompt (not trained), whatever it adds after the end token is left out.
+    `tokenizer` is a transformers tokenizer with a chat template; the last message is the assistant's; `before` is the
+    prompt of the others, for callers that have it. Whatever the template adds before the answer is prompt (not
+    trained), whatever it adds after the end token is left out.
 
     Raises:
         ValueError: the template renders the prompt otherwise when an answer follows, or leaves out the end token: the
             student would be trained on a text that it is never asked with, or would never learn to stop.
     """
-    asked = _text(tokenizer, messages[:-1], add_generation_prompt=True)
+    asked = before or prompt(messages[:-1], tokenizer)
     text = _text(tokenizer, messages, add_generation_prompt=False)
-    if not text.startswith(asked):
+    if not text.startswith(asked.text):
         raise ValueError("the chat template renders the prompt differently before an answer; use one that does not")
-    prompt, whole = _ids(tokenizer, asked), _ids(tokenizer, text)
-    if whole[: len(prompt)] != prompt:
+    whole = _ids(tokenizer, text)
+    if whole[: len(asked.ids)] != asked.ids:
         # A token may span the seam (two newlines are one). The student gets the prompt's tokens and goes on from there.
-        whole = prompt + _ids(tokenizer, text.removeprefix(asked))
+        whole = asked.ids + _ids(tokenizer, text.removeprefix(asked.text))
     end = tokenizer.eos_token_id
-    ends = [place for place in range(len(prompt), len(whole)) if whole[place] == end]
+    ends = [place for place in range(len(asked.ids), len(whole)) if whole[place] == end]
     if not ends:
         raise ValueError(f"the chat template ends an answer without the end token {tokenizer.eos_token!r}")
     whole = whole[: ends[-1] + 1]
-    return Row(whole, [IGNORED] * len(prompt) + whole[len(prompt) :])
+    return Row(whole, [IGNORED] * len(asked.ids) + whole[len(asked.ids) :])
 
 
 def read_back(row: Row, messages: Sequence[Message], tokenizer: Any) -> None:  # noqa: ANN401

@@ -1,34 +1,77 @@
-"""Curation: judged traces -> SFT rows and rejects, each reject with the first filter that took it."""
+"""Curation: judged traces -> SFT rows and rejects, each reject with the first filter that took it.
+
+`decide` looks at whole problems, each by itself, so that the table may be worked on in pieces; `select` weighs the rows
+that are left against each other; `conversations` writes them.
+"""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Literal, NamedTuple
 
 import polars as pl
 
-from stages.core import chat
+from stages.core import chat, faults
+from stages.core.equivalence import same_cheaply
 from stages.core.judging import VERDICT
 from stages.core.queries import STATUSES
 
 REASONS = (
-    "failed", "truncated", "no_answer", "unjudged", "incorrect", "malformed", "mixture", "too_long", "over_cap",
-    "held_out",
+    "failed", "truncated", "no_answer", "unjudged", "incorrect",
+    "empty", "unclosed", "control_token", "conflicting_boxes", "repetition", "language", "meta",
+    "pass_rate", "mixture", "too_short", "too_long", "near_duplicate", "over_cap",
+    "held_out", "balance", "target",
 )  # fmt: skip
 """Filters in the order in which they are asked: cheap before dear, the answer's faults before our choices."""
 KEY = ["model", "effort", "problem_id", "sample"]
-REJECTS = pl.Schema({**{name: chat.SFT[name] for name in KEY}, "reason": pl.Enum(REASONS)})
-TRACES_IN = pl.Schema(
-    {
-        **{name: chat.SFT[name] for name in KEY},
-        "reasoning": pl.String(),
-        "content": pl.String(),
-        "status": pl.Enum(STATUSES),
-    }
+WHOLE = KEY[:3]
+"""Rows that share these are decided together."""
+_KEYS = {name: chat.SFT[name] for name in KEY}
+REJECTS = pl.Schema({**_KEYS, "reason": pl.Enum(REASONS)})
+DECISIONS = pl.Schema({**REJECTS, "num_tokens": pl.Int32(), "draw": pl.Float64()})
+"""One row a trace: why it falls (null: it stays), its length where that was counted, and its number in the draw."""
+TRACES_IN = pl.Schema({**_KEYS, "reasoning": pl.String(), "content": pl.String(), "status": pl.Enum(STATUSES)})
+VERDICTS_IN = pl.Schema({**_KEYS, "answer": pl.String(), "verdict": pl.Enum(VERDICT)})
+VOTES_IN = pl.Schema({"problem_id": pl.String(), "answer": pl.String()})
+PROBLEMS_IN = pl.Schema(
+    {"problem_id": pl.String(), "prompt": pl.String(), "source": pl.String(), "difficulty": pl.Float32()}
 )
-VERDICTS_IN = pl.Schema({**{name: chat.SFT[name] for name in KEY}, "verdict": pl.Enum(VERDICT)})
-PROBLEMS_IN = pl.Schema({"problem_id": pl.String(), "prompt": pl.String()})
 
 Messages = list[dict[str, str]]
+Labels = Literal["none", "majority", "verified"]
+Order = Literal["random", "shortest", "diverse"]
+
+
+class Filters(NamedTuple):
+    """Thresholds on a trace's text; None is off."""
+
+    conflicting_boxes: bool = True
+    max_repeated_share: float | None = None
+    max_foreign_share: float | None = None
+    max_meta_phrases: int | None = None
+    min_tokens: int | None = None
+    max_tokens: int = 2**31 - 1
+    max_similarity: float | None = None
+    """Of a trace's runs of five words with those of one of its problem that stays (Jaccard)."""
+
+
+class Rules(NamedTuple):
+    """Which traces may stay.
+
+    `labels` says what makes an answer right: `verified`, the judge's verdict against the label; `majority`, that it is
+    the vote's answer, whatever the label; `none`, nothing, so that every finished trace may stay.
+    """
+
+    mixture: Mapping[str, float]
+    """Weight of each effort; the largest keeps every row, the others the share weight / largest."""
+    labels: Labels
+    filters: Filters
+    pass_rate: tuple[float, float] | None
+    """Share of right answers, both ends allowed, that a problem's traces of one effort must have."""
+    max_per_problem: int
+    order: Order
+    """Which traces of a problem and effort stay under the cap, and which of two near duplicates."""
+    seed: int
 
 
 class Loss(NamedTuple):
@@ -38,96 +81,276 @@ class Loss(NamedTuple):
     num_rows: int
 
 
-def curate(
+Row = Mapping[str, object]
+Reason = str | None
+
+
+def decide(
     candidates: pl.DataFrame,
-    *,
-    mixture: Mapping[str, float],
-    any_verdict: bool,
-    max_tokens: int,
-    max_per_problem: int,
-    set_apart: Collection[str],
-    seed: int,
+    rules: Rules,
     render: Callable[[str], Messages],
     count_tokens: Callable[[Messages], int],
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """(sft, held_out, rejects) of candidates with the columns of traces and verdicts, and `prompt`.
-
-    The rows of `held_out` are among the rejects.
+) -> pl.DataFrame:
+    """`DECISIONS` on candidates, by every rule that looks at one problem alone.
 
     Args:
-        candidates: one row a trace of the efforts in `mixture`.
-        mixture: weight of each effort; the largest keeps every row, the others the share weight / largest.
-        any_verdict: keep wrong and unjudged answers too (an ablation).
-        max_tokens: longest row, in the student's tokens; longer ones are rejected, never cut.
-        max_per_problem: rows of one problem and effort that may stay.
-        set_apart: ids of the problems whose rows are held out: a student's loss on them is no memory.
-        seed: of the order in which mixture and cap choose; it is an order by hash, so adding rows moves no other.
+        candidates: columns of `TRACES_IN` and `VERDICTS_IN`, `prompt`, and `majority`, the vote's answer or null. All
+            traces of a model, effort and problem, or none.
+        rules: what may stay.
         render: from a problem's prompt to the messages that come before the answer.
-        count_tokens: length of a whole conversation.
+        count_tokens: length of a whole conversation in the student's tokens.
     """
-    largest = max(mixture.values())
-    faults = candidates.with_columns(
-        reason=_fault(any_verdict),
-        draw=pl.Series([_draw(seed, key) for key in candidates.select(KEY).iter_rows()], dtype=pl.Float64),
-        keep_share=pl.col("effort").replace_strict({effort: w / largest for effort, w in mixture.items()}, default=0.0),
-    ).with_columns(
-        reason=pl.coalesce("reason", pl.when(pl.col("draw") >= pl.col("keep_share")).then(pl.lit("mixture")))
-    )
-    rows = [
-        _row(row, render, count_tokens) if row["reason"] is None else (None, None)
-        for row in faults.iter_rows(named=True)
-    ]
-    rendered = faults.with_columns(
-        messages=pl.Series([messages for messages, _ in rows], dtype=chat.SFT["messages"]),
-        num_tokens=pl.Series([length for _, length in rows], dtype=pl.Int32),
-    ).with_columns(reason=pl.coalesce("reason", pl.when(pl.col("num_tokens") > max_tokens).then(pl.lit("too_long"))))
-    place = pl.col("draw").rank("ordinal").over("model", "effort", "problem_id", pl.col("reason").is_null())
-    over = pl.col("reason").is_null() & (place > max_per_problem)
-    decided = rendered.with_columns(reason=pl.when(over).then(pl.lit("over_cap")).otherwise("reason"))
-    apart = pl.col("reason").is_null() & pl.col("problem_id").is_in(list(set_apart))
-    decided = decided.with_columns(reason=pl.when(apart).then(pl.lit("held_out")).otherwise("reason"))
-    held_out = decided.filter(pl.col("reason") == "held_out").select(list(chat.SFT))
-    sft = decided.filter(pl.col("reason").is_null()).select(list(chat.SFT))
-    rejects = decided.filter(pl.col("reason").is_not_null()).select(list(REJECTS)).cast(REJECTS)
-    return sft, held_out, rejects
+    decided: list[tuple[object, ...]] = []
+    rows = candidates.sort(KEY, nulls_last=False).iter_rows(named=True)
+    for _, group in groupby(rows, key=lambda row: tuple(row[name] for name in WHOLE)):
+        decided += _of_one_problem(list(group), rules, render, count_tokens)
+    return pl.DataFrame(decided, schema=DECISIONS, orient="row")
 
 
-def chosen(problem_ids: Iterable[str], num: int, seed: int) -> set[str]:
-    """`num` problems to set apart, by hash: the same for every stage of a seed, whatever problems are added."""
-    return set(sorted(problem_ids, key=lambda problem_id: _draw(seed, ("held out", problem_id)))[:num])
+def _of_one_problem(
+    rows: Sequence[Row], rules: Rules, render: Callable[[str], Messages], count_tokens: Callable[[Messages], int]
+) -> Iterator[tuple[object, ...]]:
+    draws = [draw(rules.seed, tuple(row[name] for name in KEY)) for row in rows]
+    reasons: list[Reason] = [_fault(row, rules) for row in rows]
+    lengths: list[int | None] = [None] * len(rows)
+    is_outside = rules.pass_rate is not None and not rules.pass_rate[0] <= _pass_rate(rows) <= rules.pass_rate[1]
+    share = rules.mixture.get(str(rows[0]["effort"]), 0.0) / max(rules.mixture.values())
+    before = render(str(rows[0]["prompt"]))
+    for place, row in enumerate(rows):
+        if reasons[place] is None and is_outside:
+            reasons[place] = "pass_rate"
+        if reasons[place] is None and draws[place] >= share:
+            reasons[place] = "mixture"
+        if reasons[place] is None:
+            answer = chat.assistant_text(_text(row["reasoning"]), str(row["content"]))
+            num_tokens = count_tokens([*before, {"role": "assistant", "content": answer}])
+            lengths[place], reasons[place] = num_tokens, _length_fault(num_tokens, rules.filters)
+    _choose(rows, reasons, lengths, draws, rules)
+    for row, *decision in zip(rows, reasons, lengths, draws, strict=True):
+        yield (*(row[name] for name in KEY), *decision)
 
 
-def _fault(any_verdict: bool) -> pl.Expr:
-    """The answer's own fault, or null."""
-    verdict, malformed = pl.col("verdict"), pl.struct("reasoning", "content").map_elements(
-        lambda text: chat.is_malformed(text["reasoning"], text["content"]), return_dtype=pl.Boolean
-    )  # fmt: skip
-    wrong = pl.lit(not any_verdict)
-    return (
-        pl.when(pl.col("status").is_in(["refused", "failed"])).then(pl.lit("failed"))
-        .when(pl.col("status") == "length").then(pl.lit("truncated"))
-        .when(wrong & (verdict == "no_answer")).then(pl.lit("no_answer"))
-        .when(wrong & (verdict == "incorrect")).then(pl.lit("incorrect"))
-        .when(wrong & (verdict != "correct")).then(pl.lit("unjudged"))
-        .when(malformed).then(pl.lit("malformed"))
-    )  # fmt: skip
+def _fault(row: Row, rules: Rules) -> Reason:
+    """The first of the answer's own faults."""
+    if row["status"] in ("refused", "failed"):
+        return "failed"
+    if row["status"] == "length":
+        return "truncated"
+    return _wrong(row, rules.labels) or _malformed(row, rules.filters)
 
 
-def _draw(seed: int, key: tuple[object, ...]) -> float:
-    """A number in [0, 1) that depends on the seed and the row's key alone."""
+def _wrong(row: Row, labels: Labels) -> Reason:
+    if labels == "none":
+        return None
+    if row["verdict"] == "no_answer" or (labels == "majority" and row["answer"] is None):
+        return "no_answer"
+    if labels == "majority":
+        if row["majority"] is None:
+            return "unjudged"
+        return None if same_cheaply(str(row["answer"]), str(row["majority"])).equal is True else "incorrect"
+    if row["verdict"] == "incorrect":
+        return "incorrect"
+    return None if row["verdict"] == "correct" else "unjudged"
+
+
+def _malformed(row: Row, filters: Filters) -> Reason:
+    reasoning, content = _text(row["reasoning"]), _text(row["content"])
+    if content is None or faults.is_empty(content):
+        return "empty"
+    text = f"{reasoning or ''}\n{content}"
+    if faults.has_stray_tag(text):
+        return "unclosed"
+    if faults.leaks_control_token(text):
+        return "control_token"
+    if filters.conflicting_boxes and faults.has_conflicting_boxes(content):
+        return "conflicting_boxes"
+    if filters.max_repeated_share is not None and faults.repeated_share(text) > filters.max_repeated_share:
+        return "repetition"
+    foreign = filters.max_foreign_share
+    if foreign is not None and faults.foreign_share(text, str(row["prompt"])) > foreign:
+        return "language"
+    if filters.max_meta_phrases is not None and faults.num_meta_phrases(text) > filters.max_meta_phrases:
+        return "meta"
+    return None
+
+
+def _length_fault(num_tokens: int, filters: Filters) -> Reason:
+    if filters.min_tokens is not None and num_tokens < filters.min_tokens:
+        return "too_short"
+    return "too_long" if num_tokens > filters.max_tokens else None
+
+
+def _pass_rate(rows: Sequence[Row]) -> float:
+    """The share of right answers among those that were judged."""
+    judged = [row["verdict"] for row in rows if row["verdict"] not in ("unscored", "no_label")]
+    return judged.count("correct") / len(judged) if judged else 0.0
+
+
+def _choose(
+    rows: Sequence[Row], reasons: list[Reason], lengths: Sequence[int | None], draws: Sequence[float], rules: Rules
+) -> None:
+    """Write down which of the rows without a reason are near duplicates of a better one, or over the cap."""
+    left = [place for place, reason in enumerate(reasons) if reason is None]
+    by_length = rules.order == "shortest"
+    left.sort(key=lambda place: (lengths[place] if by_length else 0, draws[place]))
+    limit = rules.filters.max_similarity
+    if limit is not None or (rules.order == "diverse" and len(left) > rules.max_per_problem):
+        texts = [
+            faults.shingles(f"{_text(rows[place]['reasoning']) or ''}\n{rows[place]['content']}") for place in left
+        ]
+        likeness = _Likeness(texts)
+        if limit is not None:
+            left = _distinct(left, likeness, limit, reasons)
+        if rules.order == "diverse":
+            left = _far_apart(left, likeness)
+    for place in left[rules.max_per_problem :]:
+        reasons[place] = "over_cap"
+
+
+class _Likeness:
+    """How alike the texts of one problem are: by sketches, and exactly where it matters."""
+
+    def __init__(self, texts: list[set[str]]) -> None:
+        self.texts, self.sketches = texts, faults.sketches(texts)
+
+    def about(self, one: int, other: int) -> float:
+        return float(self.sketches[one].jaccard(self.sketches[other]))
+
+    def reaches(self, one: int, other: int, limit: float) -> bool:
+        """Whether they are at least so alike. The sketches are off by 0.05 at most one time in thirty."""
+        return self.about(one, other) >= limit - 0.15 and faults.similarity(self.texts[one], self.texts[other]) >= limit
+
+
+def _distinct(left: list[int], likeness: _Likeness, limit: float, reasons: list[Reason]) -> list[int]:
+    """Those that are like none before them; the texts are numbered as `left` is. The others get their reason."""
+    kept: list[int] = []
+    for number, place in enumerate(left):
+        if any(likeness.reaches(number, other, limit) for other in kept):
+            reasons[place] = "near_duplicate"
+        else:
+            kept.append(number)
+    likeness.texts = [likeness.texts[number] for number in kept]
+    likeness.sketches = [likeness.sketches[number] for number in kept]
+    return [left[number] for number in kept]
+
+
+def _far_apart(left: list[int], likeness: _Likeness) -> list[int]:
+    """In an order in which each is as unlike those before it as any that is left (Gonzalez, 1985)."""
+    if not left:
+        return []
+    ordered, waiting = [0], dict.fromkeys(range(1, len(left)), 0.0)
+    while waiting:
+        for number in waiting:
+            waiting[number] = max(waiting[number], likeness.about(number, ordered[-1]))
+        ordered.append(min(waiting, key=lambda number: (waiting[number], number)))
+        del waiting[ordered[-1]]
+    return [left[number] for number in ordered]
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def draw(seed: int, key: tuple[object, ...]) -> float:
+    """A number in [0, 1) that depends on the seed and the row's key alone: rows that are added move no other."""
     digest = hashlib.sha256(repr((seed, *key)).encode()).digest()
     # 48 bits are exact in a float; with more, the highest would round up to 1.
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
-def _row(
-    row: Mapping[str, str], render: Callable[[str], Messages], count_tokens: Callable[[Messages], int]
-) -> tuple[Messages, int]:
-    answer = {"role": "assistant", "content": chat.assistant_text(row["reasoning"], row["content"])}
-    messages = [*render(row["prompt"]), answer]
-    return messages, count_tokens(messages)
+def chosen(problem_ids: Iterable[str], num: int, seed: int) -> set[str]:
+    """`num` problems to set apart, by hash: the same for every stage of a seed, whatever problems are added."""
+    return set(sorted(problem_ids, key=lambda problem_id: draw(seed, ("held out", problem_id)))[:num])
 
 
-def losses(rejects: pl.DataFrame) -> list[Loss]:
-    """Rows that each filter took, in the order of the filters."""
-    return [Loss(reason, rejects.filter(pl.col("reason") == reason).height) for reason in REASONS]
+class Selection(NamedTuple):
+    """What weighs the rows of different problems against each other."""
+
+    set_apart: Collection[str]
+    """Problems whose rows are held out: a student's loss on them is no memory."""
+    balance: Literal["source", "difficulty"] | None
+    max_share: float
+    """Of all rows, that one source, or one difficulty, may have at most."""
+    num_rows: int | None
+    num_tokens: int | None
+    """Rows or tokens to aim for; None takes all."""
+
+
+def select(decisions: pl.DataFrame, problems: pl.DataFrame, selection: Selection) -> pl.DataFrame:
+    """The decisions, in their order, with reasons for the rows that these choices take.
+
+    Rows are taken in the order of the draw. `problems` has the columns of `PROBLEMS_IN`; problems without a difficulty
+    are a class of their own.
+    """
+    apart = pl.col("reason").is_null() & pl.col("problem_id").is_in(list(selection.set_apart))
+    found = decisions.with_columns(reason=_marked(apart, "held_out"))
+    if selection.balance is not None:
+        classes = problems.select("problem_id", of=pl.col(selection.balance).cast(pl.String).fill_null("none"))
+        found = found.join(classes, on="problem_id", how="left", maintain_order="left")
+        counts = dict(found.filter(pl.col("reason").is_null())["of"].value_counts().iter_rows())
+        most = _cap(list(counts.values()), selection.max_share)
+        place = pl.col("draw").rank("ordinal").over("of", pl.col("reason").is_null())
+        found = found.with_columns(reason=_marked(pl.col("reason").is_null() & (place > most), "balance")).drop("of")
+    if selection.num_rows is not None or selection.num_tokens is not None:
+        left = found.with_row_index().filter(pl.col("reason").is_null()).sort("draw", *KEY, nulls_last=False)
+        is_over = pl.lit(value=False)
+        if selection.num_rows is not None:
+            is_over |= pl.int_range(pl.len()) >= selection.num_rows
+        if selection.num_tokens is not None:
+            is_over |= pl.col("num_tokens").cast(pl.Int64).cum_sum() > selection.num_tokens
+        over = left.filter(is_over)["index"]
+        found = found.with_columns(
+            reason=_marked(pl.int_range(pl.len(), dtype=pl.UInt32).is_in(over.implode()), "target")
+        )
+    return found
+
+
+def _marked(mask: pl.Expr, reason: str) -> pl.Expr:
+    kind = pl.Enum(REASONS)
+    return pl.when(mask).then(pl.lit(reason, kind)).otherwise(pl.col("reason").cast(kind))
+
+
+def _cap(counts: list[int], max_share: float) -> int:
+    """The most rows that a class may have so that none has more than `max_share` of what is left.
+
+    With fewer classes than would allow that, each gets as many as the smallest.
+    """
+    ordered = sorted(counts)
+    if not ordered or ordered[-1] <= max_share * sum(ordered):
+        return ordered[-1] if ordered else 0
+    for num_large in range(1, len(ordered)):
+        rest = ordered[: len(ordered) - num_large]
+        if num_large * max_share >= 1:
+            break
+        # Those at the cap c have num_large * c of sum(rest) + num_large * c rows.
+        cap = int(max_share * sum(rest) / (1 - num_large * max_share))
+        if rest[-1] <= cap:
+            return cap
+    return ordered[0]
+
+
+def conversations(candidates: pl.DataFrame, decisions: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+    """`chat.SFT` rows of the decisions given, sorted by key.
+
+    Args:
+        candidates: columns of `TRACES_IN`.
+        decisions: those whose traces are wanted.
+        before: `problem_id` and `before`, the messages that come before the answer.
+    """
+    block = pl.concat_str(pl.lit("<think>\n"), "reasoning", pl.lit("\n</think>"), "content")
+    is_reasoned = pl.col("reasoning").is_not_null() & (pl.col("reasoning") != "")
+    answer = pl.struct(role=pl.lit("assistant"), content=pl.when(is_reasoned).then(block).otherwise(pl.col("content")))
+    return (
+        decisions.select([*KEY, "num_tokens"])
+        .join(candidates.select(list(TRACES_IN)), on=KEY, nulls_equal=True)
+        .join(before, on="problem_id")
+        .with_columns(messages=pl.concat_list("before", pl.concat_list(answer)))
+        .select(list(chat.SFT))
+        .sort(KEY, nulls_last=False)
+    )
+
+
+def losses(reasons: pl.Series) -> list[Loss]:
+    """Rows that each filter took, in the order of the filters; `reasons` of all rows, null for those that stay."""
+    counts = dict(reasons.drop_nulls().cast(pl.String).value_counts().iter_rows())
+    return [Loss(reason, counts.get(reason, 0)) for reason in REASONS]

@@ -6,7 +6,7 @@ many workers there are and wherever they run.
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -22,71 +22,119 @@ ROWS_PER_SHARD = 20_000
 SHARDS_AHEAD = 2
 """Pieces that each worker may be ahead of what was taken."""
 
+ALONE = {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+"""Environment of a worker: there are as many as cores, and with threads for all of them each takes six times as long."""
+
 Work = Callable[[pl.DataFrame], pl.DataFrame]
 
 
 class Shard(NamedTuple):
-    """A piece of a table: rows of one file."""
+    """Rows of one file."""
 
     file: Path
     start: int
     num_rows: int
 
 
-def shards(path: Path, num_rows: int | None = None) -> list[Shard]:
-    """The pieces of a Parquet file, or of a directory of parts, of `num_rows` (or `ROWS_PER_SHARD`) each."""
+Piece = tuple[Shard, ...]
+
+
+def pieces(path: Path, num_rows: int | None = None, whole: Sequence[str] = (), num_apart: int = 0) -> list[Piece]:
+    """The table in a Parquet file, or in a directory of parts, cut into pieces of `num_rows` (or `ROWS_PER_SHARD`).
+
+    Rows next to each other that share the columns `whole` are in one piece, which may then be longer, and span files;
+    the first `num_apart` of these columns are the same in all of a piece.
+    """
     most = num_rows or ROWS_PER_SHARD
-    found = []
+    if not whole:
+        return [
+            (Shard(file, start, min(most, height - start)),)
+            for file in tables.files(path)
+            for height in [tables.height(file)]
+            for start in range(0, height, most)
+        ]
+    found: list[list[Shard]] = []
+    size = 0
+    last: tuple[object, ...] = ()
     for file in tables.files(path):
-        height = tables.height(file)
-        found += [Shard(file, start, min(most, height - start)) for start in range(0, height, most)]
-    return found
+        for start, length, mark in _runs(file, whole):
+            is_near = mark[:num_apart] == last[:num_apart]
+            if found and (mark == last or (is_near and size + length <= most)):
+                shard = found[-1][-1]
+                if shard.file == file:
+                    found[-1][-1] = shard._replace(num_rows=shard.num_rows + length)
+                else:
+                    found[-1].append(Shard(file, start, length))
+                size += length
+            else:
+                found.append([Shard(file, start, length)])
+                size = length
+            last = mark
+    return [tuple(piece) for piece in found]
+
+
+def _runs(file: Path, whole: Sequence[str]) -> Iterator[tuple[int, int, tuple[object, ...]]]:
+    """(start, length, values) of each run of rows of a file that share the columns `whole`."""
+    runs = pl.scan_parquet(file).select(pl.struct(whole).rle().alias("run")).collect().unnest("run")
+    start = 0
+    for length, mark in runs.iter_rows():
+        yield start, length, tuple(mark.values())
+        start += length
 
 
 def mapped(
     path: Path, needs: pl.Schema, work: Work, num_workers: int, pool: str, num_rows: int | None = None
 ) -> Iterator[pl.DataFrame]:
-    """What `work` makes of each piece of the table at `path`, in order; at least one, of no rows for an empty table.
+    """What `work` makes of each piece of a table, in order; at least one, of no rows for an empty table.
 
     `work` and what it makes travel between processes. `pool` is "local" or "ray".
 
     Raises:
         InputError: as `tables.read`.
     """
-    pieces = shards(path, num_rows)
-    if len(pieces) < 2:
-        yield work(tables.read(path, needs))
+    found = pieces(path, num_rows)
+    yield from each(found, needs, work, num_workers, pool) if found else iter([work(tables.read(path, needs))])
+
+
+def each(found: list[Piece], needs: pl.Schema, work: Work, num_workers: int, pool: str) -> Iterator[pl.DataFrame]:
+    """`mapped` on pieces that are there already."""
+    if len(found) < 2 or (pool == "local" and num_workers == 1):
+        for piece in found:
+            yield work(read(piece, needs))
     elif pool == "ray":
-        yield from _on_ray(pieces, needs, work)
-    elif num_workers == 1:
-        for piece in pieces:
-            yield _run(piece, needs, work)
+        yield from _on_ray(found, needs, work)
     else:
-        yield from _here(pieces, needs, work, num_workers)
+        yield from _here(found, needs, work, num_workers)
 
 
-def _here(pieces: list[Shard], needs: pl.Schema, work: Work, num_workers: int) -> Iterator[pl.DataFrame]:
+def read(piece: Piece, needs: pl.Schema) -> pl.DataFrame:
+    """The rows of a piece."""
+    return pl.concat([tables.read(shard.file, needs, shard.start, shard.num_rows) for shard in piece])
+
+
+def _here(found: list[Piece], needs: pl.Schema, work: Work, num_workers: int) -> Iterator[pl.DataFrame]:
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(num_workers, context, initializer=_receive, initargs=(needs, work)) as executor:
-        yield from _in_order(pieces, num_workers, lambda piece: executor.submit(_run_received, piece).result)
+        yield from _in_order(found, num_workers, lambda piece: executor.submit(_run_received, piece).result)
 
 
-def _on_ray(pieces: list[Shard], needs: pl.Schema, work: Work) -> Iterator[pl.DataFrame]:
+def _on_ray(found: list[Piece], needs: pl.Schema, work: Work) -> Iterator[pl.DataFrame]:
     ray = started_ray()
     remote, shared = ray.remote(_run), ray.put(work)
 
-    def begin(piece: Shard) -> Callable[[], pl.DataFrame]:
-        return partial(ray.get, remote.remote(piece._replace(file=piece.file.resolve()), needs, shared))
+    def begin(piece: Piece) -> Callable[[], pl.DataFrame]:
+        there = tuple(shard._replace(file=shard.file.resolve()) for shard in piece)
+        return partial(ray.get, remote.remote(there, needs, shared))
 
-    yield from _in_order(pieces, int(ray.cluster_resources().get("CPU", 1)), begin)
+    yield from _in_order(found, int(ray.cluster_resources().get("CPU", 1)), begin)
 
 
 def _in_order(
-    pieces: list[Shard], num_workers: int, begin: Callable[[Shard], Callable[[], pl.DataFrame]]
+    found: list[Piece], num_workers: int, begin: Callable[[Piece], Callable[[], pl.DataFrame]]
 ) -> Iterator[pl.DataFrame]:
     running: deque[Callable[[], pl.DataFrame]] = deque()
-    for piece in pieces:
+    for piece in found:
         running.append(begin(piece))
         if len(running) >= SHARDS_AHEAD * num_workers:
             yield running.popleft()()
@@ -99,14 +147,14 @@ def started_ray() -> Any:  # noqa: ANN401
     import ray
 
     if not ray.is_initialized():
-        here = {"env_vars": {"PYTHONPATH": str(project_root(Path.cwd()))}}
+        here = {"env_vars": {"PYTHONPATH": str(project_root(Path.cwd())), **ALONE}}
         ray.init(address=os.environ.get("RAY_ADDRESS"), runtime_env=here, log_to_driver=False, include_dashboard=False)
     return ray
 
 
-def _run(piece: Shard, needs: pl.Schema, work: Work) -> pl.DataFrame:
+def _run(piece: Piece, needs: pl.Schema, work: Work) -> pl.DataFrame:
     """Runs in a worker."""
-    return work(tables.read(piece.file, needs, piece.start, piece.num_rows))
+    return work(read(piece, needs))
 
 
 _received: tuple[pl.Schema, Work]
@@ -114,8 +162,9 @@ _received: tuple[pl.Schema, Work]
 
 def _receive(needs: pl.Schema, work: Work) -> None:
     global _received
+    os.environ.update(ALONE)
     _received = needs, work
 
 
-def _run_received(piece: Shard) -> pl.DataFrame:
+def _run_received(piece: Piece) -> pl.DataFrame:
     return _run(piece, *_received)

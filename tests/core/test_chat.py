@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from stages.core.chat import CONTROL_TOKENS, IGNORED, Message, assistant_text, is_malformed, tokenise
+from stages.core.chat import IGNORED, Message, assistant_text, prompt, tokenise
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
@@ -67,43 +67,12 @@ def test_reasoning_stands_in_a_think_block_before_the_content(reasoning: str | N
     assert assistant_text(reasoning, content) == text
 
 
-@pytest.mark.parametrize(
-    ("reasoning", "content"),
-    [("R", "42"), (None, "42"), ("", "42"), (None, "a < b and c > d"), (None, "I think so."), (None, "x<|y|>z")],
-)
-def test_an_answer_with_or_without_reasoning_is_well_formed(reasoning: str | None, content: str) -> None:
-    assert not is_malformed(reasoning, content)
-
-
-@pytest.mark.parametrize(
-    ("reasoning", "content"),
-    [
-        ("R", None),
-        ("R", ""),
-        ("R", " \n\t"),
-        (None, None),
-        ("R", "42</think>"),
-        (None, "R</think>42"),
-        ("a <think> b", "42"),
-        ("R", "<think>R2</think>42"),
-        (None, r"<|channel|>analysis<|message|>R<|end|><|start|>assistant<|channel|>final \boxed{42}<|return|>"),
-    ],
-    ids=[
-        "no content", "empty", "blank", "nothing at all", "closed twice", "opened by the prompt",
-        "thought in a thought", "second thought", "raw harmony",
-    ],
-)  # fmt: skip
-def test_a_trace_that_cannot_be_trained_on_is_malformed(reasoning: str | None, content: str | None) -> None:
-    assert is_malformed(reasoning, content)
-
-
-@pytest.mark.parametrize("token", CONTROL_TOKENS)
-def test_a_control_token_in_the_text_is_a_leak_wherever_it_stands(token: str) -> None:
-    assert is_malformed(None, f"42{token}")
-    assert is_malformed(f"a {token} b", "42")
-
-
 # tokens
+
+
+def test_a_prompt_that_was_made_before_changes_nothing() -> None:
+    messages = conversation("It is 42.", ("system", "Be brief."))
+    assert tokenise(messages, TOKENIZER, prompt(messages[:-1], TOKENIZER)) == tokenise(messages, TOKENIZER)
 
 
 def test_all_is_ignored_up_to_the_answer_and_the_answer_is_trained_to_its_end_token() -> None:

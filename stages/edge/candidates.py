@@ -1,0 +1,173 @@
+"""Traces with their verdicts, votes and problems, piece by piece: what curation decides on, and writes."""
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from stages.core import chat, curation, queries
+from stages.edge import shards, tables
+from stages.edge.errors import InputError
+from stages.edge.shards import Piece
+
+ROWS_AT_ONCE = 5_000
+
+
+class Places(NamedTuple):
+    """Where the rest of a candidate is: folders of verdicts and votes by effort, the problems, the student."""
+
+    verdicts: Path
+    votes: Path
+    problems: Path
+    student: Path
+    run: int
+    """Of which run: a process reads each of them once a run."""
+
+
+def pieces(traces: Path, efforts: Sequence[str]) -> list[Piece]:
+    """The traces in pieces of whole problems, in the order of their key; those of other efforts are left out.
+
+    Raises:
+        InputError: there are no traces.
+    """
+    found = shards.pieces(traces, ROWS_AT_ONCE, curation.WHOLE, num_apart=2)  # model and effort
+    firsts = [_first(piece) for piece in found]
+    ordered = sorted((first, number) for number, first in enumerate(firsts) if first[1] in efforts)
+    return [found[number] for _, number in ordered]
+
+
+def _first(piece: Piece) -> tuple[str, str, str]:
+    shard = piece[0]
+    row = tables.read(shard.file, pl.Schema({name: chat.SFT[name] for name in curation.WHOLE}), shard.start, 1)
+    model, effort, problem_id = row.row(0)
+    return model, effort or "", problem_id
+
+
+def decide(
+    traces: pl.DataFrame, rules: curation.Rules, places: Places, prompt: tuple[str | None, str | None]
+) -> pl.DataFrame:
+    """`curation.decide` on whole problems. Runs in a worker.
+
+    Raises:
+        InputError: a trace has no verdict or no problem, or the student's tokenizer cannot be used.
+    """
+    system, suffix = prompt
+    keys = traces.select(curation.WHOLE).unique()
+    verdicts = _verdicts(places, keys).join(keys, on=curation.WHOLE, how="semi")
+    joined = traces.join(verdicts, on=curation.KEY).join(_problems(places), on="problem_id")
+    if not traces.height == verdicts.height == joined.height:
+        raise InputError(
+            f"{places.verdicts}: only {joined.height} of {verdicts.height} verdicts have a trace and a problem in "
+            f"{places.problems}; run `dvc repro`, which judges anew"
+        )
+    if rules.labels == "majority":
+        votes = _votes(places)
+        joined = joined.join(votes, on=["effort", "problem_id"], how="left")
+    else:
+        joined = joined.with_columns(majority=pl.lit(None, pl.String))
+    counter = _counter(places)
+    return curation.decide(
+        joined, rules, lambda problem: list(queries.render(problem, None, system, suffix, [])), counter.count
+    )
+
+
+def _verdicts(places: Places, keys: pl.DataFrame) -> pl.DataFrame:
+    """Those between the first and the last of these problems: Parquet skips the others unread."""
+    low, high = keys["problem_id"].min(), keys["problem_id"].max()
+    efforts = keys["effort"].unique().to_list()
+    found = [
+        pl.scan_parquet(file).select(list(curation.VERDICTS_IN))
+        .filter(pl.col("problem_id").is_between(pl.lit(low), pl.lit(high)), pl.col("effort").is_in(efforts)).collect()
+        for file in _checked(places)
+    ]  # fmt: skip
+    return pl.concat(found)
+
+
+@cache
+def _checked(places: Places) -> list[Path]:
+    found = tables.files(places.verdicts)
+    for file in found:
+        tables.read(file, curation.VERDICTS_IN, 0, 0)
+    return found
+
+
+@cache
+def _problems(places: Places) -> pl.DataFrame:
+    return tables.read(places.problems, curation.PROBLEMS_IN).select("problem_id", "prompt")
+
+
+@cache
+def _votes(places: Places) -> pl.DataFrame:
+    """The vote's answer by effort and problem; the effort is the name of its file."""
+    found = [
+        tables.read(file, curation.VOTES_IN).select("problem_id", effort=pl.lit(file.stem), majority=pl.col("answer"))
+        for file in tables.files(places.votes)
+    ]
+    return pl.concat(found)
+
+
+class _Counter:
+    """Counts a conversation's tokens with the student's tokenizer. Hundreds of conversations begin with one problem."""
+
+    def __init__(self, folder: Path, tokenizer: Any) -> None:  # noqa: ANN401
+        self._folder, self._tokenizer = folder, tokenizer
+        self._before: tuple[tuple[str, ...], chat.Prompt] | None = None
+
+    def count(self, messages: curation.Messages) -> int:
+        """Tokens of the whole.
+
+        Raises:
+            InputError: the chat template cannot be trained with.
+        """
+        try:
+            mark = tuple(message["content"] for message in messages[:-1])
+            if self._before is None or self._before[0] != mark:
+                self._before = mark, chat.prompt(messages[:-1], self._tokenizer)
+            return len(chat.tokenise(messages, self._tokenizer, self._before[1]).input_ids)
+        except ValueError as error:
+            raise InputError(f"{self._folder}: its tokenizer cannot be trained with: {error}") from error
+
+
+@cache
+def _counter(places: Places) -> _Counter:
+    from transformers import AutoTokenizer
+
+    folder = places.student
+    try:
+        return _Counter(folder, AutoTokenizer.from_pretrained(folder))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder}: holds no tokenizer that transformers can read ({error}); run `dvc repro base`"
+        ) from error
+
+
+def num_verdicts(folder: Path, efforts: Sequence[str]) -> int:
+    """Verdicts on these efforts.
+
+    Raises:
+        InputError: there are no tables of verdicts.
+    """
+    found = [
+        pl.scan_parquet(file).filter(pl.col("effort").is_in(efforts)).select(pl.len()).collect()
+        for file in tables.files(folder)
+    ]
+    return sum(int(each.item()) for each in found)
+
+
+def conversations(
+    found: Sequence[Piece], decisions: pl.DataFrame, wanted: pl.Expr, before: pl.DataFrame
+) -> Iterator[pl.DataFrame]:
+    """The SFT rows of the wanted decisions in the order of their key.
+
+    `decisions` has all rows of the pieces in their order.
+    """
+    yield pl.DataFrame(schema=chat.SFT)
+    start = 0
+    for piece in found:
+        num_rows = sum(shard.num_rows for shard in piece)
+        some = decisions.slice(start, num_rows).filter(wanted)
+        start += num_rows
+        if some.height:
+            yield curation.conversations(shards.read(piece, curation.TRACES_IN), some, before)
