@@ -23,7 +23,7 @@ SHARDS_AHEAD = 2
 """Pieces that each worker may be ahead of what was taken."""
 
 ALONE = {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-"""Environment of a worker: there are as many as cores, and with threads for all of them each takes six times as long."""
+"""Environment of a worker: there are as many as cores, and with threads for all each takes six times as long."""
 
 Work = Callable[[pl.DataFrame], pl.DataFrame]
 

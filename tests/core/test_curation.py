@@ -1,5 +1,8 @@
+import json
+import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -7,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core import account, chat
+from stages.core import account, chat, judging, problems, queries
 from stages.core.curation import (
     DECISIONS,
     KEY,
@@ -44,6 +47,10 @@ GOOD: Mapping[str, object] = {
     "prompt": "What is 6 times 7?",
     "majority": "42",
 }
+DATA = Path(os.environ.get("REASONLITE_TEST_DATA", ""))
+needs_data = pytest.mark.skipif(
+    "REASONLITE_TEST_DATA" not in os.environ, reason="REASONLITE_TEST_DATA names no folder of real transcripts"
+)
 ALL = Selection([], None, 1.0, None, None)
 
 
@@ -502,3 +509,68 @@ def test_problems_are_set_apart_by_hash_so_that_others_stay_where_they_are() -> 
     assert len(apart) == 10 and apart == chosen(reversed(few), 10, 42) != chosen(few, 10, 43)
     assert len(apart - chosen(more, 10, 42)) <= 3
     assert chosen(few, 0, 42) == set()
+
+
+# real transcripts
+
+
+def real_candidates(rows: Iterable[tuple[str, str, str, str]]) -> pl.DataFrame:
+    """Candidates from (model, problem, answer, raw response), judged by the cheap tiers, which decide all of these."""
+    made = []
+    labels = {}
+    for number, (model, problem, gold, response) in enumerate(rows):
+        text = f"<think>{response}" if "</think>" in response and "<think>" not in response else response
+        content, reasoning = queries.split_reasoning(text, None)
+        problem_id = problems.problem_id(problem)
+        labels[problem_id] = gold
+        status = "stop" if content is not None else "length"
+        made.append((model, "high", None, problem_id, number % 1000, content, status, reasoning, problem))
+    schema = pl.Schema({**judging.TRACES_IN, "reasoning": pl.String(), "prompt": pl.String()})
+    table = pl.DataFrame(made, schema=schema, orient="row")
+    known = pl.DataFrame(list(labels.items()), schema=judging.VOTES_IN, orient="row")
+    prepared = judging.prepare(table.select(list(judging.TRACES_IN)), known)
+    verdicts = judging.verdicts(prepared, dict.fromkeys(judging.undecided(prepared), "different"))
+    joined = table.join(verdicts.select(*KEY, "answer", "verdict"), on=KEY)
+    return joined.with_columns(majority=pl.lit(None, pl.String)).select(list(CANDIDATES)).cast(CANDIDATES)
+
+
+EVERY_FILTER = {
+    "max_repeated_share": 0.3, "max_foreign_share": 0.01, "max_meta_phrases": 2, "min_tokens": 20, "max_tokens": 32768,
+    "max_similarity": 0.8,
+}  # fmt: skip
+
+
+def lines(name: str) -> list[dict[str, Any]]:
+    with (DATA / f"gen/{name}.jsonl").open(encoding="utf-8", newline="\n") as file:
+        return [json.loads(line) for line in file]
+
+
+@needs_data
+def test_long_chains_of_four_models_fall_to_no_filter_that_they_do_not_deserve() -> None:
+    """208 transcripts with the labels of MiP-Overthinking, all 208 looked at by their reason.
+
+    The 14 that are judged wrong: ten are, three give a set where the gold has a plus-minus sign, one says E for east.
+    """
+    rows = lines("mip_math52_longcot_4models")
+    table = real_candidates((row["model"], row["problem"], row["answer"], row["response"]) for row in rows)
+    found = decided(table, mixture={"high": 1.0}, **EVERY_FILTER)
+    assert Counter(found["reason"]) == {None: 194, "incorrect": 14}
+
+
+@needs_data
+def test_a_hundred_problems_with_eight_answers_each_fall_where_they_should() -> None:
+    rows = lines("qwen25math_math100x8")
+    table = real_candidates(("qwen", row["problem"], row["answer"], text) for row in rows for text in row["responses"])
+    found = decided(table, mixture={"high": 1.0}, **EVERY_FILTER)
+    # Three right answers end in words of ten other scripts; samples of an easy problem often differ in a few words only.
+    assert Counter(found["reason"]) == {None: 555, "near_duplicate": 171, "incorrect": 71, "language": 3}
+
+
+def test_the_bytes_depend_neither_on_the_order_of_the_rows_nor_on_other_problems() -> None:
+    table = candidates(*many(30, 4))
+    whole = decided(table, max_per_problem=2, max_similarity=0.9)
+    assert decided(table.sample(fraction=1, shuffle=True, seed=1), max_per_problem=2, max_similarity=0.9).equals(whole)
+    parts = [decided(part, max_per_problem=2, max_similarity=0.9) for part in table.partition_by("problem_id")]
+    assert pl.concat(parts).sort(KEY).equals(whole)
+    fewer = decided(table.filter(pl.col("problem_id") != "p_7"), max_per_problem=2, max_similarity=0.9)
+    assert fewer.equals(whole.filter(pl.col("problem_id") != "p_7"))
