@@ -30,7 +30,7 @@ def teach(args: argparse.Namespace) -> None:
     effort = params.load(params.Teach, f"teach.{args.effort}")
     problems = tables.read(args.problems, queries.PROBLEMS_IN)
     rule = None
-    if effort.adaptive:
+    if effort.adaptive and effort.num_samples:
         rule = adaptive.Rule(most=effort.num_samples, **effort.adaptive.model_dump())
     larger = {"max_tokens": effort.max_tokens_when_cut_off} if effort.max_tokens_when_cut_off else None
     work = []

@@ -212,17 +212,22 @@ VERBS: Sequence[tuple[str, ...]] = (
 )
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project after all verbs but those that ask or train a model."""
-    folder = tmp_path_factory.mktemp("project")
-    write_params(folder, lambda profile: None)
+def write_sources(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Settings, sources and a student."""
     sources = folder / "data/sources"
     sources.mkdir(parents=True)
+    write_params(folder, change)
     (sources / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in MINE))
     (sources / "other.csv").write_text(OTHER)
     (sources / "fruit.jsonl").write_text("".join(json.dumps(row) + "\n" for row in EXAMS))
     save_tiny_model(folder / "models/base")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project after all verbs but those that ask or train a model."""
+    folder = tmp_path_factory.mktemp("project")
+    write_sources(folder, lambda profile: None)
     write_traces(folder, "medium", MEDIUM)
     write_traces(folder, "high", HIGH)
     write_exam(folder)
@@ -471,6 +476,50 @@ def written(folder: Path) -> dict[str, bytes]:
 
 
 AGAIN = "import pathlib, tests.test_verbs as t; [t.works(pathlib.Path.cwd(), *verb) for verb in t.VERBS]"
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_a_published_set_takes_the_place_of_ours(num_workers: int, tmp_path: Path) -> None:
+    """Nothing is asked, voted or judged; rows that are too long fall, and problems are held out."""
+    rows = [
+        [
+            {"role": "user", "content": f"What is {n}?"},
+            {"role": "assistant", "content": f"<think>\n{n}\n</think>{k}" + " so" * (500 if k > 2 else 0)},
+        ]
+        for n in range(20)
+        for k in range(4)
+    ]
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    pl.DataFrame({"messages": [*rows, rows[0]]}).write_parquet(theirs / "train.parquet")
+    published = {"dataset": str(theirs), "config": None, "split": "train", "revision": None, "messages": "messages"}
+
+    def change(profile: dict[str, Any]) -> None:
+        profile["runtime"]["num_workers"] = num_workers
+        for effort in ("medium", "high"):
+            profile["teach"][effort]["num_samples"] = 0
+        for stage in ("turbo", "final"):
+            profile["curate"][stage]["num_held_out_problems"] = 2
+        profile["curate"]["turbo"]["published"] = published
+
+    folder = tmp_path / "project"
+    write_sources(folder, change)
+    works(folder, *COLLECT)
+    works(
+        folder, "sample", "teach", "--effort", "medium", "--problems", "data/problems.parquet", "--base", "models/base",
+        "--output", "data/traces/medium",
+    )  # fmt: skip
+    works(folder, *vote("medium"))
+    works(folder, *judge("medium"))
+    works(folder, *curate("turbo"))
+    sft = tables.read(folder / "data/sft/turbo", chat.SFT)
+    held_out = tables.read(folder / "data/held_out/turbo", chat.SFT)
+    assert (sft.height, held_out.height) == (54, 6) and held_out["problem_id"].n_unique() == 2
+    assert all(messages in rows for messages in sft["messages"].to_list()) and set(sft["sample"]) <= {0, 1, 2, 3}
+    rejects = tables.read(folder / "data/rejects/turbo.parquet", curation.REJECTS)
+    assert dict(rejects["reason"].value_counts().iter_rows()) == {"too_long": 20, "held_out": 6}
+    assert metrics(folder, "curate_turbo")["by_source"]["published"]["num_rows"] == 54
+    assert not list((folder / "data/sft").glob(".*")), "no scratch is left"
 
 
 def test_another_process_writes_the_same_bytes_with_every_verb(project: Path) -> None:

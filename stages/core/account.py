@@ -15,7 +15,9 @@ def metrics(decisions: pl.DataFrame, problems: pl.DataFrame) -> dict[str, Any]:
 
     `decisions` is `curation.DECISIONS`, `problems` has the columns of `curation.PROBLEMS_IN`.
     """
-    joined = decisions.join(problems.select("problem_id", "source", "difficulty"), on="problem_id", how="left")
+    joined = decisions.join(
+        problems.select("problem_id", "source", "difficulty"), on="problem_id", how="left"
+    ).with_columns(pl.col("source").fill_null("published"))
     kept = joined.filter(pl.col("reason").is_null())
     by_source = {
         source: {

@@ -124,7 +124,7 @@ def _of_one_problem(
         if reasons[place] is None:
             answer = chat.assistant_text(_text(row["reasoning"]), str(row["content"]))
             num_tokens = count_tokens([*before, {"role": "assistant", "content": answer}])
-            lengths[place], reasons[place] = num_tokens, _length_fault(num_tokens, rules.filters)
+            lengths[place], reasons[place] = num_tokens, length_fault(num_tokens, rules.filters)
     _choose(rows, reasons, lengths, draws, rules)
     for row, *decision in zip(rows, reasons, lengths, draws, strict=True):
         yield (*(row[name] for name in KEY), *decision)
@@ -174,7 +174,8 @@ def _malformed(row: Row, filters: Filters) -> Reason:
     return None
 
 
-def _length_fault(num_tokens: int, filters: Filters) -> Reason:
+def length_fault(num_tokens: int, filters: Filters) -> Reason:
+    """Why a row of so many tokens falls, if it does."""
     if filters.min_tokens is not None and num_tokens < filters.min_tokens:
         return "too_short"
     return "too_long" if num_tokens > filters.max_tokens else None

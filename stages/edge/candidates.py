@@ -67,9 +67,9 @@ def decide(
         joined = joined.join(votes, on=["effort", "problem_id"], how="left")
     else:
         joined = joined.with_columns(majority=pl.lit(None, pl.String))
-    counter = _counter(places)
+    count = counter(places).count
     return curation.decide(
-        joined, rules, lambda problem: list(queries.render(problem, None, system, suffix, [])), counter.count
+        joined, rules, lambda problem: list(queries.render(problem, None, system, suffix, [])), count
     )
 
 
@@ -131,7 +131,12 @@ class _Counter:
 
 
 @cache
-def _counter(places: Places) -> _Counter:
+def counter(places: Places) -> _Counter:
+    """What counts tokens with the student's tokenizer.
+
+    Raises:
+        InputError: the student has none.
+    """
     from transformers import AutoTokenizer
 
     folder = places.student

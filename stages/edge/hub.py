@@ -17,8 +17,8 @@ SEEN = Path(".cache") / "hub_revisions.json"
 class Commits:
     """The commit of each hub data set that a run reads."""
 
-    def __init__(self, sources: Sequence[Source], record: Path) -> None:
-        """Find them. `record` is the file, tracked by git, in which the last run wrote them down.
+    def __init__(self, sources: Sequence[Source], record: Path | None) -> None:
+        """Find them. `record` is the file, tracked by git, in which the last run wrote them down, if there is one.
 
         Raises:
             InputError: the hub cannot be reached and its cache has no copy, or there is no such data set.
@@ -127,13 +127,16 @@ def _name(source: HubSource) -> str:
     return f"{source.dataset}@{source.revision or 'newest'}"
 
 
-def _known(record: Path) -> dict[str, Any]:
+def _known(record: Path | None) -> dict[str, Any]:
     """What was read before, by git and by runs since. DVC removes the file itself before its stage runs."""
+    seen = _json(project_root(Path.cwd()) / SEEN)
+    if record is None:
+        return seen
     committed = subprocess.run(
         ["git", "show", f"HEAD:./{record.as_posix()}"], capture_output=True, text=True, check=False
     )
     found = json.loads(committed.stdout) if committed.returncode == 0 else {}
-    return {**found.get("revisions", {}), **_json(project_root(Path.cwd()) / SEEN)}
+    return {**found.get("revisions", {}), **seen}
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -103,6 +103,8 @@ def ask(
     failures: Failures = {}
     with endpoints.Lazy(served, runtime) as serving:
         for job in jobs:
+            if not job.num_queries:
+                continue
             with store.opened(served.collection, job.part) as answers:
                 if job.num_queries >= LONG_RUN:
                     _look_first(job, answers, serving, runtime)
@@ -170,6 +172,8 @@ def show(served: Served, jobs: Sequence[Job], runtime: params.Runtime, num_rows:
 
 def traces(served: Served, job: Job, failures: Failures, counts: dict[str, float]) -> Iterator[pl.DataFrame]:
     """The traces of a job in the order of their key, a few thousand problems at a time; `counts` grows with them."""
+    if not job.num_queries:
+        return
     with store.opened(served.collection, job.part) as answers:
         for start in range(0, job.problems.height, PROBLEMS_AT_ONCE):
             first = job.some_queries(start)

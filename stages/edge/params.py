@@ -258,7 +258,8 @@ class Adaptive(Section):
 class Teach(Section):
     """How the teachers are asked at one effort."""
 
-    num_samples: Count
+    num_samples: Annotated[int, Field(ge=0)]
+    """0 asks nothing: the SFT sets are published ones."""
     adaptive: Adaptive | None
     """null: every problem gets num_samples."""
     reasoning_effort: Literal["low", "medium", "high"] | None
@@ -371,9 +372,23 @@ class Target(Section):
     num_tokens: Count | None
 
 
+class Published(Section):
+    """A Hugging Face data set of conversations."""
+
+    dataset: str
+    config: str | None
+    split: str
+    revision: str | None
+    """Commit; null takes the newest on the first run and refuses another one later."""
+    messages: str
+    """The column of the conversations: lists of role and content."""
+
+
 class Curate(Section):
     """What becomes SFT rows."""
 
+    published: Published | None
+    """A set to take instead of the teacher's traces; `teach.*.num_samples: 0` then asks for none."""
     mixture: dict[str, Positive]
     """Weight of each effort; the largest keeps all its rows, others in proportion."""
     labels: Literal["none", "majority", "verified"]

@@ -1,0 +1,138 @@
+"""An SFT set that somebody published, such as `amd/ReasonLite-Dataset`, in place of one made of traces.
+
+It is streamed once, row by row, into buckets by problem in a scratch folder, for it may be larger than memory; then
+each bucket is sorted and its tokens are counted, in several processes.
+"""
+
+import hashlib
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from stages.core import chat, curation
+from stages.core.problems import problem_id
+from stages.edge import candidates, hub, params, shards, tables
+from stages.edge.errors import InputError
+from stages.edge.shards import Shard
+
+ROWS_IN_MEMORY = 100_000
+SECONDS_BETWEEN_LINES = 10.0
+BUCKET = pl.Schema({"problem_id": pl.String(), "digest": pl.String(), "messages": chat.SFT["messages"]})
+
+
+def decide(
+    settings: params.Published, rules: curation.Rules, student: Path, runtime: params.Runtime, scratch: Path
+) -> tuple[pl.DataFrame, list[Path]]:
+    """`curation.DECISIONS` on every row, and the files of `chat.SFT` rows that they are about, in the same order.
+
+    Of the rules, those on length and the draw count: what is published was judged.
+
+    Raises:
+        InputError: the data set cannot be read, or holds a row that is no conversation.
+    """
+    buckets = _fetch(settings, scratch)
+    pieces = [tuple(Shard(file, 0, tables.height(file)) for file in files) for files in buckets]
+    place = candidates.Places(student, student, student, student, time.time_ns())
+    work = partial(_count, settings=settings, rules=rules, places=place, scratch=scratch)
+    found = list(shards.each(pieces, BUCKET, work, runtime.num_workers, runtime.pool))
+    files = sorted((scratch / "rows").glob("*.parquet"))
+    return pl.concat([pl.DataFrame(schema=curation.DECISIONS), *found]), files
+
+
+def rows(files: list[Path], decisions: pl.DataFrame, wanted: pl.Expr) -> Iterator[pl.DataFrame]:
+    """The wanted rows in the order of their key."""
+    yield pl.DataFrame(schema=chat.SFT)
+    start = 0
+    for file in files:
+        table = tables.read(file, chat.SFT)
+        mask = decisions.slice(start, table.height).select(wanted).to_series()
+        start += table.height
+        yield table.filter(mask)
+
+
+def _fetch(settings: params.Published, scratch: Path) -> list[list[Path]]:
+    """Files by bucket: all rows of a problem are in one."""
+    source = params.HubSource(
+        kind="hub", name="published", dataset=settings.dataset, config=settings.config, split=settings.split,
+        revision=settings.revision, columns="math", where={}, published=None,
+    )  # fmt: skip
+    commits = hub.Commits([source], None)
+    waiting: dict[str, list[tuple[str, str, object]]] = {}
+    num_rows, num_flushed, last = 0, 0, time.monotonic()
+    for place, row in hub.rows(source, commits.of(source), [settings.messages]):
+        asked, said, messages = _conversation(row.get(settings.messages), f"{place}, column {settings.messages!r}")
+        problem = problem_id(asked)
+        digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        waiting.setdefault(problem[:2], []).append((problem, digest, messages))
+        num_rows += 1
+        if num_rows - num_flushed >= ROWS_IN_MEMORY:
+            _flush(waiting, scratch, num_rows)
+            num_flushed = num_rows
+        if time.monotonic() - last > SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            print(f"{settings.dataset}: {num_rows:,} rows read", file=sys.stderr, flush=True)
+    _flush(waiting, scratch, num_rows)
+    commits.remember()
+    if not num_rows:
+        raise InputError(f"{settings.dataset}: holds no row; check config and split")
+    return [sorted(folder.glob("*.parquet")) for folder in sorted((scratch / "buckets").iterdir())]
+
+
+def _conversation(value: object, place: str) -> tuple[str, str, list[dict[str, str]]]:
+    """(what was asked last, what was answered, all messages).
+
+    Raises:
+        InputError: it is no conversation that ends in an answer.
+    """
+    messages = value if isinstance(value, list) else []
+    if len(messages) < 2 or not all(
+        isinstance(each, dict) and isinstance(each.get("role"), str) and isinstance(each.get("content"), str)
+        for each in messages
+    ):
+        raise InputError(f"{place}: is no list of messages with role and content; correct `messages`")
+    if messages[-1]["role"] != "assistant" or messages[-2]["role"] != "user":
+        raise InputError(f"{place}: does not end in a user's question and an assistant's answer")
+    kept = [{"role": each["role"], "content": each["content"]} for each in messages]
+    return kept[-2]["content"], kept[-1]["content"], kept
+
+
+def _flush(waiting: dict[str, list[tuple[str, str, object]]], scratch: Path, number: int) -> None:
+    for bucket, found in waiting.items():
+        folder = scratch / "buckets" / bucket
+        folder.mkdir(parents=True, exist_ok=True)
+        pl.DataFrame(found, schema=BUCKET, orient="row").write_parquet(folder / f"{number:012d}.parquet")
+    waiting.clear()
+
+
+def _count(
+    table: pl.DataFrame,
+    settings: params.Published,
+    rules: curation.Rules,
+    places: candidates.Places,
+    scratch: Path,
+) -> pl.DataFrame:
+    """Write a bucket's SFT rows and decide on them. Runs in a worker."""
+    count = candidates.counter(places).count
+    effort = settings.config or "default"
+    # The samples of a problem are numbered by their text, in whatever order they came; what comes twice is one.
+    ordered = table.unique(["problem_id", "digest"], keep="any").sort("problem_id", "digest")
+    lengths = [count(messages) for messages in ordered["messages"]]
+    sft = ordered.select(
+        model=pl.lit(settings.dataset),
+        effort=pl.lit(effort),
+        problem_id="problem_id",
+        sample=pl.int_range(pl.len(), dtype=pl.Int16).over("problem_id"),
+        messages="messages",
+        num_tokens=pl.Series(lengths, dtype=pl.Int32),
+    ).select(list(chat.SFT))
+    tables.write(sft, scratch / "rows" / f"{ordered['problem_id'][0][:2]}.parquet", chat.SFT, chat.SFT_KEY)
+    made = [
+        (*key, curation.length_fault(length, rules.filters), length, curation.draw(rules.seed, key))
+        for *key_list, length in sft.select(*curation.KEY, "num_tokens").iter_rows()
+        for key in [tuple(key_list)]
+    ]
+    return pl.DataFrame(made, schema=curation.DECISIONS, orient="row")
