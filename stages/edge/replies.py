@@ -153,7 +153,7 @@ def harmony_encoding() -> Any:  # noqa: ANN401
         ServerError: its vocabulary is neither here nor can it be fetched.
     """
     try:
-        return openai_harmony.loadharmony_encoding(openai_harmony.HarmonyEncodingName.HARMONY_GPT_OSS)
+        return openai_harmony.load_harmony_encoding(openai_harmony.HarmonyEncodingName.HARMONY_GPT_OSS)
     except (openai_harmony.HarmonyError, OSError) as error:
         raise ServerError(
             f"the server passes on gpt-oss's raw turns, and the vocabulary to read them is missing ({error}): serve it "

@@ -1,6 +1,7 @@
 """The original's experiment folders: in, out, and back again the same."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +217,17 @@ def write_answered(folder: Path) -> None:
     """The problems all of whose samples were answered."""
     made = problems.problem_rows("mine", [{"prompt": prompt, "gold": GOLDS[prompt]} for prompt in (SUM, PROOF)])
     tables.write(made, folder / "data/problems.parquet", problems.PROBLEMS, problems.PROBLEMS_KEY)
+
+
+@pytest.mark.skipif("REASONLITE_TEST_DATA" not in os.environ, reason="REASONLITE_TEST_DATA names no gpt-oss vocabulary")
+def test_a_turn_of_another_shape_is_read_by_openai_harmony(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIKTOKEN_ENCODINGS_BASE", str(Path(os.environ["REASONLITE_TEST_DATA"]) / "tokenizers"))
+    raw = (
+        "<|channel|>analysis<|message|>First.<|end|><|start|>assistant<|channel|>analysis<|message|>Second.<|end|>"
+        "<|start|>assistant<|channel|>final<|message|>\\boxed{4}"
+    )
+    write(folder / "theirs/answer_origin/1/0_1.jsonl", *(asked(f"pol:0_{n}", SUM, raw) for n in range(3)))
+    assert run(folder, "import", "theirs", "--output", "data/imported").returncode == 0
+    made = problems.problem_rows("mine", [{"prompt": SUM, "gold": "4"}])
+    tables.write(made, folder / "data/problems.parquet", problems.PROBLEMS, problems.PROBLEMS_KEY)
+    assert set(ask_nothing(folder).select("reasoning", "content").rows()) == {("First.\n\nSecond.", "\\boxed{4}")}
