@@ -424,7 +424,7 @@ def test_an_engine_that_cannot_be_started_anew_stops_the_run() -> None:
         ScriptedServer(["m"], lambda body: Reply("dead", status=500)) as server,
         pytest.raises(ServerError, match="ended 4 times"),
     ):
-        ask([server.url], 30, restart=revive, max_attempts=50)
+        ask([server.url], 30, restart=revive, max_attempts=50, give_up_seconds=20.0)
 
 
 def test_an_engine_of_our_own_that_hangs_is_started_anew_though_it_says_that_it_is_well() -> None:
@@ -471,7 +471,7 @@ def test_an_interrupt_does_not_wait_for_an_engine_that_is_being_started() -> Non
         return True
 
     with ScriptedServer(["m"], lambda body: Reply("dead", status=500)) as server, pytest.raises(KeyboardInterrupt):
-        ask([server.url], 30, restart=revive, max_attempts=50)
+        ask([server.url], 30, restart=revive, max_attempts=50, give_up_seconds=20.0)
     assert time.monotonic() - started < 10
 
 
