@@ -7,6 +7,7 @@ Three levels are kept apart: a verdict a sample, scores a problem, metrics a ben
 from collections.abc import Sequence
 from math import comb
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -143,6 +144,44 @@ def metrics(table: pl.DataFrame, num_samples: int, pass_k: int, num_resamples: i
     if tokens := scored["mean_tokens"].drop_nulls().to_list():
         found["mean_tokens"] = fmean(tokens)
     return found
+
+
+def summary(marks: pl.DataFrame, traces: pl.DataFrame, num_resamples: int, seed: int) -> dict[str, Any]:
+    """The numbers of one student on one benchmark whose problems may have different numbers of samples.
+
+    `avg` is the mean over problems of the share of right samples, with `ci_low` and `ci_high`. `pass_at` and `maj_at`
+    have every k for which each problem has that many scored samples; maj@k is that of its first k. `problems` are the
+    counts of each. Takes what `scores` takes.
+    """
+    table = scores(marks, traces)
+    _only_one(table, ["student", "effort", "benchmark"])
+    scored = table.filter(pl.col("num_samples") > 0)
+    found: dict[str, Any] = {"num_problems": scored.height, "num_samples": int(scored["num_samples"].sum())}
+    if average := bayesian_bootstrap([_shares(scored)], SCORE_PRIOR, num_resamples, seed):
+        found |= {"avg": average.value, "ci_low": average.low, "ci_high": average.high}
+    most = int(pl.select(table["num_samples"].min()).item() or 0)
+    counts = list(table.select("num_samples", "num_correct").iter_rows())
+    ks = range(1, most + 1)
+    found["pass_at"] = {str(k): fmean(pass_at_k(n, c, k) or 0.0 for n, c in counts) for k in ks}
+    found["maj_at"] = {str(k): fmean(_first(k, marks, traces)["majority_correct"]) for k in ks}
+    drawn = int(table["num_unscored"].sum()) + int(table["num_samples"].sum())
+    found["unscored_share"] = int(table["num_unscored"].sum()) / drawn if drawn else 0.0
+    found["problems"] = {
+        problem_id: {"num_samples": number, "num_correct": right, "num_unscored": unscored}
+        for problem_id, number, right, unscored in table.select(
+            "problem_id", "num_samples", "num_correct", "num_unscored"
+        ).iter_rows()
+    }
+    return found
+
+
+def _first(k: int, marks: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
+    """The scores of the first k scored samples of each problem."""
+    sample = list(_SAMPLE)
+    is_scored = ~pl.col("status").is_in(UNANSWERED) & ~pl.col("verdict").is_in(UNSCORED)
+    joined = traces.join(marks.select(*sample, "verdict"), on=sample, nulls_equal=True).filter(is_scored)
+    kept = joined.filter(pl.col("sample").rank("ordinal").over("problem_id") <= k).select(sample)
+    return scores(*(each.join(kept, on=sample, how="semi", nulls_equal=True) for each in (marks, traces)))
 
 
 def mean_over_benchmarks(table: pl.DataFrame, num_resamples: int, seed: int) -> Interval | None:

@@ -101,6 +101,19 @@ def _files(source: FilesSource, folder: Path, needed: list[str]) -> Iterator[Raw
             yield f"{shown}: {place}", row
 
 
+def records(path: Path) -> Iterator[Raw]:
+    """(place, row) for each record of a JSON Lines, JSON, CSV or Parquet file.
+
+    Raises:
+        InputError: it cannot be read; the message names the line.
+    """
+    from fsspec.core import url_to_fs
+
+    system, inner = url_to_fs(str(path))
+    for place, row in _records(system, inner, str(path), []):
+        yield f"{path}: {place}", row
+
+
 def _records(system: Any, path: str, shown: str, needed: list[str]) -> Iterator[Raw]:  # noqa: ANN401
     """(place, row) for each record of a file, told apart by its suffix."""
     suffixes = [suffix.lower() for suffix in PurePosixPath(path).suffixes]
@@ -174,7 +187,7 @@ def _parquet_rows(stream: IO[bytes], path: str, needed: list[str]) -> Iterator[R
     if missing := [name for name in needed if name not in have]:
         raise InputError(f"{path}: no column {missing[0]!r} (it has {', '.join(have)}); correct `columns`")
     stream.seek(0)
-    table = pl.read_parquet(stream, columns=needed)
+    table = pl.read_parquet(stream, columns=needed or None)
     yield from ((f"row {index}", record) for index, record in enumerate(table.iter_rows(named=True)))
 
 

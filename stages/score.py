@@ -1,0 +1,120 @@
+"""Score answers that were made anywhere: avg, pass@k and maj@k with a 95 % interval, by this pipeline's judge.
+
+python -m stages.score --traces answers.jsonl --golds golds.jsonl --output metrics.json
+
+Lines of the traces are {"problem_id": ..., "sample": 0, "text": ...}, of the golds {"problem_id": ..., "gold": ...}.
+Files of lm-evaluation-harness (samples_*.jsonl), lighteval (details, JSON Lines or Parquet) and ReasonLite
+(generation.jsonl) are read as they are; they know their golds, so that `--golds` may be left out.
+
+A text that is null is unscored: it is not wrong, and it is not counted among the samples. One without a box and
+without "the answer is" is read by what its last sentence comes to, or as a bare answer; `--strict` reads it as the
+exams of this pipeline do, as no answer.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from stages.core import answers, generations, judging, queries, scoring
+from stages.core.generations import Generation
+from stages.edge import cli, params, sources, workers
+from stages.edge.errors import InputError
+
+NAME = "answers"
+
+
+def main() -> None:
+    """Judge every sample and write the scores."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--traces", type=Path, required=True)
+    parser.add_argument("--golds", type=Path, help="needed where the traces do not hold them")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--strict", action="store_true", help="only boxes and statements are answers")
+    args = parser.parse_args()
+    limits = params.load(params.Symbolic, "symbolic")
+    runtime = params.load(params.Runtime, "runtime")
+    settings = params.load(params.Report, "report")
+    samples, golds = _samples(args.traces)
+    golds |= _golds(args.golds) if args.golds else {}
+    if missing := sorted({each.problem_id for each in samples} - golds.keys()):
+        raise InputError(
+            f"{args.traces}: {len(missing)} problems have no gold, such as {missing[0]!r}: name a file with --golds"
+        )
+    traces, labels = _tables(samples, golds, args.strict)
+    prepared = judging.prepare(traces.select(list(judging.TRACES_IN)), labels)
+    with workers.symbolic(limits, runtime) as pool:
+        outcomes = pool.decide(judging.undecided(prepared), "accepts")
+    marks = judging.verdicts(prepared, {pair: str(outcome) for pair, outcome in outcomes.items()})
+    found = scoring.summary(marks, traces, settings.num_resamples, settings.seed)
+    found["num_golds_without_samples"] = len(golds.keys() - {each.problem_id for each in samples})
+    cli.write_metrics(found, args.output)
+    shown = {key: value for key, value in found.items() if key != "problems"}
+    print("\n".join(f"{key:<26} {value}" for key, value in shown.items()))
+
+
+def _samples(path: Path) -> tuple[list[Generation], dict[str, str]]:
+    """All samples of a file, and the golds that it knows."""
+    samples: list[Generation] = []
+    golds: dict[str, str] = {}
+    seen: dict[tuple[str, int], str] = {}
+    for number, (place, row) in enumerate(sources.records(path)):
+        try:
+            parsed = generations.parse(row, number)
+        except ValueError as error:
+            raise InputError(f"{place}: {error}") from error
+        for each in parsed.generations:
+            if (before := seen.setdefault((each.problem_id, each.sample), place)) != place:
+                raise InputError(
+                    f"{place}: sample {each.sample} of problem {each.problem_id!r} stands at {before} too; number the "
+                    "samples of a problem"
+                )
+            samples.append(each)
+        if parsed.gold is not None and parsed.generations:
+            golds[parsed.generations[0].problem_id] = parsed.gold
+    if not samples:
+        raise InputError(f"{path}: holds no sample")
+    return samples, golds
+
+
+def _golds(path: Path) -> dict[str, str]:
+    golds: dict[str, str] = {}
+    for place, row in sources.records(path):
+        name, gold = row.get("problem_id"), row.get("gold")
+        if name is None or not isinstance(gold, str | int | float) or isinstance(gold, bool):
+            raise InputError(f'{place}: is no {{"problem_id": ..., "gold": ...}}')
+        if golds.setdefault(str(name), str(gold)) != str(gold):
+            raise InputError(f"{place}: problem {name!r} has another gold before; correct one of them")
+    return golds
+
+
+def _tables(samples: list[Generation], golds: Mapping[str, str], strict: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The traces, in the columns that judging and scoring need, and the labels."""
+    rows = list(_rows(samples, strict))
+    schema: dict[str, Any] = {**judging.TRACES_IN, **scoring.TRACES_IN}
+    labels = [(NAME, name, gold) for name, gold in golds.items()]
+    label_schema = {"benchmark": pl.String(), "problem_id": pl.String(), "label": pl.String()}
+    return pl.DataFrame(rows, schema=schema), pl.DataFrame(labels, schema=label_schema, orient="row")
+
+
+def _rows(samples: list[Generation], strict: bool) -> Iterator[dict[str, Any]]:
+    for each in samples:
+        content, _ = queries.split_reasoning(each.text, None)
+        if not strict and content is not None and judging.answer_of(content) is None:
+            content = f"\\boxed{{{answers.payload(content)}}}"
+        yield {
+            "model": NAME,
+            "effort": None,
+            "benchmark": NAME,
+            "problem_id": each.problem_id,
+            "sample": each.sample,
+            "content": content,
+            "status": "failed" if each.text is None else "stop",
+            "completion_tokens": None,
+        }
+
+
+if __name__ == "__main__":
+    cli.run(main, is_stage=False)
