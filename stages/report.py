@@ -2,16 +2,18 @@
 
 python -m stages.report results --marks data/marks --exams data/exams --scores data/scores.parquet \
     --eval metrics/eval.json --summary metrics/summary.json --table metrics/results.md --plot metrics/plots/accuracy.csv
+python -m stages.report trace 581570a1931beb0a     # the life of one problem
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import polars as pl
 
 from stages.core import scoring
 from stages.core.intervals import Interval
-from stages.edge import cli, params, tables, track
+from stages.edge import cli, lineage, params, tables, track
 from stages.edge.errors import InputError
 
 Metrics = dict[str, dict[str, dict[str, float]]]
@@ -142,17 +144,25 @@ def _points(difference: float) -> str:
     return f"{100 * difference:+.1f}"
 
 
+def trace(args: argparse.Namespace) -> None:
+    """Show the life of a problem: source, copies, samples, votes, label, verdicts, rows or reasons."""
+    print("\n".join(lineage.lines(Path.cwd(), args.problem_id)))
+
+
 def main() -> None:
-    """Dispatch to results."""
+    """Dispatch to results or trace."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(required=True)
     command = verbs.add_parser("results", help=results.__doc__)
     command.set_defaults(verb=results)
     for option in ("marks", "exams", "scores", "eval", "summary", "table", "plot"):
         command.add_argument(f"--{option}", type=Path, required=True)
+    command = verbs.add_parser("trace", help=trace.__doc__)
+    command.set_defaults(verb=trace)
+    command.add_argument("problem_id")
     args = parser.parse_args()
     args.verb(args)
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, is_stage="trace" not in sys.argv)

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -476,6 +476,54 @@ def written(folder: Path) -> dict[str, bytes]:
 
 
 AGAIN = "import pathlib, tests.test_verbs as t; [t.works(pathlib.Path.cwd(), *verb) for verb in t.VERBS]"
+
+
+LOCKED = {
+    "collect": [
+        "data/problems.parquet",
+        "data/benchmarks.parquet",
+        "data/duplicates.parquet",
+        "data/contamination.parquet",
+    ],
+    "teach@medium": ["data/traces/medium"],
+    "vote@medium": ["data/votes/medium.parquet"],
+    "judge@medium": ["data/verdicts/medium.parquet"],
+    "curate@turbo": ["data/sft/turbo", "data/held_out/turbo", "data/rejects/turbo.parquet"],
+}
+
+
+@pytest.fixture
+def locked(project: Path) -> Iterator[Path]:
+    """The project with a dvc.lock that names what ran."""
+    stages = {
+        name: {"cmd": "c", "outs": [{"path": path, "md5": "m"} for path in outs]} for name, outs in LOCKED.items()
+    }
+    (project / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+    yield project
+    (project / "dvc.lock").unlink()
+
+
+def test_the_life_of_a_problem_is_told_from_its_source_to_its_rows(locked: Path) -> None:
+    done = works(locked, "report", "trace", problems.problem_id(SUM))
+    shown = " ".join(done.stdout.split())
+    assert f"problem {problems.problem_id(SUM)} source mine prompt {SUM} gold 4 difficulty 0.375 copy" in shown
+    assert "exam in none, by the rules in force" in shown
+    assert "effort medium: 4 samples votes 4 x3, 5 x1 label 4 from the gold" in shown
+    for sample, told in ((0, "correct"), (3, "incorrect")):
+        assert f"teacher {sample} stop 7 tokens" in shown and told in shown
+    assert "turbo: row of" in shown and "turbo: over_cap" in shown and "turbo: incorrect" in shown
+    assert "nearest exam questions" in shown and EXAM in shown
+
+
+def test_the_life_of_a_problem_that_was_dropped_ends_there(locked: Path) -> None:
+    shown = " ".join(works(locked, "report", "trace", problems.problem_id(LEAKED)).stdout.split())
+    assert "dropped: unordered 1.00 with fruit" in shown and "effort" not in shown
+    assert "copy" in " ".join(works(locked, "report", "trace", problems.problem_id(PRODUCT)).stdout.split())
+
+
+def test_an_id_that_no_table_knows_is_told(locked: Path) -> None:
+    done = call(locked, "report", "trace", "0" * 16)
+    assert done.returncode == 1 and "no problem of this run has that id" in done.stderr
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
