@@ -7,6 +7,7 @@ python -m stages.report trace 581570a1931beb0a     # the life of one problem
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -95,12 +96,29 @@ def _summary(students: dict[str, pl.DataFrame], settings: params.Report) -> dict
         if name != "final" and "final" in students:
             found = scoring.paired_difference(table, students["final"], settings.num_resamples, settings.seed)
             if found:
-                differences[f"final_over_{name}"] = _named(found)
+                differences[f"final_over_{name}"] = _named(found.interval) | _certainty(found)
     return {"mean": means, "difference": differences}
 
 
 def _named(interval: Interval) -> dict[str, float]:
     return {"value": interval.value, "ci_low": interval.low, "ci_high": interval.high}
+
+
+def _certainty(found: scoring.Difference) -> dict[str, float]:
+    """The probability that it is better, and what it would take to know, where that is not known."""
+    needed = {"needed_problems": found.needed_problems, "needed_samples": found.needed_samples}
+    return {"probability": found.probability, **{name: value for name, value in needed.items() if value is not None}}
+
+
+def _verdict(gain: Mapping[str, float]) -> str:
+    """Resolved, or how sure it is and what it would take."""
+    if gain["ci_low"] > 0 or gain["ci_high"] < 0:
+        return "resolved"
+    told = f"not resolved: better with probability {gain['probability']:.2f}"
+    if "needed_problems" not in gain:
+        return told
+    samples = f", or {gain['needed_samples']:.0f} samples of each" if "needed_samples" in gain else ""
+    return f"{told}; {gain['needed_problems']:.0f} problems{samples} would tell"
 
 
 def _table(metrics: Metrics, summary: dict[str, dict[str, dict[str, float]]], protocol: params.Protocol) -> str:
@@ -120,7 +138,7 @@ def _table(metrics: Metrics, summary: dict[str, dict[str, dict[str, float]]], pr
     asked = ", ".join(f"{name} {count} problems x {k} samples" for name, count in counts.items())
     gains = [
         f"- {key.replace('_', ' ')}: {_points(gain['value'])} points "
-        f"[{_points(gain['ci_low'])}, {_points(gain['ci_high'])}]"
+        f"[{_points(gain['ci_low'])}, {_points(gain['ci_high'])}], {_verdict(gain)}"
         for key, gain in summary["difference"].items()
     ]
     note = f"Percent; in brackets 95% intervals over problems. {asked}."

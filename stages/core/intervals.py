@@ -39,6 +39,25 @@ def bayesian_bootstrap(
     in under 80% of cases instead of 95%. The pseudo-problems mend both. They widen the interval and leave the estimate
     alone; should it lie outside, the interval is stretched to it. None without strata, or with an empty one.
     """
+    draws = _draws(strata, prior, num_resamples, seed)
+    if draws is None:
+        return None
+    value = fmean([fmean(values.tolist()) for values in strata])
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(value, min(value, float(low)), max(value, float(high)))
+
+
+def share_above_zero(
+    strata: Sequence[NDArray[np.float64]], prior: Prior, num_resamples: int, seed: int
+) -> float | None:
+    """How probable it is that what `bayesian_bootstrap` estimates is above zero: the share of its resamples."""
+    draws = _draws(strata, prior, num_resamples, seed)
+    return None if draws is None else float(np.mean(draws > 0))
+
+
+def _draws(
+    strata: Sequence[NDArray[np.float64]], prior: Prior, num_resamples: int, seed: int
+) -> NDArray[np.float64] | None:
     if not strata or not all(map(len, strata)):
         return None
     rng = np.random.default_rng(seed)
@@ -49,9 +68,7 @@ def bayesian_bootstrap(
         shape = np.concatenate([np.ones(len(values)), pseudo_weights])
         weights = rng.standard_gamma(shape, size=(num_resamples, len(shape)))
         draws += weights @ np.concatenate([values, pseudo]) / weights.sum(axis=1) / len(strata)
-    value = fmean([fmean(values.tolist()) for values in strata])
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(value, min(value, float(low)), max(value, float(high)))
+    return draws
 
 
 def beta_below(x: float, a: int, b: int) -> float:

@@ -315,15 +315,44 @@ def test_a_paired_difference_is_above_nothing_where_two_separate_intervals_overl
     turbo, final = (metrics(exams[name], 16, 8, **RESAMPLING) for name in ("turbo", "final"))
     assert turbo["ci_high"] > final["ci_low"]
     difference = paired_difference(exams["turbo"], exams["final"], **RESAMPLING)
-    assert difference.value == pytest.approx(2 / 16)
-    assert difference.low > 0
+    assert difference.interval.value == pytest.approx(2 / 16)
+    assert difference.interval.low > 0 and difference.is_resolved and difference.probability > 0.99
+    assert difference.needed_problems is None and difference.needed_samples is None
     back = paired_difference(exams["final"], exams["turbo"], **RESAMPLING)
-    assert back.value == -difference.value
+    assert back.interval.value == -difference.interval.value
+    assert back.is_resolved and back.probability == pytest.approx(1 - difference.probability, abs=0.02)
+
+
+def test_a_difference_in_doubt_says_how_many_problems_or_samples_would_tell() -> None:
+    draw = random.Random(1)
+
+    def exam(name: str, chance: float, num_problems: int, num_samples: int) -> pl.DataFrame:
+        drawn = [
+            [right() if draw.random() < chance else wrong("1") for _ in range(num_samples)] for _ in range(num_problems)
+        ]
+        return table(drawn, student=name)
+
+    # Of equal problems all doubt comes from the samples: four times as many of either are as good.
+    found = paired_difference(exam("turbo", 0.45, 40, 4), exam("final", 0.52, 40, 4), **RESAMPLING)
+    assert not found.is_resolved and 0.5 < found.probability < 0.975
+    assert found.needed_problems > 40 and found.needed_samples > 4
+    assert found.needed_samples / 4 == pytest.approx(found.needed_problems / 40, rel=0.5)
+    more = found.needed_problems * 3
+    assert paired_difference(exam("turbo", 0.45, more, 4), exam("final", 0.52, more, 4), **RESAMPLING).is_resolved
+
+
+def test_no_number_of_samples_tells_what_depends_on_which_problems_were_taken() -> None:
+    base = table([[right()] * 8] * 5 + [[wrong("1")] * 8] * 6, student="base")
+    final = table([[wrong("1")] * 8] * 5 + [[right()] * 8] * 6)
+    found = paired_difference(base, final, **RESAMPLING)
+    assert not found.is_resolved and found.needed_problems > 11 and found.needed_samples is None
 
 
 def test_a_student_is_not_told_from_itself_and_the_doubt_is_the_same_on_both_sides() -> None:
     exam = table([[right()], [wrong("1")]] * 10)
-    value, low, high = paired_difference(exam, exam, num_resamples=4000, seed=1)
+    difference = paired_difference(exam, exam, num_resamples=4000, seed=1)
+    value, low, high = difference.interval
+    assert difference.probability == pytest.approx(0.5, abs=0.05) and difference.needed_problems is None
     assert value == 0
     assert low < 0 < high
     assert -low == pytest.approx(high, rel=0.3)
@@ -332,14 +361,14 @@ def test_a_student_is_not_told_from_itself_and_the_doubt_is_the_same_on_both_sid
 def test_a_problem_that_either_student_has_unscored_is_left_out_of_their_difference() -> None:
     base = table([[right()], [right()], [wrong("1")]], student="base")
     final = table([[right()], [LOST], [right()]])
-    assert paired_difference(base, final, **RESAMPLING).value == 0.5
+    assert paired_difference(base, final, **RESAMPLING).interval.value == 0.5
     assert paired_difference(base.head(1), table([[LOST]]), **RESAMPLING) is None
 
 
 def test_a_difference_over_benchmarks_weighs_each_the_same() -> None:
     base = two_benchmarks("base", [[wrong("1")]] * 4, [[wrong("1")]])
     final = two_benchmarks("final", [[right()]] * 4, [[wrong("1")]])
-    assert paired_difference(base, final, **RESAMPLING).value == 0.5
+    assert paired_difference(base, final, **RESAMPLING).interval.value == 0.5
 
 
 def test_a_paired_difference_on_other_problems_or_among_several_students_is_refused() -> None:
