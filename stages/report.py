@@ -126,14 +126,17 @@ def _table(metrics: Metrics, summary: dict[str, dict[str, dict[str, float]]], pr
     k, j = protocol.num_samples, protocol.pass_k
     benchmarks = list(dict.fromkeys(name for each in metrics.values() for name in each))
     heads = ["student", *(f"{name} avg@{k} / pass@{j}" for name in benchmarks), "mean avg"]
-    lines = [heads, ["---"] * len(heads)]
+    lines = [heads]
     for name, found in metrics.items():
         mean = summary["mean"][name]
         cells = [_cell(found.get(benchmark, {}), k, j) for benchmark in benchmarks]
         lines.append(
             [name, *cells, f"{_percent(mean['value'])} [{_percent(mean['ci_low'])}, {_percent(mean['ci_high'])}]"]
         )
-    table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, ["-" * width for width in widths])
+    padded = [[cell.ljust(width) for cell, width in zip(cells, widths, strict=True)] for cells in lines]
+    table = "\n".join("| " + " | ".join(cells) + " |" for cells in padded)
     counts = {name: int(next(iter(metrics.values()))[name]["num_problems"]) for name in benchmarks}
     asked = ", ".join(f"{name} {count} problems x {k} samples" for name, count in counts.items())
     gains = [

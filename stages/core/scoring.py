@@ -266,7 +266,7 @@ def _needed(
 
 
 def _sampling_variance(part: pl.DataFrame, suffix: str) -> NDArray[np.float64]:
-    """The variance of each problem's share of right samples that comes from drawing them, unbiased: p (1 - p)/(k - 1)."""
+    """The variance of each problem's share of right samples from drawing them, unbiased: p (1 - p)/(k - 1)."""
     shares, counts = _shares(part, suffix), part[f"num_samples{suffix}"].to_numpy()
     return np.asarray(shares * (1 - shares) / np.maximum(1, counts - 1), dtype=np.float64)
 
