@@ -3,6 +3,7 @@
 python -m stages.report results --marks data/marks --exams data/exams --scores data/scores.parquet \
     --eval metrics/eval.json --summary metrics/summary.json --table metrics/results.md --plot metrics/plots/accuracy.csv
 python -m stages.report trace 581570a1931beb0a     # the life of one problem
+python -m stages.report compare main my-experiment  # what another revision does better, on the same problems
 """
 
 import argparse
@@ -14,8 +15,12 @@ import polars as pl
 
 from stages.core import scoring
 from stages.core.intervals import Interval
-from stages.edge import cli, lineage, params, tables, track
+from stages.edge import cli, lineage, params, revisions, tables, track
 from stages.edge.errors import InputError
+
+SHOWN = 5
+"""Ids of problems gained or lost that are named."""
+SHOWN_CHARS = 60
 
 Metrics = dict[str, dict[str, dict[str, float]]]
 """student -> benchmark -> metric -> value."""
@@ -110,6 +115,11 @@ def _certainty(found: scoring.Difference) -> dict[str, float]:
     return {"probability": found.probability, **{name: value for name, value in needed.items() if value is not None}}
 
 
+def _gain(gain: Mapping[str, float]) -> str:
+    interval = f"[{_points(gain['ci_low'])}, {_points(gain['ci_high'])}]"
+    return f"{_points(gain['value'])} points {interval}, {_verdict(gain)}"
+
+
 def _verdict(gain: Mapping[str, float]) -> str:
     """Resolved, or how sure it is and what it would take."""
     if gain["ci_low"] > 0 or gain["ci_high"] < 0:
@@ -139,11 +149,7 @@ def _table(metrics: Metrics, summary: dict[str, dict[str, dict[str, float]]], pr
     table = "\n".join("| " + " | ".join(cells) + " |" for cells in padded)
     counts = {name: int(next(iter(metrics.values()))[name]["num_problems"]) for name in benchmarks}
     asked = ", ".join(f"{name} {count} problems x {k} samples" for name, count in counts.items())
-    gains = [
-        f"- {key.replace('_', ' ')}: {_points(gain['value'])} points "
-        f"[{_points(gain['ci_low'])}, {_points(gain['ci_high'])}], {_verdict(gain)}"
-        for key, gain in summary["difference"].items()
-    ]
+    gains = [f"- {key.replace('_', ' ')}: {_gain(gain)}" for key, gain in summary["difference"].items()]
     note = f"Percent; in brackets 95% intervals over problems. {asked}."
     return "\n".join([table, "", note, "", "On the same problems, mean over the benchmarks:", "", *gains, ""])
 
@@ -170,8 +176,41 @@ def trace(args: argparse.Namespace) -> None:
     print("\n".join(lineage.lines(Path.cwd(), args.problem_id)))
 
 
+def compare(args: argparse.Namespace) -> None:
+    """Show how much better the students of revision B are than A's, problems gained and lost, settings that differ."""
+    settings = params.load(params.Report, "report")
+    one, other = (revisions.load(Path.cwd(), name, "report", scoring.SCORES) for name in (args.a, args.b))
+    before, after = (_students(each.table, settings) for each in (one, other))
+    print(f"{args.b} against {args.a}, mean over the benchmarks, on the same problems:\n")
+    for name in [name for name in before if name in after]:
+        try:
+            found = scoring.paired_difference(before[name], after[name], settings.num_resamples, settings.seed)
+        except ValueError as error:
+            raise InputError(f"{args.a} and {args.b} had other exams: {error}") from error
+        if found is None:
+            print(f"- {name}: unscored")
+            continue
+        gain = _named(found.interval) | _certainty(found)
+        if before[name].drop("mean_tokens").equals(after[name].drop("mean_tokens")):
+            print(f"- {name}: no difference")
+            continue
+        gained, lost = scoring.gained_and_lost(before[name], after[name])
+        print(f"- {name}: {_gain(gain)}; {len(gained)} problems gained, {len(lost)} lost")
+        for word, ids in (("gained", gained), ("lost", lost)):
+            if ids:
+                print(f"    {word} {', '.join(ids[:SHOWN])}{', ...' if len(ids) > SHOWN else ''}")
+    print("\nsettings that differ:\n")
+    for key, (left, right) in revisions.differing(one, other).items():
+        print(f"- {key}: {_brief(left)} -> {_brief(right)}")
+
+
+def _brief(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "..."
+
+
 def main() -> None:
-    """Dispatch to results or trace."""
+    """Dispatch to results, trace or compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(required=True)
     command = verbs.add_parser("results", help=results.__doc__)
@@ -181,9 +220,13 @@ def main() -> None:
     command = verbs.add_parser("trace", help=trace.__doc__)
     command.set_defaults(verb=trace)
     command.add_argument("problem_id")
+    command = verbs.add_parser("compare", help=compare.__doc__)
+    command.set_defaults(verb=compare)
+    for name in ("a", "b"):
+        command.add_argument(name, help="commit, branch, experiment, or `workspace`")
     args = parser.parse_args()
     args.verb(args)
 
 
 if __name__ == "__main__":
-    cli.run(main, is_stage="trace" not in sys.argv)
+    cli.run(main, is_stage="results" in sys.argv)

@@ -241,6 +241,13 @@ def paired_difference(first: pl.DataFrame, second: pl.DataFrame, num_resamples: 
     return Difference(found, above, *_needed(found, parts, differences))
 
 
+def gained_and_lost(first: pl.DataFrame, second: pl.DataFrame) -> tuple[list[str], list[str]]:
+    """Problems that the second student solves more often than not and the first does not, and the other way round."""
+    both = first.join(second, on=["benchmark", "problem_id"], nulls_equal=True, suffix="_second").sort("problem_id")
+    before, after = (pl.col(f"num_correct{name}") * 2 > pl.col(f"num_samples{name}") for name in ("", "_second"))
+    return both.filter(~before & after)["problem_id"].to_list(), both.filter(before & ~after)["problem_id"].to_list()
+
+
 def _needed(
     found: Interval, parts: Sequence[pl.DataFrame], differences: Sequence[NDArray[np.float64]]
 ) -> tuple[int | None, int | None]:

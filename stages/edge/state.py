@@ -65,10 +65,15 @@ def current(folder: Path) -> State:
 def locked(folder: Path) -> dict[str, Stage]:
     """What dvc.lock in `folder` records, by stage; nothing where there is none."""
     path = folder / "dvc.lock"
-    recorded = yaml.safe_load(path.read_bytes())["stages"] if path.is_file() else {}
+    return recorded(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def recorded(text: str) -> dict[str, Stage]:
+    """What the text of a dvc.lock records, by stage."""
+    document = yaml.safe_load(text) or {}
     return {
         name: Stage(_md5s(stage.get("deps", [])), _md5s(stage.get("outs", [])), stage.get("params", {}))
-        for name, stage in recorded.items()
+        for name, stage in document.get("stages", {}).items()
     }
 
 

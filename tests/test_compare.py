@@ -1,0 +1,99 @@
+"""What another revision does better: its scores from DVC's cache, its settings from git."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+
+from stages.core import scoring
+from stages.edge import tables
+from tests.projects import ROOT
+from tests.test_verbs import Ended, call
+
+pytestmark = pytest.mark.slow
+
+STAGE = {
+    "cmd": "python -c \"import shutil; shutil.copy('made.parquet', 'data/scores.parquet')\"",
+    "deps": ["made.parquet"],
+    "outs": ["data/scores.parquet"],
+}
+NUM_PROBLEMS, NUM_SAMPLES = 30, 8
+
+
+def scores(right: dict[str, int]) -> pl.DataFrame:
+    """`right` samples of eight on each problem by student; the first problem is never solved."""
+    rows = [
+        (student, None, "exam", f"p{n:02}", NUM_SAMPLES, number if n else 0, 0, 0, 0, float(number > 4), 9.0)
+        for student, number in right.items()
+        for n in range(NUM_PROBLEMS)
+    ]
+    return pl.DataFrame(rows, schema=scoring.SCORES, orient="row")
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository whose branch `better` has another `final` and another setting; here nothing has changed."""
+    folder = tmp_path_factory.mktemp("compare") / "project"
+    (folder / "data").mkdir(parents=True)
+    git(folder, "init", "-q", "-b", "main")
+    environment = {**os.environ, "DVC_NO_ANALYTICS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    subprocess.run(["dvc", "init", "-q"], cwd=folder, check=True, env=environment)
+    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"report": STAGE}}))
+    for branch, right, seed in (("main", 3, 42), ("better", 6, 1)):
+        if branch != "main":
+            git(folder, "checkout", "-q", "-b", branch)
+        document: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+        document["profiles"]["cpu"]["train"]["turbo"]["seed"] = seed
+        (folder / "params.yaml").write_text(yaml.safe_dump(document))
+        tables.write(
+            scores({"final": right, "teacher": 4}), folder / "made.parquet", scoring.SCORES, scoring.SCORES_KEY
+        )
+        subprocess.run(["dvc", "repro", "-q"], cwd=folder, check=True, env=environment)
+        git(folder, "add", ".")
+        git(folder, "commit", "-q", "-m", branch)
+    git(folder, "checkout", "-q", "main")
+    subprocess.run(["dvc", "checkout", "-q"], cwd=folder, check=True, env=environment)
+    return folder
+
+
+def compare(folder: Path, one: str, other: str) -> Ended:
+    return call(folder, "report", "compare", one, other)
+
+
+@pytest.mark.parametrize("one", ["main", "workspace"])
+def test_students_are_compared_on_the_same_problems_and_settings_by_value(one: str, folder: Path) -> None:
+    done = compare(folder, one, "better")
+    assert done.returncode == 0, done.stderr
+    assert "- final: +36.2 points [" in done.stdout and "resolved; 29 problems gained, 0 lost" in done.stdout
+    assert "gained p01, p02, p03, p04, p05, ..." in done.stdout
+    assert "- teacher: no difference" in done.stdout
+    assert done.stdout.rstrip().endswith("settings that differ:\n\n- train.turbo.seed: 42 -> 1")
+
+
+def test_the_other_way_round_they_are_lost(folder: Path) -> None:
+    shown = compare(folder, "better", "main").stdout
+    assert "- final: -36.2 points [" in shown and "0 problems gained, 29 lost" in shown
+
+
+def test_a_revision_that_is_none_and_one_whose_scores_are_gone_are_told(folder: Path) -> None:
+    done = compare(folder, "main", "nowhere")
+    assert done.returncode == 1 and "nowhere: is no commit, branch or experiment that has dvc.lock" in done.stderr
+    shutil.move(folder / ".dvc/cache", folder / ".dvc/away")
+    try:
+        done = compare(folder, "workspace", "better")
+    finally:
+        shutil.rmtree(folder / ".dvc/cache", ignore_errors=True)
+        shutil.move(folder / ".dvc/away", folder / ".dvc/cache")
+    assert done.returncode == 1 and "neither in the cache nor in a remote" in done.stderr, json.dumps(done)
