@@ -46,7 +46,7 @@ def results(args: argparse.Namespace) -> None:
         cli.write_metrics(metrics, args.eval)
         cli.write_metrics(summary, args.summary)
         cli.write_csv(_bars(metrics, f"avg_at_{protocol.num_samples}"), args.plot)
-        table = _table(metrics, summary, protocol)
+        table = _table(metrics, summary, protocol, settings.published)
         args.table.write_text(table, encoding="utf-8")
         run.metrics(metrics)
         run.metrics(summary)
@@ -131,17 +131,29 @@ def _verdict(gain: Mapping[str, float]) -> str:
     return f"{told}; {gain['needed_problems']:.0f} problems{samples} would tell"
 
 
-def _table(metrics: Metrics, summary: dict[str, dict[str, dict[str, float]]], protocol: params.Protocol) -> str:
-    """The table of results in Markdown: avg@k with its 95% interval, pass@j, and the mean over the benchmarks."""
+def _table(
+    metrics: Metrics,
+    summary: dict[str, dict[str, dict[str, float]]],
+    protocol: params.Protocol,
+    published: params.PublishedFigures,
+) -> str:
+    """The table of results in Markdown: avg@k with its 95% interval, pass@j, what others published, and the mean."""
     k, j = protocol.num_samples, protocol.pass_k
     benchmarks = list(dict.fromkeys(name for each in metrics.values() for name in each))
+    known = [name for name in benchmarks if any(name in each for each in published.figures.values())]
     heads = ["student", *(f"{name} avg@{k} / pass@{j}" for name in benchmarks), "mean avg"]
+    heads += [f"{name} published" for name in known]
     lines = [heads]
     for name, found in metrics.items():
         mean = summary["mean"][name]
         cells = [_cell(found.get(benchmark, {}), k, j) for benchmark in benchmarks]
         lines.append(
-            [name, *cells, f"{_percent(mean['value'])} [{_percent(mean['ci_low'])}, {_percent(mean['ci_high'])}]"]
+            [
+                name,
+                *cells,
+                f"{_percent(mean['value'])} [{_percent(mean['ci_low'])}, {_percent(mean['ci_high'])}]",
+                *(_figures(published.figures.get(name, {}).get(benchmark)) for benchmark in known),
+            ]
         )
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     lines.insert(1, ["-" * width for width in widths])
@@ -150,8 +162,13 @@ def _table(metrics: Metrics, summary: dict[str, dict[str, dict[str, float]]], pr
     counts = {name: int(next(iter(metrics.values()))[name]["num_problems"]) for name in benchmarks}
     asked = ", ".join(f"{name} {count} problems x {k} samples" for name, count in counts.items())
     gains = [f"- {key.replace('_', ' ')}: {_gain(gain)}" for key, gain in summary["difference"].items()]
-    note = f"Percent; in brackets 95% intervals over problems. {asked}."
+    told = f" Published: {published.source}." if known and published.source else ""
+    note = f"Percent; in brackets 95% intervals over problems. {asked}.{told}"
     return "\n".join([table, "", note, "", "On the same problems, mean over the benchmarks:", "", *gains, ""])
+
+
+def _figures(figures: tuple[float, float] | None) -> str:
+    return "-" if figures is None else f"{figures[0]:.1f} / {figures[1]:.1f}"
 
 
 def _cell(numbers: dict[str, float], k: int, j: int) -> str:

@@ -69,7 +69,11 @@ def baselines(args: argparse.Namespace) -> None:
     """The same exam for the models that params.yaml lists; at an effort, they are asked with the teacher's prompt."""
     protocol = params.load(params.Protocol, "exam.protocol")
     prompt = params.load(params.Prompt, "exam.prompt")
-    listed = params.load(list[params.Baseline], "baselines")
+    wanted = params.load(list[str], "examine")
+    every = params.load(list[params.Baseline], "baselines")
+    if unknown := set(wanted) - {"all", *(each.name for each in every)}:
+        raise SettingError(f"params.yaml: examine names {min(unknown)!r}, which is none of `baselines`")
+    listed = [each for each in every if "all" in wanted or each.name in wanted]
     exams = tables.read(args.benchmarks, queries.BENCHMARKS_IN)
     work = []
     for baseline in listed:

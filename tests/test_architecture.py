@@ -263,6 +263,7 @@ SECTIONS: dict[str, Any] = {
     "exam.overrides.turbo": params.Override,
     "exam.overrides.final": params.Override,
     "baselines": list[params.Baseline],
+    "examine": list[str],
     "report": params.Report,
     "judge": params.Judge,
     "runtime": params.Runtime,

@@ -162,6 +162,20 @@ def test_collect_says_what_is_wrong(change: Change, told: str, folder: Path) -> 
     assert (folder / "data/problems.parquet").read_bytes() == before
 
 
+def test_a_baseline_that_is_not_listed_is_named(folder: Path) -> None:
+    copy_project(folder, cpu(lambda p: p.update(examine=["teacher", "nobody"])))
+    tables.write(
+        pl.DataFrame(schema=problems.BENCHMARKS),
+        folder / "data/benchmarks.parquet",
+        problems.BENCHMARKS,
+        problems.BENCHMARKS_KEY,
+    )
+    arguments = ("--benchmarks", "data/benchmarks.parquet", "--base", "models/base", "--output", "data/exams/baselines")
+    assert "examine names 'nobody', which is none of `baselines`" in sentence(
+        call(folder, "sample", "baselines", *arguments)
+    )
+
+
 @pytest.mark.parametrize("out", ["data/problems.parquet", "metrics/c.json", "metrics/c.csv"])
 def test_where_an_out_cannot_be_written_the_user_is_told(out: str, folder: Path) -> None:
     copy_project(folder, lambda _: None)

@@ -4,13 +4,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 
 from stages.core import judging, problems, queries
 from stages.edge import tables
-from tests.projects import copy_project, environment
+from tests.projects import ROOT, copy_project, environment
 
 GOLDS = {"easy": ["1", "2"], "hard": ["3", "4"]}
 # Right answers of four samples, for each of a benchmark's two problems.
@@ -136,6 +138,33 @@ def test_the_table_is_printed_and_written(reported: tuple[Path, str]) -> None:
     assert "easy 2 problems x 4 samples, hard 2 problems x 4 samples" in written
     (gain,) = [line for line in written.splitlines() if line.startswith("- final over turbo: +37.5 points [")]
     assert "not resolved: better with probability 0." in gain and "problems" in gain and "would tell" in gain
+
+
+def test_what_others_published_stands_in_a_column_of_its_own(tmp_path: Path) -> None:
+    def change(document: dict[str, Any]) -> None:
+        figures = {"turbo": {"hard": [12.3, 100]}, "unknown": {"hard": [1, 2]}}
+        document["profiles"]["cpu"]["report"]["published"] = {"source": "https://example.org/table", "figures": figures}
+
+    folder = copy_project(tmp_path / "project", change)
+    write_exams(folder)
+    squeezed = [" ".join(line.split()) for line in report(folder).splitlines()]
+    assert "| student | easy avg@4 / pass@2 | hard avg@4 / pass@2 | mean avg | hard published |" in squeezed
+    (turbo,) = [line for line in squeezed if line.startswith("| turbo |")]
+    (final,) = [line for line in squeezed if line.startswith("| final |")]
+    assert turbo.endswith("| 12.3 / 100.0 |") and final.endswith("| - |")
+    assert any("Published: https://example.org/table." in line for line in squeezed)
+
+
+def test_the_recipes_table_is_ready_to_be_asked_for_and_to_be_compared_with() -> None:
+    """The table of ReasonLite's README: its eleven other models and three exams."""
+    profile = yaml.safe_load((ROOT / "params.yaml").read_text())["profiles"]["reasonlite"]
+    names = [each["name"] for each in profile["baselines"]]
+    figures = profile["report"]["published"]["figures"]
+    assert len(names) == 12 and profile["examine"] == ["teacher"]
+    assert set(figures) == {*names, "base", "turbo", "final"} - {"teacher"}
+    assert {tuple(each) for each in figures.values()} == {("amc23", "aime25", "aime24")}
+    assert figures["final"]["aime24"] == figures["ReasonLite-0.6B"]["aime24"] == [75.2, 90.2]
+    assert figures["base"]["aime24"] == [11.0, 31.5]
 
 
 def test_a_second_run_writes_the_same_bytes(reported: tuple[Path, str]) -> None:

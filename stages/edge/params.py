@@ -515,11 +515,20 @@ class Baseline(Section):
     """Efforts of `teach` whose prompt it is asked with, each apart; empty: asked like a student."""
 
 
+class PublishedFigures(Section):
+    """What others have published for the same exams, shown beside ours."""
+
+    source: str | None
+    figures: dict[str, dict[str, tuple[float, float]]]
+    """avg and pass in percent, by student and benchmark."""
+
+
 class Report(Section):
     """Numbers of the result table."""
 
     num_resamples: Count
     seed: int
+    published: PublishedFigures
 
 
 Concurrency = Count | Literal["auto"]
@@ -623,6 +632,8 @@ class Profile(Section):
     train: dict[str, Train]
     exam: Exam
     baselines: list[Baseline]
+    examine: list[str]
+    """Which of `baselines` are asked, by name; `all`: every one."""
     report: Report
     runtime: Runtime
 

@@ -76,7 +76,7 @@ def test_every_profile_of_the_project_is_whole(name: str, tmp_path: Path, monkey
         (lambda p: p["baselines"][0].update(efforts=["max"]), "baselines.0.efforts names ['max']"),
         (
             lambda p: p["train"]["final"].update(max_length=100),
-            "curate.final.max_tokens is 256, more than train.final.max_length, 100",
+            "curate.final.filters.max_tokens is 256, more than train.final.max_length, 100",
         ),
     ],
 )

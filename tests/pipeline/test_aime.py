@@ -130,7 +130,7 @@ def settings(model: Path, data: Data) -> Any:
             profile["curate"][stage].update(max_per_problem=1, num_held_out_problems=3)
             profile["train"][stage].update(epochs=1, batch_size=32, bf16=False)
         profile["exam"]["protocol"].update(dtype="float32", reasoning_parser=None)
-        profile["baselines"] = []
+        profile["baselines"], profile["examine"] = [], []
         profile["runtime"].update(num_workers=2, num_processes=1, compile=False, deepspeed=None, concurrency=16)
 
     return change
