@@ -201,7 +201,7 @@ EXAM = (
         (TEACH, "data/problems.parquet"),
         (VOTE, "data/problems.parquet"),
         (JUDGE, "data/votes.parquet"),
-        (CURATE, "data/verdicts"),
+        (CURATE, "data/problems.parquet"),
         (TRAIN, "data/sft/turbo"),
         (EXAM, "data/benchmarks.parquet"),
         (("report", *REPORT), "data/marks"),
