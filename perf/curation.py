@@ -25,7 +25,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from stages.core import account, chat, curation, problems, queries, voting
+from stages.core import account, chat, curation, problems, queries, selection, voting
 from stages.edge import candidates, libraries, shards, tables
 
 ROWS, QUICK_ROWS, EACH, CHARS, WORKERS, PROBLEMS_AT_ONCE = 200_000, 20_020, 26, 2_000, 2, 2_000
@@ -41,7 +41,7 @@ RULES = curation.Rules(
     "diverse",
     42,
 )  # fmt: skip
-SELECTION = curation.Selection((), "source", 0.9, None, 10**12)
+SELECTION = selection.Selection((), "source", 0.9, None, 10**12)
 PROMPT = (None, "Please reason step by step, and put your final answer within \\boxed{}.")
 WORDS = str.split(
     "we have that the sum of both sides is equal to so let x be a number such that then by induction it follows from "
@@ -131,7 +131,7 @@ def main() -> None:
             peak = max(peak, memory())
         decisions = pl.concat(parts)
         table = tables.read(places.problems, curation.PROBLEMS_IN)
-        decisions = curation.select(decisions, table, SELECTION)
+        decisions = selection.select(decisions, table, SELECTION)
         rejects = decisions.filter(pl.col("reason").is_not_null()).select(list(curation.REJECTS))
         tables.write(rejects, folder / "rejects.parquet", curation.REJECTS, curation.KEY)
         print(dict(decisions["reason"].value_counts(sort=True).iter_rows()))

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from stages.core import account, chat, curation, queries
+from stages.core import account, chat, curation, queries, selection
 from stages.edge import candidates, cli, params, published, shards, tables, track
 from stages.edge.errors import EmptyError, InputError
 
@@ -36,7 +36,7 @@ def main() -> None:
         args.sft.absolute().parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".curate-", dir=args.sft.absolute().parent) as scratch:
             made = _of_published(args, settings, Path(scratch)) if settings.published else _of_traces(args, settings)
-            decisions = curation.select(made.decisions, problems, _selection(settings, made.decisions, problems))
+            decisions = selection.select(made.decisions, problems, _selection(settings, made.decisions, problems))
             rejects = decisions.filter(pl.col("reason").is_not_null()).select(list(curation.REJECTS))
             tables.write(rejects, args.rejects, curation.REJECTS, curation.KEY)
             metrics = account.metrics(decisions, problems)
@@ -107,10 +107,10 @@ def _rules(settings: params.Curate) -> curation.Rules:
     )  # fmt: skip
 
 
-def _selection(settings: params.Curate, decisions: pl.DataFrame, problems: pl.DataFrame) -> curation.Selection:
+def _selection(settings: params.Curate, decisions: pl.DataFrame, problems: pl.DataFrame) -> selection.Selection:
     balance, target = settings.balance, settings.target
     ids = decisions["problem_id"].unique() if settings.published else problems["problem_id"]
-    return curation.Selection(
+    return selection.Selection(
         curation.chosen(ids, settings.num_held_out_problems, settings.seed),
         balance.by if balance else None,
         balance.max_share if balance else 1.0,

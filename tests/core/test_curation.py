@@ -23,15 +23,14 @@ from stages.core.curation import (
     Messages,
     Order,
     Rules,
-    Selection,
     chosen,
     conversations,
     decide,
     losses,
-    select,
 )
 from stages.core.judging import VERDICT
 from stages.core.queries import STATUSES
+from stages.core.selection import Selection, select
 
 CANDIDATES = pl.Schema({**VERDICTS_IN, **TRACES_IN, "prompt": pl.String(), "majority": pl.String()})
 GOOD: Mapping[str, object] = {
@@ -89,12 +88,12 @@ def rows_of(table: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
     return conversations(table, decisions, before)
 
 
-def run(table: pl.DataFrame, selection: Selection = ALL, **changed: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
+def run(table: pl.DataFrame, chosen_by: Selection = ALL, **changed: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
     """(SFT rows, decisions against a row)."""
     problems = table.select("problem_id", "prompt").unique("problem_id", maintain_order=True).with_columns(
         source=pl.lit("mine"), difficulty=pl.lit(None, pl.Float32)
     )  # fmt: skip
-    decisions = select(decided(table, **changed), problems.cast(PROBLEMS_IN), selection)
+    decisions = select(decided(table, **changed), problems.cast(PROBLEMS_IN), chosen_by)
     assert decisions.schema == DECISIONS and decisions.height == table.height
     kept = decisions.filter(pl.col("reason").is_null())
     return rows_of(table, kept), decisions.filter(pl.col("reason").is_not_null())
