@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from stages.core import chat, contamination, curation, duplicates, judging, problems, queries, voting
-from stages.edge import params, tables
+from stages.edge import candidates, params, tables
 from tests.projects import ROOT, environment
 from tests.tiny_models import save_tiny_model
 
@@ -476,6 +476,18 @@ def written(folder: Path) -> dict[str, bytes]:
 
 
 AGAIN = "import pathlib, tests.test_verbs as t; [t.works(pathlib.Path.cwd(), *verb) for verb in t.VERBS]"
+
+
+@pytest.mark.parametrize(("num_workers", "rows_at_once"), [(1, 5000), (1, 3), (3, 3)])
+def test_any_number_of_workers_and_pieces_curates_the_same_bytes(
+    num_workers: int, rows_at_once: int, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidates, "ROWS_AT_ONCE", rows_at_once)
+    before = written(project)
+    write_params(project, lambda profile: profile["runtime"].update(num_workers=num_workers))
+    for stage in ("turbo", "final"):
+        works(project, *curate(stage))
+    assert written(project) == before
 
 
 LOCKED = {
