@@ -1,7 +1,7 @@
 """Curation of teacher traces at the recipe's shape: every filter on, from Parquet to Parquet.
 
 python perf/curation.py                  # 200,000 traces of 2,000 characters
-python perf/curation.py --rows 1000000   # memory that does not grow with the rows but for 100 bytes each
+python perf/curation.py --rows 500000    # how rate and memory change with the rows
 python perf/curation.py --quick          # 20,000
 
 A problem has 26 traces, of which some are wrong, cut off, loops, near duplicates of one another or in another language.
