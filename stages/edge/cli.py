@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from stages.edge import claims
-from stages.edge.errors import InputError, PipelineError
+from stages.edge.errors import PipelineError, writing
 from stages.edge.guard import die_with_parent
 from stages.edge.paths import project_root
 
@@ -84,7 +84,7 @@ def _claimed(name: str) -> Iterator[None]:
 def write_metrics(metrics: Mapping[str, object], path: Path) -> None:
     """Write a metrics file: strict JSON (NaN is a ValueError), stable layout."""
     text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
-    with _writing(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
@@ -98,18 +98,10 @@ def read_metrics(path: Path) -> dict[str, Any]:
 def write_csv(rows: Sequence[Mapping[str, object]], path: Path) -> None:
     """Write rows for a DVC plot."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _writing(path), path.open("w", encoding="utf-8", newline="") as stream:
+    with writing(path), path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-
-
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error}); see to the disk and its permissions") from error
 
 
 def _peak_kib() -> int:

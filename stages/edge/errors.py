@@ -1,5 +1,9 @@
 """Failures of the world that stop a stage. Each message is one sentence that ends with what to do next."""
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
 
 class PipelineError(Exception):
     """A failure that the user can act on: shown as one sentence, without a traceback."""
@@ -23,3 +27,16 @@ class EmptyError(PipelineError):
 
 class ClaimLostError(PipelineError):
     """Another process took over our work, because we could not tell in time that we are alive."""
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Around what writes `path`.
+
+    Raises:
+        InputError: the disk is full, or may not be written to.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error}); see to the disk and its permissions") from error

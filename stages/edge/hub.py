@@ -8,7 +8,7 @@ from typing import Any
 
 from stages.core.intake import Raw
 from stages.edge.errors import InputError, SettingError
-from stages.edge.params import HubSource, Source
+from stages.edge.params import HubSplit, Section
 from stages.edge.paths import project_root
 
 SEEN = Path(".cache") / "hub_revisions.json"
@@ -17,7 +17,7 @@ SEEN = Path(".cache") / "hub_revisions.json"
 class Commits:
     """The commit of each hub data set that a run reads."""
 
-    def __init__(self, sources: Sequence[Source], record: Path | None) -> None:
+    def __init__(self, sources: Sequence[Section], record: Path | None) -> None:
         """Find them. `record` is the file, tracked by git, in which the last run wrote them down, if there is one.
 
         Raises:
@@ -28,12 +28,12 @@ class Commits:
         self._found: dict[str, str] = {}
         for source in sources:
             # A folder has no commits, and a data set that is listed twice is read at one.
-            if isinstance(source, HubSource) and not Path(source.dataset).is_dir() and _name(source) not in self._found:
+            if isinstance(source, HubSplit) and not Path(source.dataset).is_dir() and _name(source) not in self._found:
                 self._found[_name(source)] = _checked(source, before.get(_name(source)))
 
-    def of(self, source: Source) -> str | None:
+    def of(self, source: Section) -> str | None:
         """The commit to read; None for what has none."""
-        return self._found.get(_name(source)) if isinstance(source, HubSource) else None
+        return self._found.get(_name(source)) if isinstance(source, HubSplit) else None
 
     def by_name(self) -> dict[str, str]:
         """All of them, as they are recorded."""
@@ -46,17 +46,17 @@ class Commits:
         path.write_text(json.dumps(_json(path) | self._found, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _checked(source: HubSource, before: str | None) -> str:
+def _checked(source: HubSplit, before: str | None) -> str:
     found = _commit(source)
     if source.revision is None and before not in (None, found):
         raise SettingError(
-            f"params.yaml: source {source.name}: {source.dataset} changed on the hub from {before} to {found} since it "
+            f"params.yaml: {source.dataset} changed on the hub from {before} to {found} since it "
             "was first read: set its `revision` to the one that you mean"
         )
     return found
 
 
-def rows(source: HubSource, commit: str | None, needed: Sequence[str]) -> Iterator[Raw]:
+def rows(source: HubSplit, commit: str | None, needed: Sequence[str]) -> Iterator[Raw]:
     """(place, row) for each row of a split, without downloading the columns that nobody wants, where they lie apart.
 
     Raises:
@@ -78,7 +78,7 @@ def rows(source: HubSource, commit: str | None, needed: Sequence[str]) -> Iterat
         raise InputError(f"{_told(source, error)}") from error
 
 
-def _commit(source: HubSource) -> str:
+def _commit(source: HubSplit) -> str:
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (  # type: ignore[attr-defined]
         HfHubHTTPError,
@@ -102,7 +102,7 @@ def _commit(source: HubSource) -> str:
         return Path(folder).name
 
 
-def _cached(source: HubSource, commit: str) -> str | None:
+def _cached(source: HubSplit, commit: str) -> str | None:
     """The folder of a commit in the hub's cache, if the hub is out of reach; online, it may be a part of it only."""
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
@@ -115,7 +115,7 @@ def _cached(source: HubSource, commit: str) -> str | None:
         return None
 
 
-def _told(source: HubSource, error: Exception) -> str:
+def _told(source: HubSplit, error: Exception) -> str:
     reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     return (
         f"{source.dataset}: cannot be read from the hub ({reason}); check name, split and network, or fetch it "
@@ -123,7 +123,7 @@ def _told(source: HubSource, error: Exception) -> str:
     )
 
 
-def _name(source: HubSource) -> str:
+def _name(source: HubSplit) -> str:
     return f"{source.dataset}@{source.revision or 'newest'}"
 
 

@@ -100,16 +100,21 @@ class FilesSource(Section):
     """When it became public; null where that is not known."""
 
 
-class HubSource(Section):
-    """A Hugging Face dataset, streamed."""
+class HubSplit(Section):
+    """A split of a Hugging Face dataset, streamed."""
 
-    kind: Literal["hub"]
-    name: str
     dataset: str
     config: str | None
     split: str
     revision: str | None
     """Commit; null takes the newest on the first run and refuses another one later."""
+
+
+class HubSource(HubSplit):
+    """Problems from the hub."""
+
+    kind: Literal["hub"]
+    name: str
     columns: AnyColumns
     where: Where
     published: date | None
@@ -372,14 +377,9 @@ class Target(Section):
     num_tokens: Count | None
 
 
-class Published(Section):
-    """A Hugging Face data set of conversations."""
+class Published(HubSplit):
+    """Conversations from the hub."""
 
-    dataset: str
-    config: str | None
-    split: str
-    revision: str | None
-    """Commit; null takes the newest on the first run and refuses another one later."""
     messages: str
     """The column of the conversations: lists of role and content."""
 

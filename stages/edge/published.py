@@ -56,14 +56,10 @@ def rows(files: list[Path], decisions: pl.DataFrame, wanted: pl.Expr) -> Iterato
 
 def _fetch(settings: params.Published, scratch: Path) -> list[list[Path]]:
     """Files by bucket: all rows of a problem are in one."""
-    source = params.HubSource(
-        kind="hub", name="published", dataset=settings.dataset, config=settings.config, split=settings.split,
-        revision=settings.revision, columns="math", where={}, published=None,
-    )  # fmt: skip
-    commits = hub.Commits([source], None)
+    commits = hub.Commits([settings], None)
     waiting: dict[str, list[tuple[str, str, object]]] = {}
     num_rows, num_flushed, last = 0, 0, time.monotonic()
-    for place, row in hub.rows(source, commits.of(source), [settings.messages]):
+    for place, row in hub.rows(settings, commits.of(settings), [settings.messages]):
         asked, said, messages = _conversation(row.get(settings.messages), f"{place}, column {settings.messages!r}")
         problem = problem_id(asked)
         digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16]

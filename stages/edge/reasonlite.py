@@ -24,7 +24,7 @@ from stages.core import harmony, judging, original, problems, queries, voting
 from stages.core.original import Asked
 from stages.core.queries import Answer
 from stages.edge import cli, endpoints, jobs, params, replies, store, tables
-from stages.edge.errors import InputError, SettingError
+from stages.edge.errors import InputError, SettingError, writing
 from stages.edge.jobs import Job
 
 ROWS_AT_ONCE = 1_000
@@ -265,13 +265,10 @@ def _of(known: Mapping[str, dict[str, Any]], problem_id: str) -> dict[str, Any]:
 
 
 def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", newline="\n") as out:
-            for row in rows:
-                out.write(_json(row) + "\n")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error}); see to the disk and its permissions") from error
+            out.writelines(_json(row) + "\n" for row in rows)
 
 
 def _json(row: Mapping[str, Any]) -> str:
