@@ -51,9 +51,7 @@ def _shares(difficulties: pl.Series) -> dict[str, float]:
     """The share of rows of each eighth of difficulty, and of those without one."""
     if difficulties.is_empty():
         return {}
-    named = difficulties.is_null().replace_strict({True: "none", False: ""}, return_dtype=pl.String)
-    eighths = (difficulties * 8).round(0).cast(pl.Int32).cast(pl.String) + "/8"
-    labels = pl.select(pl.when(named == "none").then(pl.lit("none")).otherwise(eighths)).to_series()
+    labels = ((difficulties * 8).round(0).cast(pl.Int32).cast(pl.String) + "/8").fill_null("none")
     counts = labels.value_counts().sort(labels.name)
     return {str(label): number / difficulties.len() for label, number in counts.iter_rows()}
 

@@ -15,6 +15,7 @@ from stages.core import chat, faults
 from stages.core.equivalence import same_cheaply
 from stages.core.judging import VERDICT
 from stages.core.queries import STATUSES
+from stages.core.wording import jaccard
 
 REASONS = (
     "failed", "truncated", "no_answer", "unjudged", "incorrect",
@@ -219,7 +220,7 @@ class _Likeness:
 
     def reaches(self, one: int, other: int, limit: float) -> bool:
         """Whether they are at least so alike. The sketches are off by 0.05 at most one time in thirty."""
-        return self.about(one, other) >= limit - 0.15 and faults.similarity(self.texts[one], self.texts[other]) >= limit
+        return self.about(one, other) >= limit - 0.15 and jaccard(self.texts[one], self.texts[other]) >= limit
 
 
 def _distinct(left: list[int], likeness: _Likeness, limit: float, reasons: list[Reason]) -> list[int]:

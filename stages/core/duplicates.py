@@ -13,7 +13,7 @@ import polars as pl
 from rensa import RMinHash, RMinHashLSH
 
 from stages.core.equivalence import canonical
-from stages.core.wording import NUMERALS, words_and_signs
+from stages.core.wording import NUMERALS, jaccard, runs, words_and_signs
 
 RULES = ("same", "exact", "near")
 DUPLICATES = pl.Schema(
@@ -117,30 +117,22 @@ def _near(
     for start in range(0, len(rows), AT_ONCE):
         some = rows[start : start + AT_ONCE]
         # Shingles are made anew for the few pairs that are compared: those of all rows would take gigabytes.
-        sets = [sorted(_shingles(wordings[row])) for row in some]
+        sets = [sorted(runs(wordings[row].split(" "), SHINGLE)) for row in some]
         for row, sketch in zip(some, RMinHash.from_token_sets(sets, NUM_PERM, SEED), strict=True):
             for other in sorted(index.query(sketch)):
                 if (golds[other] is None or golds[row] in (None, golds[other])) and (
                     _numbers(wordings[other]) == _numbers(wordings[row])
                 ):
-                    similarity = _jaccard(_shingles(wordings[other]), _shingles(wordings[row]))
+                    similarity = jaccard(
+                        runs(wordings[other].split(" "), SHINGLE), runs(wordings[row].split(" "), SHINGLE)
+                    )
                     if similarity >= min_similarity:
                         yield other, row, similarity
             index.insert(row, sketch)
 
 
-def _shingles(wording: str) -> set[str]:
-    words = wording.split(" ")
-    return {" ".join(words[start : start + SHINGLE]) for start in range(max(1, len(words) - SHINGLE + 1))}
-
-
 def _numbers(wording: str) -> list[str]:
     return [NUMERALS.get(word, word) for word in wording.split(" ") if word in NUMERALS or word.isdigit()]
-
-
-def _jaccard(one: set[str], other: set[str]) -> float:
-    shared = len(one & other)
-    return shared / (len(one) + len(other) - shared)
 
 
 def _best(members: list[int], believed: list[str | None]) -> int:

@@ -8,6 +8,7 @@ from rensa import RMinHash
 
 from stages.core.answers import boxed
 from stages.core.equivalence import Tier, canonical, same_cheaply
+from stages.core.wording import runs
 
 CONTROL_TOKENS = (
     "<|im_start|>",
@@ -118,16 +119,9 @@ def num_meta_phrases(text: str) -> int:
 
 def shingles(text: str) -> set[str]:
     """Runs of five words."""
-    words = text.split()
-    return {" ".join(words[start : start + SHINGLE]) for start in range(max(1, len(words) - SHINGLE + 1))}
+    return runs(text.split(), SHINGLE)
 
 
 def sketches(texts: list[set[str]]) -> list[RMinHash]:
     """MinHash sketches of sets of shingles (Broder, 1997), whose `jaccard` is off by some hundredths."""
     return list(RMinHash.from_token_sets([sorted(each) for each in texts], NUM_PERM, SEED))
-
-
-def similarity(one: set[str], other: set[str]) -> float:
-    """Jaccard similarity."""
-    shared = len(one & other)
-    return shared / (len(one) + len(other) - shared)

@@ -44,3 +44,14 @@ def template(prompt: str) -> list[str]:
     """`prose` with each number (in digits or spelled out), or several side by side, as one `#`."""
     text = " ".join(MASK if token in NUMERALS or token.isdigit() else token for token in prose(prompt))
     return _MASKED.sub(MASK, text).split(" ") if text else []
+
+
+def runs(tokens: list[str], size: int) -> set[str]:
+    """Every run of `size` words; of a text that has fewer, the whole."""
+    return {" ".join(tokens[start : start + size]) for start in range(max(1, len(tokens) - size + 1))}
+
+
+def jaccard(one: set[str], other: set[str]) -> float:
+    """How much of two sets together they share."""
+    shared = len(one & other)
+    return shared / (len(one) + len(other) - shared)
