@@ -1,7 +1,7 @@
 """Curation of teacher traces at the recipe's shape: every filter on, from Parquet to Parquet.
 
 python perf/curation.py                  # 200,000 traces of 2,000 characters
-python perf/curation.py --rows 500000    # how rate and memory change with the rows
+python perf/curation.py --rows 1000000   # how rate and memory change with the rows
 python perf/curation.py --quick          # 20,000
 
 A problem has 26 traces, of which some are wrong, cut off, loops, near duplicates of one another or in another language.
@@ -9,15 +9,17 @@ Tokens are counted with SmolLM2's tokenizer, from its package. The last line is 
 """
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import random
-import resource
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import polars as pl
@@ -90,8 +92,8 @@ def traces(num_problems: int, draw: random.Random) -> Iterator[tuple[pl.DataFram
         yield pl.DataFrame(rows, schema=curation.TRACES_IN, orient="row"), verdicts
 
 
-def write(folder: Path, num_rows: int) -> candidates.Places:
-    """The tables that `curate` reads."""
+def write(folder: Path, num_rows: int) -> None:
+    """The tables that `curate` reads, and the student."""
     draw = random.Random(42)
     num_problems = -(-num_rows // EACH)
     made = problems.problem_rows(
@@ -109,8 +111,26 @@ def write(folder: Path, num_rows: int) -> candidates.Places:
 
     tables.write_sorted(frames(), folder / "traces", curation.TRACES_IN, curation.KEY)
     tables.write(pl.concat(verdicts), folder / "verdicts/medium.parquet", curation.VERDICTS_IN, curation.KEY)
-    places = (folder / "verdicts", folder / "votes", folder / "problems.parquet", student(folder / "student"))
-    return candidates.Places(*places, 0)
+    student(folder / "student")
+
+
+class Memory(threading.Thread):
+    """The most that this process and its workers take together, in GiB, looked at ten times a second."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.peak = 0.0
+
+    def run(self) -> None:
+        """Look until the program ends."""
+        me = psutil.Process()
+        while True:
+            total = 0
+            for each in [me, *me.children(recursive=True)]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    total += each.memory_info().rss
+            self.peak = max(self.peak, total / 2**30)
+            time.sleep(0.1)
 
 
 def main() -> None:
@@ -121,38 +141,35 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        places = write(folder, QUICK_ROWS if args.quick else args.rows)
+        making = get_context("spawn").Process(target=write, args=(folder, QUICK_ROWS if args.quick else args.rows))
+        making.start()  # what it takes is not curation's
+        making.join()
+        if making.exitcode:
+            sys.exit(making.exitcode)
+        made = (folder / "verdicts", folder / "votes", folder / "problems.parquet", folder / "student")
+        places = candidates.Places(*made, 0)
+        memory = Memory()
+        memory.start()
         started = time.perf_counter()
         found = candidates.pieces(folder / "traces", ["medium"])
         work = partial(candidates.decide, rules=RULES, places=places, prompt=PROMPT)
-        peak, parts = 0.0, []
-        for part in shards.each(found, curation.TRACES_IN, work, WORKERS, "local"):
-            parts.append(part)
-            peak = max(peak, memory())
-        decisions = pl.concat(parts)
+        decisions = pl.concat(shards.each(found, curation.TRACES_IN, work, WORKERS, "local"))
         table = tables.read(places.problems, curation.PROBLEMS_IN)
         decisions = selection.select(decisions, table, SELECTION)
         rejects = decisions.filter(pl.col("reason").is_not_null()).select(list(curation.REJECTS))
         tables.write(rejects, folder / "rejects.parquet", curation.REJECTS, curation.KEY)
         print(dict(decisions["reason"].value_counts(sort=True).iter_rows()))
         print(f"account: {account.metrics(decisions, table)['num_tokens']:,} tokens")
-        decided = time.perf_counter() - started
-        made = [queries.render(prompt, None, *PROMPT, []) for prompt in table["prompt"]]
-        before = table.select("problem_id", before=pl.Series(made, dtype=chat.SFT["messages"]))
+        decided, until_here = time.perf_counter() - started, memory.peak
+        prompts = [queries.render(prompt, None, *PROMPT, []) for prompt in table["prompt"]]
+        before = table.select("problem_id", before=pl.Series(prompts, dtype=chat.SFT["messages"]))
         rows = candidates.conversations(found, decisions, pl.col("reason").is_null(), before)
         num_kept = tables.write_sorted(rows, folder / "sft", chat.SFT, chat.SFT_KEY)
         seconds = time.perf_counter() - started
-        peak = max(peak, memory(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
         num = decisions.height
     print(f"{num:,} traces of {CHARS} characters, {num_kept:,} kept")
-    print(f"decided in {decided:.1f} s, written in {seconds - decided:.1f} s")
-    print(json.dumps({"rows_per_second": round(num / seconds), "peak_gib": round(peak, 2), "rows": num}))
-
-
-def memory() -> float:
-    """GiB of this process and its workers."""
-    me = psutil.Process()
-    return sum(each.memory_info().rss for each in [me, *me.children(recursive=True)]) / 2**30
+    print(f"decided in {decided:.1f} s within {until_here:.2f} GiB, written in {seconds - decided:.1f} s")
+    print(json.dumps({"rows_per_second": round(num / seconds), "peak_gib": round(memory.peak, 2), "rows": num}))
 
 
 if __name__ == "__main__":

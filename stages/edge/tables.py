@@ -4,15 +4,16 @@ import contextlib
 import hashlib
 import shutil
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from stages.edge.errors import InputError
 
-ROWS_PER_PART = 200_000
-"""Rows of one part of a table that is a directory: 50-200 MB of traces of a few thousand tokens."""
+ROWS_PER_PART = 50_000
+"""Rows of one part of a table that is a directory, held in memory while it is written: 1 GB of traces of 20,000
+characters, 200 MB in the file."""
 
 
 def read(path: Path, needs: pl.Schema, start: int = 0, num_rows: int | None = None) -> pl.DataFrame:
@@ -81,24 +82,12 @@ def write(frame: pl.DataFrame, path: Path, schema: pl.Schema, key: Sequence[str]
     if frame.select(key).is_duplicated().any():
         raise ValueError(f"{path}: two rows share a key {list(key)}")
     frame = frame.sort(key, nulls_last=False)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _replacing(path) as partial:
         if path.suffix:
             _write_file(frame, partial)
-        else:
-            partial.mkdir()
-            for index, start in enumerate(range(0, max(frame.height, 1), ROWS_PER_PART)):
-                _write_file(frame.slice(start, ROWS_PER_PART), partial / f"part-{index:04d}.parquet")
-            shutil.rmtree(path, ignore_errors=True)
-        partial.replace(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{path}: cannot be written ({error}); see to the disk and its permissions") from error
-    finally:
-        if partial.is_dir():
-            shutil.rmtree(partial)
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+            return
+        for index, start in enumerate(range(0, max(frame.height, 1), ROWS_PER_PART)):
+            _write_part(frame.slice(start, ROWS_PER_PART), partial, index)
 
 
 def write_sorted(frames: Iterable[pl.DataFrame], path: Path, schema: pl.Schema, key: Sequence[str]) -> int:
@@ -108,14 +97,12 @@ def write_sorted(frames: Iterable[pl.DataFrame], path: Path, schema: pl.Schema, 
 
     Raises:
         ValueError: another schema, rows out of order, or two with the same key.
+        InputError: the disk is full, or may not be written to.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
-    partial.mkdir()
     num_rows = num_parts = 0
     waiting = pl.DataFrame(schema=schema)
     last = pl.DataFrame(schema=schema)
-    try:
+    with _replacing(path) as partial:
         for frame in frames:
             if frame.schema != schema:
                 raise ValueError(f"{path}: schema {frame.schema} is not the declared {schema}")
@@ -126,16 +113,41 @@ def write_sorted(frames: Iterable[pl.DataFrame], path: Path, schema: pl.Schema, 
             num_rows += frame.height
             waiting = pl.concat([waiting, frame])
             while waiting.height >= ROWS_PER_PART:
-                _write_file(waiting.head(ROWS_PER_PART).rechunk(), partial / f"part-{num_parts:04d}.parquet")
+                _write_part(waiting.head(ROWS_PER_PART).rechunk(), partial, num_parts)
                 waiting, num_parts = waiting.slice(ROWS_PER_PART), num_parts + 1
         if waiting.height or not num_parts:
-            _write_file(waiting.rechunk(), partial / f"part-{num_parts:04d}.parquet")
-        shutil.rmtree(path, ignore_errors=True)
-        partial.replace(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            _write_part(waiting.rechunk(), partial, num_parts)
     return num_rows
 
 
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A place to write to, renamed to `path` at the end; a folder where `path` has no suffix.
+
+    Raises:
+        InputError: the disk is full, or may not be written to.
+    """
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.suffix:
+            partial.mkdir()
+        yield partial
+        if not path.suffix:
+            shutil.rmtree(path, ignore_errors=True)
+        partial.replace(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{path}: cannot be written ({error}); see to the disk and its permissions") from error
+    finally:
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _write_part(frame: pl.DataFrame, folder: Path, number: int) -> None:
+    _write_file(frame, folder / f"part-{number:04d}.parquet")
+
+
 def _write_file(frame: pl.DataFrame, path: Path) -> None:
-    frame.write_parquet(path, compression="zstd", compression_level=6, statistics=True, row_group_size=50_000)
+    frame.write_parquet(path, compression="zstd", compression_level=6, statistics=True, row_group_size=ROWS_PER_PART)
