@@ -113,6 +113,7 @@ def _rows(samples: list[Generation], strict: bool) -> Iterator[dict[str, Any]]:
             "content": content,
             "status": "failed" if each.text is None else "stop",
             "completion_tokens": None,
+            "looping": None,
         }
 
 

@@ -30,11 +30,14 @@ NUM_PROBLEMS, NUM_SAMPLES = 30, 8
 def scores(right: dict[str, int]) -> pl.DataFrame:
     """`right` samples of eight on each problem by student; the first problem is never solved."""
     rows = [
-        (student, None, "exam", f"p{n:02}", NUM_SAMPLES, number if n else 0, 0, 0, 0, float(number > 4), 9.0)
+        {
+            "student": student, "benchmark": "exam", "problem_id": f"p{n:02}", "num_samples": NUM_SAMPLES,
+            "num_correct": number if n else 0, "num_unscored": 0, "majority_correct": float(number > 4),
+        }
         for student, number in right.items()
         for n in range(NUM_PROBLEMS)
-    ]
-    return pl.DataFrame(rows, schema=scoring.SCORES, orient="row")
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=scoring.SCORES)
 
 
 def git(folder: Path, *arguments: str) -> None:

@@ -24,9 +24,10 @@ RIGHT: dict[tuple[str, str, str | None], dict[str, tuple[int, int]]] = {
     ("baselines", "teacher", "high"): {"easy": (3, 3), "hard": (3, 0)},
 }
 REPORT = (
-    *("results", "--marks", "data/marks", "--exams", "data/exams", "--scores", "data/scores.parquet"),
-    *("--eval", "metrics/eval.json", "--summary", "metrics/summary.json", "--table", "metrics/results.md"),
-    *("--plot", "metrics/plots/accuracy.csv"),
+    *("results", "--marks", "data/marks", "--exams", "data/exams", "--benchmarks", "data/benchmarks.parquet"),
+    *("--scores", "data/scores.parquet", "--eval", "metrics/eval.json", "--summary", "metrics/summary.json"),
+    *("--table", "metrics/results.md", "--plot", "metrics/plots/accuracy.csv"),
+    *("--budgets", "metrics/plots/budgets.csv"),
 )
 
 
@@ -96,12 +97,13 @@ def test_the_contract_of_eval_json(reported: tuple[Path, str]) -> None:
     assert list(found) == ["base", "turbo", "final", "teacher"]
     names = {
         *("avg_at_4", "pass_at_2", "maj_at_4", "ci_low", "ci_high", "num_problems", "num_samples"),
-        *("truncated_share", "no_answer_share", "unscored_share", "mean_tokens"),
+        *("truncated_share", "no_answer_share", "looping_share", "unscored_share", "mean_tokens"),
     }
+    by_verdict = {"mean_tokens_correct", "mean_tokens_wrong"}  # where there are such answers
     for benchmarks in found.values():
         assert set(benchmarks) == {"easy", "hard"}
         for numbers in benchmarks.values():
-            assert set(numbers) == names
+            assert names <= set(numbers) <= names | by_verdict
             assert all(type(leaf) in (int, float) for leaf in numbers.values())
             assert 0 <= numbers["ci_low"] < numbers["ci_high"] <= 1
 

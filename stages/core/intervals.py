@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 
 LEVEL = 0.95
 Prior = Sequence[tuple[float, float]]
-SCORE_PRIOR: Prior = ((0.0, 0.5), (1.0, 0.5))
-"""(score, weight) of the pseudo-problems; the halves are those of Jeffreys' prior for a share."""
-DIFFERENCE_PRIOR: Prior = ((-1.0, 0.25), (0.0, 0.5), (1.0, 0.25))
+WEIGHT = 1.03
+"""Of a problem, where Rubin's bootstrap has 1. With these weights and priors the intervals of simulated exams of thirty
+problems with sixteen samples each hold the truth in 94 to 96% of cases, for difficulties uniform, mostly near 0, near 1
+and near both (Beta distributions of seventeen shapes)."""
+SCORE_PRIOR: Prior = ((0.0, 0.6), (1.0, 0.6))
+"""(score, weight) of the pseudo-problems: about the halves of Jeffreys' prior for a share."""
+DIFFERENCE_PRIOR: Prior = ((-1.0, 0.3), (0.0, 0.6), (1.0, 0.3))
 """The same for a difference in score: that of two independent students with `SCORE_PRIOR`."""
 
 
@@ -65,7 +69,7 @@ def _draws(
     draws = np.zeros(num_resamples)
     for values in strata:
         # Gamma variates over their sum are Dirichlet weights; that of a pseudo-problem has a smaller shape than 1.
-        shape = np.concatenate([np.ones(len(values)), pseudo_weights])
+        shape = np.concatenate([np.full(len(values), WEIGHT), pseudo_weights])
         weights = rng.standard_gamma(shape, size=(num_resamples, len(shape)))
         draws += weights @ np.concatenate([values, pseudo]) / weights.sum(axis=1) / len(strata)
     return draws

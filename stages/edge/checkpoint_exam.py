@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from stages.core import judging, queries, scoring
+from stages.core import judging, queries
+from stages.core.estimators import pass_at_k
 from stages.edge import endpoints, jobs, params, workers
 from stages.edge.errors import EmptyError
 from stages.edge.jobs import Job
@@ -88,6 +89,6 @@ def mark(verdicts: pl.DataFrame, pass_k: int) -> Mark:
     scored = verdicts.filter(pl.col("verdict") != "unscored")
     by_problem = scored.group_by("problem_id").agg(pl.len(), (pl.col("verdict") == "correct").sum().alias("right"))
     shares = [right / num for _, num, right in by_problem.iter_rows()]
-    passed = [scoring.pass_at_k(num, right, pass_k) for _, num, right in by_problem.iter_rows()]
+    passed = [pass_at_k(num, right, pass_k) for _, num, right in by_problem.iter_rows()]
     whole = [each for each in passed if each is not None]
     return Mark(sum(shares) / len(shares) if shares else None, sum(whole) / len(whole) if whole else None)

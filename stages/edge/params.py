@@ -505,6 +505,16 @@ class Exam(Section):
     overrides: dict[str, Override]
     """By student."""
 
+    def departures(self, student: str) -> dict[str, object]:
+        """The sampling fields in which a student is asked otherwise than the protocol says."""
+        own = self.overrides[student].model_dump(exclude_none=True) if student in self.overrides else {}
+        return {name: value for name, value in own.items() if value != getattr(self.protocol.sampling, name)}
+
+    def max_tokens(self, student: str) -> int:
+        """Tokens that the exam lets a student write."""
+        own = self.overrides[student].max_tokens if student in self.overrides else None
+        return own or self.protocol.sampling.max_tokens
+
 
 class Baseline(Section):
     """Another model to examine."""
@@ -528,6 +538,8 @@ class Report(Section):
 
     num_resamples: Count
     seed: int
+    max_repeated_share: Share
+    """An answer of which more repeats itself is counted as a loop."""
     published: PublishedFigures
 
 
@@ -713,7 +725,7 @@ def exam_budget(student: str) -> int | None:
     exam = load(Exam, "exam")
     if student not in exam.overrides:
         return None
-    return exam.overrides[student].max_tokens or exam.protocol.sampling.max_tokens
+    return exam.max_tokens(student)
 
 
 def load_shared(kind: type[SectionT], section: str) -> SectionT:

@@ -32,6 +32,18 @@ def bimodal(rng: np.random.Generator) -> NDArray[np.float64]:
     return rng.beta(0.1, 0.23, size=NUM_PROBLEMS)
 
 
+@pytest.mark.parametrize(("alpha", "beta"), [(1.0, 1.0), (0.2, 2.0), (0.1, 0.23), (0.3, 0.3)])
+def test_the_interval_holds_the_truth_in_95_of_100_exams(alpha: float, beta: float) -> None:
+    """Difficulties that are uniform, mostly near 0, and (twice) near 0 or near 1; thirty problems, 16 samples of each."""
+    rng = np.random.default_rng(5)
+    held = 0
+    for exam in range(2_000):
+        shares = rng.binomial(NUM_SAMPLES, rng.beta(alpha, beta, size=NUM_PROBLEMS)) / NUM_SAMPLES
+        interval = bayesian_bootstrap([shares], SCORE_PRIOR, 1_000, seed=exam)
+        held += interval.low <= alpha / (alpha + beta) <= interval.high
+    assert 0.935 <= held / 2_000 <= 0.965
+
+
 @pytest.mark.parametrize(
     ("difficulties", "truth"),
     [

@@ -12,15 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.core.differences import paired_difference
+from stages.core.estimators import pass_at_k
+from stages.core.results import without_texts
 from stages.core.scoring import (
     MARKS_IN,
     SCORES,
     SCORES_KEY,
+    TEXTS_IN,
     TRACES_IN,
     mean_over_benchmarks,
     metrics,
-    paired_difference,
-    pass_at_k,
     scores,
 )
 
@@ -63,7 +65,7 @@ def tables(
         for index, (answer, verdict, status, tokens) in enumerate(samples):
             key = (student, effort, benchmark, problem_id, index)
             marks.append((*key, answer, verdict))
-            traces.append((*key, status, tokens))
+            traces.append((*key, status, tokens, status == "length"))
     return pl.DataFrame(marks, schema=MARKS_IN, orient="row"), pl.DataFrame(traces, schema=TRACES_IN, orient="row")
 
 
@@ -91,9 +93,27 @@ def test_each_problem_is_counted_in_one_row_of_the_declared_schema() -> None:
     assert one.schema == SCORES
     assert one.row(0, named=True) == {
         "student": "final", "effort": None, "benchmark": "aime24", "problem_id": "p0",
-        "num_samples": 4, "num_correct": 1, "num_unscored": 2, "num_truncated": 1, "num_no_answer": 2,
-        "majority_correct": 0.5, "mean_tokens": 150.0,
+        "num_samples": 4, "num_correct": 1, "num_unscored": 2, "num_truncated": 1, "num_no_answer": 2, "num_looping": 1,
+        "majority_correct": 0.5, "mean_tokens": 150.0, "mean_tokens_correct": 100.0, "mean_tokens_wrong": 500 / 3,
+        "avg_at": [1.0, 0.5, 1 / 3, 0.25], "pass_at": [0.25, 0.5, 0.75, 1.0], "maj_at": [1.0, 0.5, 0.5, 0.5],
     }  # fmt: skip
+
+
+def test_scores_are_there_for_each_k_up_to_the_scored_samples_of_each_problem_and_for_none_beyond() -> None:
+    several = table({"a": [wrong("8"), LOST, right(), right()], "b": [LOST, LOST, LOST, right()], "c": [LOST] * 4})
+    assert several["avg_at"].to_list() == [[0, 1 / 2, 2 / 3], [1], []]
+    assert several["maj_at"].to_list() == [[0, 0.5, 1], [1], []]
+    assert several["pass_at"].to_list() == [[pytest.approx(2 / 3), 1, 1], [1], []]
+    assert several["majority_correct"].to_list() == [1, 1, None]
+
+
+def test_a_trace_that_goes_round_in_circles_is_found_in_its_reasoning_and_in_its_answer() -> None:
+    said = ["and so on we go round and round once more " * 30, "Add 3 and 4, then halve that, for each of the sums."]
+    texts = [(None, said[0]), (said[0], "7"), (said[1], "7"), (None, None)]
+    rows = [("m", None, "b", "p", place, "stop", 9, *pair) for place, pair in enumerate(texts)]
+    found = without_texts(pl.DataFrame(rows, schema=TEXTS_IN, orient="row"), 0.3)
+    assert found.schema == TRACES_IN
+    assert found["looping"].to_list() == [True, True, False, False]
 
 
 @pytest.mark.parametrize("verdict", ["incorrect", "no_answer", "unparsable", "timeout"])
@@ -214,8 +234,11 @@ def test_the_metrics_of_an_exam_have_these_names_and_values() -> None:
         "num_samples": 7,
         "truncated_share": pytest.approx(1 / 7),
         "no_answer_share": pytest.approx(2 / 7),
+        "looping_share": pytest.approx(1 / 7),
         "unscored_share": 1 / 8,
         "mean_tokens": (100 + 100 + 200 + 100) / 4,
+        "mean_tokens_correct": 100,
+        "mean_tokens_wrong": (100 + 200 + 100) / 3,
     }
 
 
@@ -249,7 +272,7 @@ EXAMS = st.integers(1, 5).flatmap(lambda k: st.lists(st.lists(SAMPLES, min_size=
 
 
 @given(EXAMS, st.randoms(use_true_random=False))
-def test_neither_the_order_of_rows_nor_that_of_samples_changes_a_number(
+def test_the_order_of_rows_changes_nothing_and_that_of_samples_only_the_scores_of_the_first_k(
     exam: list[list[Sample]], rng: random.Random
 ) -> None:
     marks, traces = tables(exam)
@@ -257,7 +280,10 @@ def test_neither_the_order_of_rows_nor_that_of_samples_changes_a_number(
     permuted = table([rng.sample(samples, len(samples)) for samples in exam])
     expected = scores(marks, traces)
     assert shuffled.equals(expected)
-    assert permuted.equals(expected)
+    firsts = ["avg_at", "maj_at"]
+    assert permuted.drop(firsts).equals(expected.drop(firsts))
+    for name in firsts:
+        assert permuted[name].list.last().to_list() == pytest.approx(expected[name].list.last().to_list())
     upside_down = metrics(expected.reverse(), len(exam[0]), 1, **RESAMPLING)
     assert upside_down == metrics(expected, len(exam[0]), 1, **RESAMPLING)
 
@@ -266,9 +292,7 @@ def test_neither_the_order_of_rows_nor_that_of_samples_changes_a_number(
 def test_all_metrics_are_finite_the_shares_in_0_to_1_and_pass_at_1_is_the_average(exam: list[list[Sample]]) -> None:
     found = measure(exam, len(exam[0]))
     assert all(math.isfinite(value) for value in found.values())
-    shares = {
-        name: value for name, value in found.items() if name not in ("num_problems", "num_samples", "mean_tokens")
-    }
+    shares = {name: value for name, value in found.items() if not name.startswith(("num_", "mean_tokens"))}
     assert all(0 <= value <= 1 for value in shares.values())
     if "pass_at_1" in found:
         assert found["pass_at_1"] == pytest.approx(found[f"avg_at_{len(exam[0])}"])

@@ -1,0 +1,218 @@
+"""Results: the numbers of every student by benchmark, how they differ, and the table that a person reads."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import polars as pl
+
+from stages.core import differences, scoring
+from stages.core.faults import repeated_share
+from stages.core.intervals import Interval
+
+FIRST = {"base": 0, "turbo": 1, "final": 2}
+
+Metrics = dict[str, dict[str, dict[str, float]]]
+"""student -> benchmark -> metric -> value."""
+Figures = Mapping[str, Mapping[str, tuple[float, float]]]
+"""avg and pass in percent, by student and benchmark."""
+
+
+class Method(NamedTuple):
+    """How scores become numbers."""
+
+    num_samples: int
+    pass_k: int
+    num_resamples: int
+    seed: int
+
+
+class Published(NamedTuple):
+    """What others have published for the same exams."""
+
+    source: str | None
+    figures: Figures
+
+
+def without_texts(texts: pl.DataFrame, max_repeated_share: float) -> pl.DataFrame:
+    """`scoring.TRACES_IN` from `TEXTS_IN`: a trace loops where more than this share of it stood there before."""
+    said = pl.concat_str("reasoning", "content", separator="\n", ignore_nulls=True)
+    looping = [repeated_share(text) > max_repeated_share for text in texts.select(said).to_series()]
+    return texts.with_columns(looping=pl.Series(looping, dtype=pl.Boolean())).select(list(scoring.TRACES_IN))
+
+
+def students(scores: pl.DataFrame, method: Method) -> dict[str, pl.DataFrame]:
+    """Scores by student: base, turbo, final, then the baselines; of several efforts the better mean counts."""
+    names = sorted(scores["student"].unique(), key=lambda name: (FIRST.get(name, len(FIRST)), name))
+    found = {}
+    for name in names:
+        efforts = scores.filter(pl.col("student") == name).partition_by("effort", maintain_order=True)
+        found[name] = max(efforts, key=lambda table: _mean(table, method).value)
+    return found
+
+
+def metrics(table: pl.DataFrame, method: Method) -> dict[str, dict[str, float]]:
+    """A student's numbers by benchmark."""
+    parts = table.sort("benchmark").partition_by("benchmark", maintain_order=True)
+    return {part["benchmark"][0]: scoring.metrics(part, *method) for part in parts}
+
+
+def bars(found: Metrics, average: str) -> list[dict[str, object]]:
+    """A row for each bar of the plot: benchmark by benchmark, in each the students in their order."""
+    rows = [
+        (benchmark, {"exam": f"{benchmark}, {name}", "accuracy": numbers[average]})
+        for name, benchmarks in found.items()
+        for benchmark, numbers in benchmarks.items()
+        if average in numbers
+    ]
+    return [row for _, row in sorted(rows, key=lambda pair: pair[0])]
+
+
+def _mean(table: pl.DataFrame, method: Method) -> Interval:
+    """The mean over benchmarks, or (0, 0, 1), which says nothing, where one of them has no scored answer."""
+    found = scoring.mean_over_benchmarks(table, method.num_resamples, method.seed)
+    return found or Interval(0.0, 0.0, 1.0)
+
+
+def summary(tables: Mapping[str, pl.DataFrame], method: Method) -> Metrics:
+    """Means over the benchmarks, and how much `final` is above each other student on the same problems."""
+    found: Metrics = {"mean": {name: _named(_mean(table, method)) for name, table in tables.items()}, "difference": {}}
+    for name, table in tables.items():
+        if name != "final" and "final" in tables:
+            gain = difference(table, tables["final"], method)
+            if gain:
+                found["difference"][f"final_over_{name}"] = gain
+    return found
+
+
+def difference(before: pl.DataFrame, after: pl.DataFrame, method: Method) -> dict[str, float] | None:
+    """The paired difference with its interval, the probability that it is above zero, and what it would take to know.
+
+    Raises:
+        ValueError: as `differences.paired_difference`.
+    """
+    found = differences.paired_difference(before, after, method.num_resamples, method.seed)
+    if found is None:
+        return None
+    needed = {"needed_problems": found.needed_problems, "needed_samples": found.needed_samples}
+    told = {name: float(value) for name, value in needed.items() if value is not None}
+    return _named(found.interval) | {"probability": found.probability} | told
+
+
+def _named(interval: Interval) -> dict[str, float]:
+    return {"value": interval.value, "ci_low": interval.low, "ci_high": interval.high}
+
+
+def gain(found: Mapping[str, float]) -> str:
+    """A difference in words: points with their interval, and whether it is resolved."""
+    interval = f"[{_points(found['ci_low'])}, {_points(found['ci_high'])}]"
+    return f"{_points(found['value'])} points {interval}, {_verdict(found)}"
+
+
+def _verdict(found: Mapping[str, float]) -> str:
+    """Resolved, or how sure it is and what it would take."""
+    if found["ci_low"] > 0 or found["ci_high"] < 0:
+        return "resolved"
+    told = f"not resolved: better with probability {found['probability']:.2f}"
+    if "needed_problems" not in found:
+        return told
+    samples = f", or {found['needed_samples']:.0f} samples of each" if "needed_samples" in found else ""
+    return f"{told}; {found['needed_problems']:.0f} problems{samples} would tell"
+
+
+def cells(
+    found: Metrics, means: Metrics, method: Method, published: Published, marked: Sequence[str]
+) -> list[list[str]]:
+    """The table of results, its heads first: avg@k with its interval, pass@j, the mean, what others published.
+
+    `means` is what `summary` found; the names of students `marked` get an asterisk.
+    """
+    names = benchmarks(found)
+    known = [name for name in names if any(name in each for each in published.figures.values())]
+    heads = ["student", *(f"{name} avg@{method.num_samples} / pass@{method.pass_k}" for name in names), "mean avg"]
+    lines = [heads + [f"{name} published" for name in known]]
+    for name, numbers in found.items():
+        mean = means["mean"][name]
+        lines.append(
+            [
+                f"{name} *" if name in marked else name,
+                *(_cell(numbers.get(benchmark, {}), method) for benchmark in names),
+                f"{_percent(mean['value'])} [{_percent(mean['ci_low'])}, {_percent(mean['ci_high'])}]",
+                *(_figures(published.figures.get(name, {}).get(benchmark)) for benchmark in known),
+            ]
+        )
+    return lines
+
+
+def benchmarks(found: Metrics) -> list[str]:
+    """The benchmarks that any student sat."""
+    return list(dict.fromkeys(name for each in found.values() for name in each))
+
+
+def notes(
+    found: Metrics,
+    method: Method,
+    published: Published,
+    departures: Mapping[str, Mapping[str, object]],
+    exams: Mapping[str, tuple[str | None, bool | None]],
+) -> list[str]:
+    """What a reader of the table has to know.
+
+    Args:
+        found: the table's numbers.
+        method: how they were made.
+        published: what stands beside them.
+        departures: the settings in which a student's exam is not the protocol's, by student.
+        exams: (date of publication, whether all problems to learn from are older, None where that is unknown) by
+            benchmark.
+    """
+    told = ["Percent; in brackets 95% intervals over problems."]
+    counts = {name: next(int(each[name]["num_problems"]) for each in found.values() if name in each) for name in exams}
+    told.append(
+        ", ".join(f"{name} {count} problems x {method.num_samples} samples" for name, count in counts.items()) + "."
+    )
+    if published.source and any(name in each for each in published.figures.values() for name in exams):
+        told.append(f"Published: {published.source}.")
+    for name, fields in departures.items():
+        asked = ", ".join(f"{key} {value}" for key, value in fields.items())
+        told.append(f"* {name} was asked with {asked}, not as the protocol says.")
+    for word, verdict in (("older", False), ("younger", True)):
+        such = [f"{name} ({date})" for name, (date, is_younger) in exams.items() if is_younger is verdict]
+        if such:
+            than = "and may be among them" if word == "older" else "and cannot be among them"
+            told.append(f"{word.capitalize()} than the newest problems, {than}: {', '.join(such)}.")
+    return told
+
+
+def markdown(lines: Sequence[Sequence[str]], told: Sequence[str], gains: Mapping[str, Mapping[str, float]]) -> str:
+    """The table, the notes and the differences; columns are padded, so that it reads well in a terminal too."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rows = [list(lines[0]), ["-" * width for width in widths], *map(list, lines[1:])]
+    padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in padded)
+    listed = [f"- {key.replace('_', ' ')}: {gain(found)}" for key, found in gains.items()]
+    paragraph = " ".join(each for each in told if not each.startswith("* "))
+    starred = [each.replace("* ", "\\* ", 1) for each in told if each.startswith("* ")]
+    head = "On the same problems, mean over the benchmarks:"
+    return "\n".join(
+        [table, "", paragraph, *(line for each in starred for line in ("", each)), "", head, "", *listed, ""]
+    )
+
+
+def _figures(figures: tuple[float, float] | None) -> str:
+    return "-" if figures is None else f"{figures[0]:.1f} / {figures[1]:.1f}"
+
+
+def _cell(numbers: Mapping[str, float], method: Method) -> str:
+    average, passed = f"avg_at_{method.num_samples}", f"pass_at_{method.pass_k}"
+    if average not in numbers:
+        return "unscored"
+    interval = f"[{_percent(numbers['ci_low'])}, {_percent(numbers['ci_high'])}]"
+    return f"{_percent(numbers[average])} {interval} / {_percent(numbers[passed]) if passed in numbers else '-'}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f}"

@@ -1,0 +1,36 @@
+from stages.core.results import Method, Published, cells, markdown, notes
+
+METHOD = Method(16, 8, 1000, 1)
+NUMBERS = {"avg_at_16": 0.752, "ci_low": 0.6, "ci_high": 0.85, "pass_at_8": 0.902, "num_problems": 30}
+FOUND = {"final": {"aime24": NUMBERS, "aime26": NUMBERS}}
+MEANS = {"mean": {"final": {"value": 0.752, "ci_low": 0.6, "ci_high": 0.85}}}
+PUBLISHED = Published("https://example.org", {"final": {"aime24": (75.2, 90.2)}})
+EXAMS = {"aime24": ("2024-02-07", False), "aime26": ("2026-02-28", True)}
+
+
+def told(departures: dict[str, dict[str, object]]) -> list[str]:
+    return notes(FOUND, METHOD, PUBLISHED, departures, EXAMS)
+
+
+def test_each_number_has_its_interval_and_what_was_published_stands_in_its_own_column() -> None:
+    heads, row = cells(FOUND, MEANS, METHOD, PUBLISHED, [])
+    found = dict(zip(heads, row, strict=True))
+    assert found["aime24 avg@16 / pass@8"] == "75.2 [60.0, 85.0] / 90.2"
+    assert found["aime24 published"] == "75.2 / 90.2"
+    assert found["mean avg"] == "75.2 [60.0, 85.0]"
+    assert "aime26 published" not in found
+
+
+def test_a_student_that_was_not_asked_by_the_protocol_is_flagged_with_what_differs() -> None:
+    departures = {"final": {"temperature": 1.0, "max_tokens": 65536}}
+    table = markdown(cells(FOUND, MEANS, METHOD, PUBLISHED, list(departures)), told(departures), {})
+    assert "| final * " in table
+    assert "\\* final was asked with temperature 1.0, max_tokens 65536, not as the protocol says.\n" in table
+    assert "*" not in markdown(cells(FOUND, MEANS, METHOD, PUBLISHED, []), told({}), {})
+
+
+def test_an_exam_is_said_to_be_older_or_younger_than_the_problems() -> None:
+    assert "Older than the newest problems, and may be among them: aime24 (2024-02-07)." in told({})
+    assert "Younger than the newest problems, and cannot be among them: aime26 (2026-02-28)." in told({})
+    unknown = notes(FOUND, METHOD, PUBLISHED, {}, {"aime24": (None, None), "aime26": (None, None)})
+    assert not any("newest problems" in each for each in unknown)
