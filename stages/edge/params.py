@@ -540,6 +540,8 @@ class Report(Section):
     seed: int
     max_repeated_share: Share
     """An answer of which more repeats itself is counted as a loop."""
+    num_traces: Count
+    """Traces that the page of results holds, to read; with more than these it takes whole problems, by draw."""
     published: PublishedFigures
 
 

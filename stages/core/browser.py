@@ -1,0 +1,215 @@
+"""What the page of results shows beside its charts: warnings, the tables of rejected rows, and traces to read."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from stages.core import chat, curation, judging, problems, queries, voting
+from stages.core.results import Metrics
+
+KEPT = "row"
+LOOPS = 0.01
+"""A student that loops in more of its answers than this is warned of."""
+
+_KEYS = {name: queries.TRACES[name] for name in judging.KEY}
+_MARK = {name: judging.VERDICTS[name] for name in ("answer", "extracted_by", "verdict", "decided_by")}
+TRACES_IN = pl.Schema(
+    {
+        **_KEYS,
+        **{name: queries.TRACES[name] for name in ("reasoning", "content", "status", "completion_tokens")},
+    }
+)
+MARKS_IN = pl.Schema({**_KEYS, **_MARK})
+PROBLEMS_IN = pl.Schema({name: problems.PROBLEMS[name] for name in ("problem_id", "source", "prompt", "gold")})
+EXAMS_IN = pl.Schema(
+    {
+        name: problems.BENCHMARKS[name]
+        for name in ("benchmark", "problem_id", "prompt", "gold", "published", "younger_than_sources")
+    }
+)
+VOTES_IN = pl.Schema({name: voting.VOTES[name] for name in ("problem_id", "label", "label_source")})
+SFT_IN = pl.Schema({name: chat.SFT[name] for name in curation.KEY})
+COLUMNS = ("part", "model", "effort", "set", "problem", "sample", "status", "tokens", *_MARK, "fate")
+TEXTS = ("reasoning", "content")
+
+
+class Table(NamedTuple):
+    """A small table; the first cell of a row names it."""
+
+    title: str
+    heads: list[str]
+    rows: list[list[str]]
+
+
+def is_chosen(problem_id: str, share: float) -> bool:
+    """Whether a problem is among this share of all: whole problems, the same in every run."""
+    return int(sha256(problem_id.encode()).hexdigest()[:12], 16) < share * 16**12
+
+
+def fates(rejects: Mapping[str, pl.DataFrame], kept: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """By the key of a trace, what each SFT set did with it: "turbo: row", or the reason against it.
+
+    `rejects` has `curation.REJECTS` and `kept` `SFT_IN`, by stage.
+    """
+    parts = [
+        frame.select(
+            *curation.KEY,
+            fate=pl.lit(f"{stage}: ") + (pl.col("reason").cast(pl.String) if has_reason else pl.lit(KEPT)),
+        )
+        for has_reason, tables in ((True, rejects), (False, kept))
+        for stage, frame in tables.items()
+    ]
+    empty = pl.DataFrame(schema={**SFT_IN, "fate": pl.String()})
+    return pl.concat([empty, *parts]).group_by(curation.KEY).agg(pl.col("fate").sort().str.join("; "))
+
+
+def rows(part: str, traces: pl.DataFrame, marks: pl.DataFrame, fate: pl.DataFrame | None) -> pl.DataFrame:
+    """Rows to browse: `TRACES_IN` with what `MARKS_IN` says of them, and their fate where they might be learnt from."""
+    found = traces.join(marks, on=judging.KEY, how="left", nulls_equal=True)
+    if fate is None:
+        found = found.with_columns(fate=pl.lit(None, pl.String))
+    else:
+        found = found.join(fate, on=curation.KEY, how="left", nulls_equal=True)
+    return found.with_columns(
+        *(pl.col(name).cast(pl.String) for name in (*_MARK, "status")), part=pl.lit(part), tokens="completion_tokens"
+    ).sort("benchmark", "problem_id", "model", "effort", "sample", nulls_last=False)
+
+
+def encoded(
+    found: pl.DataFrame, learnt: pl.DataFrame, exams: pl.DataFrame, votes: Mapping[str, pl.DataFrame]
+) -> dict[str, Any]:
+    """Rows without their texts, by column, and the problems that they are about, for a script to read.
+
+    Args:
+        found: of `rows`.
+        learnt: `PROBLEMS_IN`.
+        exams: `EXAMS_IN`.
+        votes: `VOTES_IN` by effort.
+    """
+    labels: dict[str, dict[str, list[str | None]]] = {}
+    for effort, table in votes.items():
+        for problem_id, label, source in table.iter_rows():
+            labels.setdefault(problem_id, {})[effort] = [label, source]
+    sets = learnt.select(pl.lit(None, pl.String).alias("benchmark"), *PROBLEMS_IN).rename({"source": "set"})
+    asked = exams.select("benchmark", "problem_id", pl.col("benchmark").alias("set"), "prompt", "gold")
+    key = ["benchmark", "problem_id"]
+    known = pl.concat([sets, asked]).join(found.select(key).unique(), on=key, how="semi", nulls_equal=True)
+    known = known.sort(key, nulls_last=False).with_row_index("problem")
+    shown = found.join(
+        known.select("problem", "set", *key), on=key, how="left", nulls_equal=True, maintain_order="left"
+    )
+    listed = [
+        {"id": row["problem_id"], "prompt": row["prompt"], "gold": row["gold"]}
+        | ({"labels": labels[row["problem_id"]]} if row["benchmark"] is None and row["problem_id"] in labels else {})
+        for row in known.iter_rows(named=True)
+    ]
+    return {"columns": shown.select(COLUMNS).to_dict(as_series=False), "problems": listed}
+
+
+def texts(found: pl.DataFrame, rows_per_block: int) -> Iterator[list[list[str | None]]]:
+    """(reasoning, content) of the rows, in blocks."""
+    for start in range(0, found.height, rows_per_block):
+        yield [list(row) for row in found.slice(start, rows_per_block).select(TEXTS).iter_rows()]
+
+
+def funnels(collected: Mapping[str, Any], curated: Mapping[str, Mapping[str, Any]]) -> list[Table]:
+    """What `collect` and `curate` left out, by source, from their metrics; the latter by stage."""
+    sources = collected["by_source"]
+    steps = [
+        name
+        for name in ("num_rows", "num_filtered", "num_empty", "num_repeated", "num_duplicates")
+        if name in collected
+    ]
+    steps += ["num_contaminated", "num_problems", "num_ungradable"]
+    tables = [
+        Table(
+            "Problems",
+            ["", "all", *sources],
+            [
+                [_words(step), _count(collected[step]), *(_count(each.get(step, 0)) for each in sources.values())]
+                for step in steps
+            ],
+        )
+    ]
+    for stage, metrics in curated.items():
+        by_source = metrics["by_source"]
+        lines = [
+            ("traces", "num_traces"),
+            *((reason, None) for reason, number in metrics["rejected"].items() if number),
+        ]
+        tables.append(
+            Table(
+                f"SFT set of {stage}",
+                ["", "all", *by_source],
+                [
+                    *(
+                        [
+                            name,
+                            _count(metrics[key] if key else metrics["rejected"][name]),
+                            *(
+                                _count(each[key] if key else each["rejected"].get(name, 0))
+                                for each in by_source.values()
+                            ),
+                        ]
+                        for name, key in [*lines, ("rows to learn from", "num_rows")]
+                    )
+                ],
+            )
+        )
+    return tables
+
+
+def _words(step: str) -> str:
+    return step.removeprefix("num_").replace("_", " ")
+
+
+def _count(number: int) -> str:
+    return f"{number:,}"
+
+
+def warnings(
+    found: Metrics,
+    gains: Mapping[str, Mapping[str, float]],
+    judged: Mapping[str, Mapping[str, float]],
+    collected: Mapping[str, Any],
+    older: Sequence[str],
+) -> list[str]:
+    """What makes a number worth less than it looks.
+
+    Args:
+        found: numbers by student and benchmark.
+        gains: differences by name.
+        judged: metrics of `judge` by effort.
+        collected: metrics of `collect`.
+        older: exams that are older than the newest problems.
+    """
+    told = [
+        f"teacher, effort {effort}: a right answer is there in {_count(int(number))} traces but was not extracted."
+        for effort, metrics in judged.items()
+        if (number := metrics.get("num_right_but_not_extracted", 0))
+    ]
+    for name, benchmarks in found.items():
+        for benchmark, numbers in benchmarks.items():
+            for key, most, what in (
+                ("truncated_share", 0.0, "hit the limit of tokens"),
+                ("looping_share", LOOPS, "go round in circles"),
+                ("unscored_share", 0.0, "are unscored: no model answered, or no gold can judge them"),
+            ):
+                if numbers.get(key, 0.0) > most:
+                    told.append(f"{name}, {benchmark}: {100 * numbers[key]:.1f}% of the answers {what}.")
+    told += [f"{name} is older than the newest problems: its questions may be known." for name in older]
+    told += [
+        f"{name.replace('_', ' ')}: not resolved, these exams are too small to tell."
+        for name, gain in gains.items()
+        if gain["ci_low"] <= 0 <= gain["ci_high"]
+    ]
+    for key, what in (
+        ("num_gold_conflicts", "problems whose copies have other golds"),
+        ("num_gold_in_prompt", "problems whose gold stands in their text"),
+        ("num_ungradable", "problems whose gold no judge can use"),
+    ):
+        if collected.get(key):
+            told.append(f"There are {_count(collected[key])} {what}.")
+    return told

@@ -1,0 +1,166 @@
+"""All that a run made -> one page for a browser: results, charts, warnings, rows left out, and traces to read.
+
+python -m stages.page --problems data/problems.parquet --benchmarks data/benchmarks.parquet --traces data/traces \
+    --verdicts data/verdicts --votes data/votes --rejects data/rejects --sft data/sft --logs data/train_log \
+    --exams data/exams --marks data/marks --scores data/scores.parquet --eval metrics/eval.json \
+    --summary metrics/summary.json --plots metrics/plots --collected metrics/collect.json \
+    --curated metrics/curate_turbo.json metrics/curate_final.json \
+    --judged metrics/judge_medium.json metrics/judge_high.json --output metrics/report.html
+"""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from stages.core import browser, charts, curation, scoring
+from stages.core import results as core
+from stages.edge import cli, params, tables, track, webpage
+from stages.edge.errors import writing
+
+ROWS_PER_BLOCK = 100
+
+
+def main() -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in (
+        *(
+            "problems",
+            "benchmarks",
+            "traces",
+            "verdicts",
+            "votes",
+            "rejects",
+            "sft",
+            "logs",
+            "exams",
+            "marks",
+            "scores",
+        ),
+        *("eval", "summary", "plots", "collected", "output"),
+    ):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    for name in ("curated", "judged"):
+        parser.add_argument(f"--{name}", type=Path, nargs="+", required=True, help="metrics, NAME_STAGE.json each")
+    args = parser.parse_args()
+    exam = params.load(params.Exam, "exam")
+    settings = params.load(params.Report, "report")
+    with track.stage("page", settings.model_dump()) as run:
+        method = core.Method(exam.protocol.num_samples, exam.protocol.pass_k, settings.num_resamples, settings.seed)
+        found, summary = cli.read_metrics(args.eval), cli.read_metrics(args.summary)
+        exams = tables.read(args.benchmarks, browser.EXAMS_IN)
+        texts = _texts(args, found, summary, exams, exam, settings)
+        rows, share = _rows(args, settings.num_traces)
+        learnt = tables.read(args.problems, browser.PROBLEMS_IN)
+        votes = {file.stem: tables.read(file, browser.VOTES_IN) for file in _files(args.votes)}
+        encoded = browser.encoded(rows, learnt, exams, votes) | {"rows_per_block": ROWS_PER_BLOCK}
+        texts["told_of_traces"] = _told(rows.height, share)
+        blocks = browser.texts(rows, ROWS_PER_BLOCK)
+        page = webpage.render(texts, _charts(args, found, method, settings), encoded, blocks)
+        with writing(args.output):
+            args.output.parent.mkdir(parents=True, exist_ok=True)
+            args.output.write_text(page, encoding="utf-8")
+        run.artifact(args.output)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.parquet"))
+
+
+def _by_stage(files: list[Path]) -> dict[str, Any]:
+    """Metrics by what stands after the first underscore of their name."""
+    return {file.stem.partition("_")[2]: cli.read_metrics(file) for file in files}
+
+
+def _texts(
+    args: argparse.Namespace,
+    found: core.Metrics,
+    summary: core.Metrics,
+    exams: pl.DataFrame,
+    exam: params.Exam,
+    settings: params.Report,
+) -> dict[str, object]:
+    method = core.Method(exam.protocol.num_samples, exam.protocol.pass_k, settings.num_resamples, settings.seed)
+    published = core.Published(settings.published.source, settings.published.figures)
+    departures = {name: fields for name in found if (fields := exam.departures(name))}
+    dates = core.dates(exams, core.benchmarks(found))
+    older = [name for name, (_, is_younger) in dates.items() if is_younger is False]
+    collected = cli.read_metrics(args.collected)
+    return {
+        "title": f"ReasonLite-DVC: results of the profile {params.profile()}",
+        "cells": core.cells(found, summary, method, published, list(departures)),
+        "notes": core.notes(found, method, published, departures, dates),
+        "gains": [f"{name.replace('_', ' ')}: {core.gain(gain)}" for name, gain in summary["difference"].items()],
+        "warnings": browser.warnings(found, summary["difference"], _by_stage(args.judged), collected, older),
+        "tables": browser.funnels(collected, _by_stage(args.curated)),
+    }
+
+
+def _charts(
+    args: argparse.Namespace, found: core.Metrics, method: core.Method, settings: params.Report
+) -> list[tuple[str, Mapping[str, Any]]]:
+    average = f"avg_at_{method.num_samples}"
+    published = core.Published(settings.published.source, settings.published.figures)
+
+    def plots(kind: str) -> dict[str, pl.DataFrame]:
+        files = sorted(args.plots.glob(f"{kind}_*.csv"), reverse=True)  # turbo before final
+        return {file.stem.partition("_")[2]: pl.read_csv(file) for file in files}
+
+    logs = {file.stem: pl.read_csv(file) for file in sorted(args.logs.glob("*.csv"), reverse=True)}
+    scores = core.students(tables.read(args.scores, scoring.SCORES), method)
+    return [
+        ("Exams", charts.accuracy(found, average, published)),
+        ("Accuracy and tokens", charts.tokens(found, average)),
+        ("More samples: one right (pass@k), and most right (maj@k)", charts.by_k(scores)),
+        ("Accuracy within a budget of tokens", charts.budgets(pl.read_csv(args.plots / "budgets.csv"))),
+        ("Where the teacher's answers agree, they are right", charts.votes(plots("vote"))),
+        ("Loss of both stages", charts.losses(logs)),
+        ("Lengths of the rows to learn from", charts.lengths(plots("lengths"))),
+        ("From source rows to problems", charts.funnel(pl.read_csv(args.plots / "collect.csv"))),
+        *((f"From traces to rows of {stage}", charts.funnel(rows)) for stage, rows in plots("funnel").items()),
+    ]
+
+
+def _rows(args: argparse.Namespace, num_traces: int) -> tuple[pl.DataFrame, float]:
+    """The rows of the browser, and which share of all they are."""
+    total = sum(tables.height(file) for folder in (args.traces, args.exams) for file in folder.rglob("*.parquet"))
+    share = min(1.0, num_traces / max(1, total))
+    rejects = {file.stem: _chosen(file, curation.REJECTS, share) for file in _files(args.rejects)}
+    kept = {folder.name: _chosen(folder, browser.SFT_IN, share) for folder in sorted(args.sft.iterdir())}
+    fates = browser.fates(rejects, kept)
+    found = []
+    for word, traces, marks, fate in (
+        ("teach", args.traces, args.verdicts, fates),
+        ("exam", args.exams, args.marks, None),
+    ):
+        for folder in sorted(each for each in traces.iterdir() if any(each.rglob("*.parquet"))):
+            verdicts = _chosen(marks / f"{folder.name}.parquet", browser.MARKS_IN, share)
+            texts = _chosen(folder, browser.TRACES_IN, share)
+            found.append(browser.rows(f"{word}@{folder.name}", texts, verdicts, fate))
+    return pl.concat(found), share
+
+
+def _chosen(path: Path, needs: pl.Schema, share: float) -> pl.DataFrame:
+    """The rows of the chosen problems of a table, file by file: a table of texts may be larger than the memory."""
+    files = tables.files(path)
+    if share == 1:
+        return tables.read(path, needs)
+    found = []
+    for file in files:
+        ids = tables.read(file, pl.Schema({"problem_id": pl.String()})).to_series().unique()
+        wanted = [name for name in ids if browser.is_chosen(name, share)]
+        found.append(pl.scan_parquet(file).filter(pl.col("problem_id").is_in(wanted)).select(list(needs)).collect())
+    return pl.concat(found)
+
+
+def _told(num_rows: int, share: float) -> str:
+    if share == 1:
+        return f"All {num_rows:,} traces of this run, the teacher's and the students'."
+    return f"{num_rows:,} traces, all of every problem in a fixed draw of {100 * share:.2g}% of the problems."
+
+
+if __name__ == "__main__":
+    cli.run(main)
