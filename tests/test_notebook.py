@@ -1,4 +1,4 @@
-"""The notebook that reads a run's results runs from its first cell to its last."""
+"""The notebooks that read a run's results and its data run from their first cell to their last."""
 
 import json
 from pathlib import Path
@@ -13,9 +13,10 @@ from stages.core import problems, voting
 from stages.edge import tables
 from tests.projects import ROOT
 from tests.test_report import REPORT, write_exams
-from tests.test_verbs import works, write_params
+from tests.test_verbs import HIGH, MEDIUM, PRODUCT, VERBS, works, write_params, write_sources, write_traces
 
 NOTEBOOK = ROOT / "notebooks/results.ipynb"
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 def write_votes(folder: Path, effort: str) -> None:
@@ -81,14 +82,39 @@ def test_every_cell_runs_on_the_results_of_a_run_and_changes_none(
     assert files(results) == before
 
 
-def test_results_do_not_belong_into_git() -> None:
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+@pytest.mark.timeout(180)
+def test_the_quality_of_the_data_is_shown_with_examples_of_what_was_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_sources(tmp_path, lambda profile: None)
+    write_traces(tmp_path, "medium", MEDIUM)
+    write_traces(tmp_path, "high", HIGH)
+    for verb in VERBS:
+        if "exam" not in verb:
+            works(tmp_path, *verb)
+    before = files(tmp_path)
+    monkeypatch.setenv("REASONLITE_RESULTS", str(tmp_path))
+    notebook = nbformat.read(ROOT / "notebooks/data.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert json.dumps([cell.outputs for cell in code]).count("image/png") == 3
+    text = "\n".join(shown(cell) for cell in code)
+    assert "proof" in text, "the gold that no judge can use"
+    assert "--- incorrect (" in text and "--- truncated (" in text and "--- failed (" in text
+    assert PRODUCT in text and "54" in text, "the label that is not the gold"
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_results_do_not_belong_into_git(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     for cell in notebook.cells:
         assert not cell.get("outputs") and cell.get("execution_count") is None
         assert not cell.metadata
 
 
-def test_code_is_led_by_prose() -> None:
-    kinds = [cell.cell_type for cell in nbformat.read(NOTEBOOK, as_version=4).cells]
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_code_is_led_by_prose(path: Path) -> None:
+    kinds = [cell.cell_type for cell in nbformat.read(path, as_version=4).cells]
     assert kinds[0] == "markdown" and kinds.count("markdown") >= 6
