@@ -11,19 +11,15 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
-from stages.edge import tables
-from stages.edge.paths import project_root
+from stages.edge import cluster, tables
 
 ROWS_PER_SHARD = 20_000
 SHARDS_AHEAD = 2
 """Pieces that each worker may be ahead of what was taken."""
-
-ALONE = {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-"""Environment of a worker: there are as many as cores, and with threads for all each takes six times as long."""
 
 Work = Callable[[pl.DataFrame], pl.DataFrame]
 
@@ -120,12 +116,11 @@ def _here(found: list[Piece], needs: pl.Schema, work: Work, num_workers: int) ->
 
 
 def _on_ray(found: list[Piece], needs: pl.Schema, work: Work) -> Iterator[pl.DataFrame]:
-    ray = started_ray()
-    remote, shared = ray.remote(_run), ray.put(work)
+    ray = cluster.connected()
+    remote, shared, here = ray.remote(_run_there), ray.put(work), Path.cwd()
 
     def begin(piece: Piece) -> Callable[[], pl.DataFrame]:
-        there = tuple(shard._replace(file=shard.file.resolve()) for shard in piece)
-        return partial(ray.get, remote.remote(there, needs, shared))
+        return partial(cluster.taken, remote.remote(here, piece, needs, shared))
 
     yield from _in_order(found, int(ray.cluster_resources().get("CPU", 1)), begin)
 
@@ -142,19 +137,15 @@ def _in_order(
         yield running.popleft()()
 
 
-def started_ray() -> Any:  # noqa: ANN401
-    """Ray, connected to the cluster at `RAY_ADDRESS`, or to one on this machine. Its tasks find our own modules."""
-    import ray
-
-    if not ray.is_initialized():
-        here = {"env_vars": {"PYTHONPATH": str(project_root(Path.cwd())), **ALONE}}
-        ray.init(address=os.environ.get("RAY_ADDRESS"), runtime_env=here, log_to_driver=False, include_dashboard=False)
-    return ray
-
-
 def _run(piece: Piece, needs: pl.Schema, work: Work) -> pl.DataFrame:
     """Runs in a worker."""
     return work(read(piece, needs))
+
+
+def _run_there(project: Path, piece: Piece, needs: pl.Schema, work: Work) -> pl.DataFrame:
+    """Runs in a worker of Ray."""
+    cluster.stand_in(project)
+    return _run(piece, needs, work)
 
 
 _received: tuple[pl.Schema, Work]
@@ -162,7 +153,7 @@ _received: tuple[pl.Schema, Work]
 
 def _receive(needs: pl.Schema, work: Work) -> None:
     global _received
-    os.environ.update(ALONE)
+    os.environ.update(cluster.ALONE)
     _received = needs, work
 
 

@@ -19,7 +19,7 @@ from typing import Literal, Self
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from stages.core.equivalence import accepts_symbolically, same_symbolically
-from stages.edge import params, shards
+from stages.edge import cluster, params
 from stages.edge.decisions import Decisions
 
 Pair = tuple[str, str]
@@ -128,11 +128,11 @@ class Symbolic:
         raise RuntimeError(f"the worker pool broke {ATTEMPTS} times; is there memory for {self._num_workers} workers?")
 
     def _decide_on_ray(self, batch: list[Pair], relation: Relation) -> dict[Pair, Outcome]:
-        ray = shards.started_ray()
+        ray = cluster.connected()
         remote = ray.remote(_decide_there)
         limits = (relation, self._seconds, self._memory_bytes / GIB)
         parts = [batch[start : start + PAIRS_PER_TASK] for start in range(0, len(batch), PAIRS_PER_TASK)]
-        found = ray.get([remote.remote(part, *limits) for part in parts])
+        found = cluster.taken([remote.remote(part, *limits) for part in parts])
         return {pair: Outcome(outcome) for outcomes in found for pair, outcome in outcomes}
 
     def _run(self, pairs: list[Pair], relation: Relation) -> Iterator[tuple[Pair, Outcome]]:

@@ -1,5 +1,6 @@
 """A table worked on piece by piece comes out the same however many work on it, and wherever."""
 
+import socket
 from functools import partial
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import ray
 
 from stages.core import judging
 from stages.core.queries import STATUSES
-from stages.edge import shards, tables
-from stages.edge.errors import InputError
+from stages.edge import cluster, shards, tables
+from stages.edge.errors import InputError, ServerError
 
 
 @pytest.fixture
@@ -72,8 +73,26 @@ def test_a_ray_cluster_gives_the_same(table: Path) -> None:
     ray.init(num_cpus=2, log_to_driver=False, include_dashboard=False)
     try:
         assert mapped(table, 2, "ray").equals(mapped(table, 2, "local"))
+        (table / "part-1.parquet").write_bytes((table / "part-1.parquet").read_bytes()[:-50] + b"x" * 50)
+        with pytest.raises(InputError) as told:
+            mapped(table, 2, "ray")
+        assert len(str(told.value).splitlines()) == 1 and "cannot be read as Parquet" in str(told.value)
     finally:
         ray.shutdown()
+
+
+def test_a_cluster_that_is_not_there_is_told(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(ServerError, match=f"the Ray cluster {address} cannot be reached .*: start it, correct") as told:
+        mapped(table, 2, "ray")
+    assert len(str(told.value).splitlines()) == 1
+
+
+def test_a_node_without_the_projects_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere is not on .*: let all nodes"):
+        cluster.stand_in(tmp_path / "nowhere")
 
 
 def test_an_empty_table_gives_no_rows(table: Path, tmp_path: Path) -> None:
