@@ -20,14 +20,8 @@ FIRST_ADDRESS = 2
 """Each node has an address of its own, 127.0.0.2 and so on, so that what ran where can be told."""
 
 TIMELINE = "import json, ray; ray.init(logging_level='ERROR'); print(json.dumps(ray.timeline()))"
-WAIT = """
-import time, ray
-ray.init(logging_level="ERROR")
-deadline = time.monotonic() + {seconds}
-while sum(node["Alive"] for node in ray.nodes()) < {num_nodes}:
-    assert time.monotonic() < deadline, ray.nodes()
-    time.sleep(0.1)
-"""
+
+STARTED = "Ray runtime started."
 
 
 class RayCluster:
@@ -37,9 +31,9 @@ class RayCluster:
     show a token, as on a cluster that strangers can reach.
     """
 
-    def __init__(self, num_nodes: int, cpus_per_node: int = 1) -> None:
-        """Nothing is started before the `with`."""
-        self._num_nodes, self._cpus = num_nodes, cpus_per_node
+    def __init__(self, num_nodes: int, gpus_per_node: int = 0, path: Path | None = None) -> None:
+        """Nodes of one processor, which say that they have GPUs, and have the folder `path` first on their PATH."""
+        self._num_nodes, self._gpus, self._path = num_nodes, gpus_per_node, path
         # Not pytest's folder: the path of a socket has 107 characters at most.
         self._folder = Path(tempfile.mkdtemp(prefix="ray-"))
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -63,11 +57,9 @@ class RayCluster:
         try:
             port = self.environment["RAY_ADDRESS"].split(":")[1]
             self._start("--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false", address=self._head)
-            self._wait_for_head()
             for address in self.addresses:
                 joining = f"--address={self.environment['RAY_ADDRESS']}"
-                self._start(joining, f"--num-cpus={self._cpus}", address=address)
-            self._python(WAIT.format(num_nodes=1 + self._num_nodes, seconds=SECONDS_TO_START))
+                self._start(joining, "--num-cpus=1", f"--num-gpus={self._gpus}", address=address)
         except BaseException:
             self._end()
             raise
@@ -109,25 +101,28 @@ class RayCluster:
         return done.stdout
 
     def _start(self, *arguments: str, address: str) -> None:
+        """Start a node and wait until it is there; one that gave up on a busy machine is started again."""
         ray = Path(sys.executable).with_name("ray")
         command = [str(ray), "start", "--block", f"--node-ip-address={address}", "--disable-usage-stats", *arguments]
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "PYTHONPATH"))}
-        with (self._folder / f"{address}.log").open("wb") as log:
-            process = psutil.Popen(
-                command, cwd=self._folder, env={**kept, **self.environment}, stdout=log, stderr=subprocess.STDOUT
-            )
-        self._processes.append(process)
-
-    def _wait_for_head(self) -> None:
-        host, port = self.environment["RAY_ADDRESS"].split(":")
+        if self._path:
+            kept["PATH"] = f"{self._path}{os.pathsep}{kept['PATH']}"
+        said = self._folder / f"{address}.log"
         deadline = time.monotonic() + SECONDS_TO_START
         while True:
-            assert time.monotonic() < deadline and self._processes[0].poll() is None, self._logs()
-            try:
-                socket.create_connection((host, int(port)), timeout=1).close()
-                return
-            except OSError:
+            with said.open("wb") as log:
+                process = psutil.Popen(
+                    command, cwd=self._folder, env={**kept, **self.environment}, stdout=log, stderr=subprocess.STDOUT
+                )
+            while process.poll() is None and STARTED not in said.read_text(errors="replace"):
+                if time.monotonic() > deadline:
+                    break
                 time.sleep(0.1)
+            if process.poll() is None and STARTED in said.read_text(errors="replace"):
+                self._processes.append(process)
+                return
+            _kill(process)
+            assert time.monotonic() < deadline, self._logs()
 
     def _logs(self) -> str:
         return "\n".join(path.read_text(errors="replace")[-2000:] for path in sorted(self._folder.glob("*.log")))

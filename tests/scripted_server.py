@@ -44,6 +44,7 @@ class ScriptedServer:
         reply: Callable[[dict[str, Any]], Reply],
         key: str | None = None,
         metrics: bool = True,
+        address: tuple[str, int] = ("127.0.0.1", 0),
     ) -> None:
         """`models` is what /v1/models lists, asked anew each time where it is a function; `key` is the one accepted.
 
@@ -63,6 +64,9 @@ class ScriptedServer:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                if self.path == "/health":  # for which vLLM asks no key
+                    owner._send_bytes(self, 200, b"")
+                    return
                 if owner._refused(self):
                     return
                 if self.path == "/metrics":
@@ -87,9 +91,9 @@ class ScriptedServer:
             def handle_error(self, request: object, client_address: object) -> None:
                 """Say nothing of clients that were killed."""
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(address, Handler)
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
+        self.url = f"http://{address[0]}:{self._server.server_port}/v1"
 
     def __enter__(self) -> "ScriptedServer":
         """Start to serve."""
