@@ -33,8 +33,12 @@ def command(model: str, name: str, port: int, fields: Mapping[str, str | None], 
     """The `vllm serve` command line: loopback only, sampling defaults of vLLM rather than of the model's files."""
     flags = [part for key, value in fields.items() if value is not None for part in (f"--{key}", value)]
     where = ["--host", "127.0.0.1", "--port", str(port), "--served-model-name", name, "--generation-config", "vllm"]
-    program = Path(sys.executable).with_name("vllm")
-    return [sys.executable, str(program), "serve", model, *where, *flags, *args]
+    return [sys.executable, str(_program()), "serve", model, *where, *flags, *args]
+
+
+def _program() -> Path:
+    """vLLM's own, beside our python."""
+    return Path(sys.executable).with_name("vllm")
 
 
 def _alone(environment: Mapping[str, str]) -> dict[str, str]:
@@ -149,8 +153,14 @@ def replicas(
     """An engine for each group of `tensor_parallel_size` visible GPUs, at most `replicas` of them; on a CPU, one.
 
     Raises:
+        ServerError: vLLM is not installed here.
         SettingError: there are fewer GPUs than one engine needs.
     """
+    if not _program().exists():
+        raise ServerError(
+            f"no server that is named lists {name}, and there is no vLLM here to start one: serve {source} elsewhere "
+            "under that name, and name the server in OPENAI_BASE_URL or in runtime.endpoints"
+        )
     size = settings.tensor_parallel_size
     found = visible_gpus(os.environ)
     groups = [found[start : start + size] for start in range(0, len(found) - size + 1, size)][: settings.replicas]

@@ -234,6 +234,16 @@ def test_too_few_gpus_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         server.replicas("org/model", "m", {}, settings(tensor_parallel_size=2), tmp_path / "m.log", None)
 
 
+def test_a_machine_without_vllm_is_told_what_to_serve_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(
+        ServerError, match=r"lists final-1a2b, .* no vLLM here .* serve models/final elsewhere under that name"
+    ):
+        server.replicas("models/final", "final-1a2b", {}, settings(), tmp_path / "m.log", None)
+
+
 def test_the_command_names_loopback_the_model_and_no_sampling_defaults_of_its_own() -> None:
     command = server.command(
         "models/turbo", "turbo-1", 8001, {"dtype": "float32", "revision": None}, ["--enforce-eager"]
