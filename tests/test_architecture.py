@@ -198,7 +198,37 @@ def spelled_paths(project: Path) -> list[str]:
     return faults
 
 
-RULES = (wrong_imports, wrong_deps, wrong_params, defaults, spelled_paths)
+def expanded(project: Path) -> Iterator[tuple[str, str, list[str], list[str]]]:
+    """(name, command line, deps, outs) of each stage of the graph, `foreach` written out."""
+    names = yaml.safe_load((project / "params.yaml").read_text())
+    for name, stage in yaml.safe_load((project / "dvc.yaml").read_text())["stages"].items():
+        each = stage.get("foreach", {"": {}})
+        each = names[each[2:-1]] if isinstance(each, str) else each
+        for key in each:
+            item = each[key] if isinstance(each, dict) else key
+            text = yaml.safe_dump(stage.get("do", stage)).replace("${key}", key).replace("${item}", str(key))
+            for field, value in item.items() if isinstance(item, dict) else ():
+                text = text.replace(f"${{item.{field}}}", str(value))
+            one = yaml.safe_load(text)
+            outs = [next(iter(out)) if isinstance(out, dict) else out for out in one["outs"] + one.get("metrics", [])]
+            yield f"{name}@{key}", one["cmd"], one["deps"], outs
+
+
+def wrong_folders(project: Path) -> list[str]:
+    """Folders of several outs among the deps, which DVC cannot fetch, and outs in a folder that is read but no deps."""
+    graph = list(expanded(project))
+    made = {out for *_, outs in graph for out in outs}
+    faults = []
+    for name, command, deps, _ in graph:
+        faults += [
+            f"{name}: {dep} is a folder of outs" for dep in deps if any(out.startswith(f"{dep}/") for out in made)
+        ]
+        read = {out for out in made for word in command.split() if out.startswith(f"{word}/")}
+        faults += [f"{name}: {out} is read and no dep" for out in sorted(read - set(deps))]
+    return faults
+
+
+RULES = (wrong_imports, wrong_deps, wrong_params, defaults, spelled_paths, wrong_folders)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -226,12 +256,16 @@ def replace(file: Path, old: str, new: str) -> None:
         (wrong_imports, "stages/edge/tables.py", "import polars", "import trl\nimport polars", "only the trainer"),
         (wrong_params, "dvc.yaml", "        - profiles.${profile}.train.${key}\n", "        - versions\n", "train: loads"),
         (wrong_params, "dvc.yaml", "      - profiles.${profile}.report\n", "      - profiles.${profile}.vote\n", "report: lists"),
+        (wrong_folders, "dvc.yaml", "      - data/exams/final\n", "", "report@: data/exams/final is read and no dep"),
+        (wrong_folders, "dvc.yaml", "      - data/exams/final\n", "      - data/exams\n", "report@: data/exams is a folder of outs"),
+        (wrong_folders, "params.yaml", "efforts: {medium: {},", "efforts: {low: {}, medium: {},", "vote@high: data/traces/low is read"),
         (spelled_paths, "stages/vote.py", '"--effort"', '"data/votes"', "stages.vote spells data/votes"),
     ],
 )  # fmt: skip
 def test_a_broken_rule_is_noticed(rule: Any, file: str, old: str, new: str, fault: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copyfile(ROOT / "dvc.yaml", tmp_path / "dvc.yaml")
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copyfile(ROOT / name, tmp_path / name)
     replace(tmp_path / file, old, new)
     assert any(fault in each for each in rule(tmp_path)), rule(tmp_path)
 
