@@ -174,7 +174,7 @@ def traces(served: Served, job: Job, failures: Failures, counts: dict[str, float
     """The traces of a job in the order of their key, a few thousand problems at a time; `counts` grows with them."""
     if not job.num_queries:
         return
-    with store.opened(served.collection, job.part) as answers:
+    with store.reading(served.collection) as answers:
         for start in range(0, job.problems.height, PROBLEMS_AT_ONCE):
             first = job.some_queries(start)
             second = job.again.some_queries(start) if job.again else None

@@ -37,25 +37,64 @@ def root() -> Path:
     return Path(named) if named else project_root(Path.cwd()) / ".cache" / "answers"
 
 
-class Store:
-    """The answers of one model: all finished segments, and the open part of this writer. Made by `opened`.
+class Answers:
+    """The answers of one model as they are, to be read while others write. Made by `reading`.
 
     Its methods may be called from several threads; they take turns.
     """
 
-    def __init__(self, folder: Path, part: str, check: claims.Check) -> None:
-        """Open every segment in `folder` and the part; see `opened`."""
-        self._name, self._folder, self._check = part, folder, check
+    def __init__(self, folder: Path, but: Path | None = None) -> None:
+        """Open every file in `folder` except `but`."""
         self._turn = threading.Lock()
-        self._segments: list[tuple[File, Keys]] = []
+        self._files: list[tuple[File, Keys | None]] = []
+        try:
+            self._read(folder, but)
+        except InputError:
+            self.close()
+            raise
+
+    def _read(self, folder: Path, but: Path | None) -> None:
+        seen = {but}
+        while new := [path for path in sorted(folder.glob("*.sqlite")) if path not in seen]:
+            for path in new:
+                seen.add(path)
+                try:
+                    file = opened_by_reader(path)
+                    self._files.append((file, file.keys()))
+                except InputError:
+                    if path.exists():
+                        raise
+                    # Sealed by its writer meanwhile: the next round finds it under its new name.
+
+    def get(self, keys: Sequence[str]) -> dict[str, Answer]:
+        """The stored answers among `keys`; of several to one query the earliest, on whatever machine it was given."""
+        wanted = [bytes.fromhex(key) for key in keys]
+        found: dict[bytes, tuple[float, Answer]] = {}
+        with self._turn:
+            for file, held in self._files:
+                there = wanted if held is None else [wanted[place] for place in np.flatnonzero(held.holds(wanted))]
+                for key, created, answer in file.get(there):
+                    found[key] = min(found.get(key, (created, answer)), (created, answer), key=_age)
+        return {key.hex(): answer for key, (_, answer) in found.items()}
+
+    def close(self) -> None:
+        """Close all files."""
+        for file, _ in self._files:
+            file.close()
+
+
+class Store(Answers):
+    """The same for the one writer of a part, who adds to it. Made by `opened`."""
+
+    def __init__(self, folder: Path, part: str, check: claims.Check) -> None:
+        """Open every file in `folder`, the part for writing; see `opened`."""
+        self._name, self._folder, self._check = part, folder, check
         ours = [path for path in sorted(folder.glob("*.sqlite")) if part_of(path) == part]
         self._part = ours[0] if ours else self._new_part()
-        others = [path for path in sorted(folder.glob("*.sqlite")) if path != self._part]
+        super().__init__(folder, but=self._part)
         try:
-            for path in others:
-                file = opened_by_reader(path)
-                self._segments.append((file, file.keys()))
             self._open = File(self._part, write=True)
+            self._files.append((self._open, None))
             self._num_open = self._open.num_rows()
         except InputError:
             self.close()
@@ -66,22 +105,12 @@ class Store:
         wanted = [bytes.fromhex(key) for key in keys]
         found = np.zeros(len(wanted), dtype=np.bool_)
         with self._turn:
-            for _, held in self._segments:
-                found |= held.holds(wanted)
+            for _, held in self._files:
+                if held is not None:
+                    found |= held.holds(wanted)
             rest = [wanted[place] for place in np.flatnonzero(~found)]
             fresh = self._open.known(rest) if self._num_open else set()
         return [bool(there) or key in fresh for there, key in zip(found, wanted, strict=True)]
-
-    def get(self, keys: Sequence[str]) -> dict[str, Answer]:
-        """The stored answers among `keys`; of several to one query the earliest, on whatever machine it was given."""
-        wanted = [bytes.fromhex(key) for key in keys]
-        found: dict[bytes, tuple[float, Answer]] = {}
-        with self._turn:
-            for file, held in [*self._segments, (self._open, None)]:
-                there = wanted if held is None else [wanted[place] for place in np.flatnonzero(held.holds(wanted))]
-                for key, created, answer in file.get(there):
-                    found[key] = min(found.get(key, (created, answer)), (created, answer), key=_age)
-        return {key.hex(): answer for key, (_, answer) in found.items()}
 
     def put(self, answers: Sequence[tuple[str, Answer]]) -> None:
         """Commit a batch; on return it survives a kill of the process and of the machine.
@@ -99,19 +128,12 @@ class Store:
         if self._num_open >= SEGMENT_ROWS or self._part.stat().st_size >= SEGMENT_BYTES:
             self._open.close()
             sealed = File(seal(self._part))
-            self._segments.append((sealed, sealed.keys()))
             self._part = self._new_part()
             self._open, self._num_open = File(self._part, write=True), 0
+            self._files[-1:] = [(sealed, sealed.keys()), (self._open, None)]
 
     def _new_part(self) -> Path:
         return self._folder / f"{self._name}.{uuid.uuid4().hex[:8]}.sqlite"
-
-    def close(self) -> None:
-        """Close all files."""
-        for file, _ in self._segments:
-            file.close()
-        if hasattr(self, "_open"):
-            self._open.close()
 
 
 def opened_by_reader(path: Path) -> File:
@@ -154,6 +176,17 @@ def opened(collection: str, part: str) -> Iterator[Store]:
             yield store
         finally:
             store.close()
+
+
+@contextlib.contextmanager
+def reading(collection: str) -> Iterator[Answers]:
+    """The answers of the model `collection`, without a wait for those who write.
+
+    Raises:
+        InputError: a file is damaged.
+    """
+    with contextlib.closing(Answers(root() / collection)) as answers:
+        yield answers
 
 
 def claim_of(folder: Path, part: str) -> Path:

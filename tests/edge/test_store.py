@@ -280,3 +280,35 @@ def test_a_temporary_workspace_of_dvc_uses_the_store_of_the_checkout(
     workspace.mkdir(parents=True)
     monkeypatch.chdir(workspace)
     assert store.root() == tmp_path / ".cache" / "answers"
+
+
+def test_a_reader_waits_for_no_writer_and_misses_no_answer_that_was_committed_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store, "SEGMENT_ROWS", 20)
+    committed, stop = 0, threading.Event()
+
+    def write() -> None:
+        nonlocal committed
+        with store.opened("model", "high") as answers:
+            while not stop.is_set():
+                answers.put([(key(number), answer(number)) for number in range(committed, committed + 10)])
+                committed += 10
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    deadline = time.monotonic() + 60
+    try:
+        while committed < 300:
+            assert time.monotonic() < deadline
+            before = committed
+            with store.reading("model") as answers:
+                assert len(answers.get([key(number) for number in range(before)])) == before
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_a_model_that_nobody_asked_has_no_answers() -> None:
+    with store.reading("nobody") as answers:
+        assert answers.get([key(1)]) == {}
