@@ -15,8 +15,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
-from stages.edge.errors import ClaimLostError
+from stages.edge.errors import ClaimLostError, writing
 
 LEASE_SECONDS = 120.0
 RENEWALS_PER_LEASE = 6
@@ -35,8 +36,12 @@ def held(path: Path, what: str, leased: bool | None = None) -> Iterator[Check]:
     """Hold the claim on the file `path`, waiting while another process has it; `what` says what such a one does.
 
     `leased` None looks at the kind of disk.
+
+    Raises:
+        InputError: the disk is full, or may not be written to.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     claim = _leased if (is_on_network(path.parent) if leased is None else leased) else _locked
     with claim(path, f"waiting for another process that {what}") as check:
         yield check
@@ -53,7 +58,7 @@ def held_if_free(path: Path) -> Iterator[bool]:
             with held(path, "has it"):
                 yield True
         return
-    with path.open("a") as claim:
+    with _opened(path) as claim:
         try:
             fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -78,9 +83,14 @@ def is_on_network(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> boo
     return bool(kinds) and kinds[max(kinds, key=len)].startswith(NETWORK_FILESYSTEMS)
 
 
+def _opened(path: Path) -> IO[str]:
+    with writing(path):
+        return path.open("a")
+
+
 @contextlib.contextmanager
 def _locked(path: Path, waiting: str) -> Iterator[Check]:
-    with path.open("a") as claim:
+    with _opened(path) as claim:
         try:
             fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -133,7 +143,7 @@ def _take(lease: Path, ours: str, waiting: str) -> None:
     seen: tuple[str | None, int] | None = None
     since = time.monotonic()
     while True:
-        with contextlib.suppress(FileExistsError), lease.open("x") as stream:
+        with writing(lease), contextlib.suppress(FileExistsError), lease.open("x") as stream:
             stream.write(ours)
             return
         now = _read(lease), _touched(lease)

@@ -5,6 +5,7 @@
 
 import contextlib
 import csv
+import errno
 import json
 import os
 import re
@@ -18,12 +19,14 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from stages.edge import claims
-from stages.edge.errors import PipelineError, writing
+from stages.edge.errors import InputError, PipelineError, writing
 from stages.edge.guard import die_with_parent
 from stages.edge.paths import project_root
 
 LOG = Path(".cache") / "stages.jsonl"
 KIB_PER_GIB = 1024**2
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Failures that are never a fault of the program, wherever they come up."""
 
 
 class Become(Exception):
@@ -43,7 +46,7 @@ def run(verb: Callable[[], None], *, is_stage: bool = True) -> NoReturn:
     if "DVC_STAGE" in os.environ:
         # A stage whose `dvc` was killed would go on beside the next run's: it ends with its parent instead.
         die_with_parent()
-        if os.getppid() == 1:
+        if _is_orphan():
             sys.exit(143)
     signal.signal(signal.SIGTERM, _terminate)
     name = os.environ.get("DVC_STAGE", sys.argv[0])
@@ -52,8 +55,11 @@ def run(verb: Callable[[], None], *, is_stage: bool = True) -> NoReturn:
         with _claimed(name) if is_stage else contextlib.nullcontext():
             verb()
     except PipelineError as error:
-        print("error:", " ".join(str(error).split()), file=sys.stderr)  # libraries' messages may have many lines
-        sys.exit(1)
+        _fail(error)
+    except OSError as error:
+        if error.errno not in OF_THE_DISK:
+            raise
+        _fail(InputError(f"{error.filename or 'a file'}: cannot be written ({error.strerror}); see to the disk"))
     except Become as other:
         os.execvp(other.command[0], other.command)
     except KeyboardInterrupt:
@@ -62,6 +68,19 @@ def run(verb: Callable[[], None], *, is_stage: bool = True) -> NoReturn:
     if is_stage and os.environ.get("RANK", "0") == "0":  # of all that torchrun made of it, one
         _log(name, time.monotonic() - started)
     sys.exit(0)
+
+
+def _is_orphan() -> bool:
+    """Whether `dvc` died before we could ask to be told. In a container it may be the first process itself."""
+    try:
+        return os.getppid() == 1 and b"dvc" not in Path("/proc/1/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _fail(error: PipelineError) -> NoReturn:
+    print("error:", " ".join(str(error).split()), file=sys.stderr)  # libraries' messages may have many lines
+    sys.exit(1)
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -124,9 +143,12 @@ def _log(name: str, seconds: float) -> None:
         "load": os.getloadavg()[0],
     }
     path = project_root(Path.cwd()) / LOG
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as log:
-        log.write(json.dumps(row) + "\n")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as log:
+            log.write(json.dumps(row) + "\n")
+    except OSError as error:  # the work is done; a note of its minutes must not undo it
+        print(f"warning: {path}: cannot be written ({error})", file=sys.stderr)
     print(f"{name}: {seconds / 60:.1f} min, peak {row['peak_gib']} GiB", file=sys.stderr)
 
 

@@ -73,6 +73,7 @@ class Sampler:
             sys.setswitchinterval(before)
 
     async def _ask(self, backlog: Backlog) -> dict[str, Answer]:
+        asyncio.get_running_loop().set_exception_handler(_report)
         self._wake, self._saving = asyncio.Event(), asyncio.Lock()
         self._tasks: dict[asyncio.Task[None], Endpoint] = {}
         self._clients = {endpoint.url: client(endpoint.url) for endpoint in self._endpoints}
@@ -254,3 +255,9 @@ class Sampler:
                 except BaseException:
                     self._unsaved = [*batch, *self._unsaved]
                     raise
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # SIGTERM may fall into any task; asyncio would show the end that it asks for as a failure of that one.
+    if not isinstance(context.get("exception"), SystemExit | KeyboardInterrupt):
+        loop.default_exception_handler(context)

@@ -23,6 +23,12 @@ KEYS_PER_SELECT = 900
 ROWS_PER_PAGE = 1_000
 SECONDS_TO_LOCK = 60
 SEGMENT = "segment-*.sqlite"
+OF_THE_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+OF_WRITING = (
+    *(sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC),
+    *(sqlite3.SQLITE_IOERR_TRUNCATE, sqlite3.SQLITE_IOERR_DELETE),
+)
+"""What SQLite says of a disk that is full or may not be written to; all else says that the file is damaged."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, part TEXT, created REAL, answer BLOB);
 PRAGMA user_version = 1;
@@ -89,11 +95,18 @@ class File:
         try:
             yield
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise self._damaged(error) from error
-            raise InputError(
-                f"{self.path}: another process has kept it locked for {SECONDS_TO_LOCK} s; run again when it has ended"
-            ) from error
+            code = error.sqlite_errorcode & 0xFF
+            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise InputError(
+                    f"{self.path}: another process has kept it locked for {SECONDS_TO_LOCK} s; run again when it has "
+                    "ended"
+                ) from error
+            if code in OF_THE_DISK or error.sqlite_errorcode in OF_WRITING:
+                raise InputError(
+                    f"{self.path}: cannot be written ({error}); see to the room on its disk and to its permissions, "
+                    "then run again: every answer that was stored is there"
+                ) from error
+            raise self._damaged(error) from error
         except (sqlite3.DatabaseError, zstandard.ZstdError, UnicodeDecodeError) as error:
             raise self._damaged(error) from error
 

@@ -58,6 +58,19 @@ def test_a_failure_that_the_user_can_mend_is_one_sentence(tmp_path: Path) -> Non
     assert not (tmp_path / ".cache/stages.jsonl").exists()
 
 
+def test_a_full_disk_is_one_sentence_wherever_it_comes_up(tmp_path: Path) -> None:
+    code, errors = ended(tmp_path, "open('/dev/full', 'w').write('x' * 100_000)")
+    assert code == 1 and errors.startswith("error: ") and errors.count("\n") == 1
+    assert "cannot be written (No space left on device); see to the disk" in errors
+
+
+def test_a_note_of_its_minutes_that_cannot_be_written_does_not_undo_a_stage(tmp_path: Path) -> None:
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache/stages.jsonl").symlink_to("/dev/full")
+    code, errors = ended(tmp_path, "pass")
+    assert code == 0 and "warning: " in errors and "train@turbo: 0.0 min" in errors
+
+
 def test_a_bug_keeps_its_traceback(tmp_path: Path) -> None:
     code, errors = ended(tmp_path, "1 / 0")
     assert code == 1 and "Traceback" in errors and "ZeroDivisionError" in errors
