@@ -1,7 +1,7 @@
 """All that a run made -> one page for a browser: results, charts, warnings, rows left out, and traces to read.
 
-python -m stages.page --problems data/problems.parquet --benchmarks data/benchmarks.parquet --traces data/traces \
-    --verdicts data/verdicts --votes data/votes --rejects data/rejects --sft data/sft --logs data/train_log \
+python -m stages.page --problems data/problems.parquet --benchmarks data/benchmarks.parquet \
+    --excerpt data/excerpt.parquet --votes data/votes --rejects data/rejects --sft data/sft --logs data/train_log \
     --exams data/exams --marks data/marks --scores data/scores.parquet --eval metrics/eval.json \
     --summary metrics/summary.json --plots metrics/plots --collected metrics/collect.json \
     --curated metrics/curate_turbo.json metrics/curate_final.json \
@@ -17,7 +17,7 @@ import polars as pl
 
 from stages.core import browser, charts, curation, scoring
 from stages.core import results as core
-from stages.edge import cli, params, tables, track, webpage
+from stages.edge import cli, excerpts, params, tables, track, webpage
 from stages.edge.errors import writing
 
 ROWS_PER_BLOCK = 100
@@ -27,19 +27,7 @@ def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in (
-        *(
-            "problems",
-            "benchmarks",
-            "traces",
-            "verdicts",
-            "votes",
-            "rejects",
-            "sft",
-            "logs",
-            "exams",
-            "marks",
-            "scores",
-        ),
+        *("problems", "benchmarks", "excerpt", "votes", "rejects", "sft", "logs", "exams", "marks", "scores"),
         *("eval", "summary", "plots", "collected", "output"),
     ):
         parser.add_argument(f"--{name}", type=Path, required=True)
@@ -53,11 +41,13 @@ def main() -> None:
         found, summary = cli.read_metrics(args.eval), cli.read_metrics(args.summary)
         exams = tables.read(args.benchmarks, browser.EXAMS_IN)
         texts = _texts(args, found, summary, exams, exam, settings)
-        rows, share = _rows(args, settings.num_traces)
+        rows = _rows(args, settings.num_traces)
         learnt = tables.read(args.problems, browser.PROBLEMS_IN)
         votes = {file.stem: tables.read(file, browser.VOTES_IN) for file in _files(args.votes)}
         encoded = browser.encoded(rows, learnt, exams, votes) | {"rows_per_block": ROWS_PER_BLOCK}
-        texts["told_of_traces"] = _told(rows.height, share)
+        judged = sum(metrics["num_traces"] for metrics in _by_stage(args.judged).values())
+        answered = sum(tables.height(file) for file in args.exams.rglob("*.parquet"))
+        texts["told_of_traces"] = _told(rows.height, judged + answered)
         blocks = browser.texts(rows, ROWS_PER_BLOCK)
         page = webpage.render(texts, _charts(args, found, method, settings), encoded, blocks)
         with writing(args.output):
@@ -124,42 +114,29 @@ def _charts(
     ]
 
 
-def _rows(args: argparse.Namespace, num_traces: int) -> tuple[pl.DataFrame, float]:
-    """The rows of the browser, and which share of all they are."""
-    total = sum(tables.height(file) for folder in (args.traces, args.exams) for file in folder.rglob("*.parquet"))
-    share = min(1.0, num_traces / max(1, total))
-    rejects = {file.stem: _chosen(file, curation.REJECTS, share) for file in _files(args.rejects)}
-    kept = {folder.name: _chosen(folder, browser.SFT_IN, share) for folder in sorted(args.sft.iterdir())}
+def _rows(args: argparse.Namespace, num_traces: int) -> pl.DataFrame:
+    """The rows of the browser: the excerpt of the teacher's traces, and about as many of the students'."""
+    taught = tables.read(args.excerpt, browser.EXCERPT)
+    ids = taught["problem_id"].unique().implode()
+    ours = pl.col("problem_id").is_in(ids)
+    rejects = {file.stem: tables.read(file, curation.REJECTS).filter(ours) for file in _files(args.rejects)}
+    kept = {folder.name: tables.read(folder, browser.SFT_IN).filter(ours) for folder in sorted(args.sft.iterdir())}
     fates = browser.fates(rejects, kept)
-    found = []
-    for word, traces, marks, fate in (
-        ("teach", args.traces, args.verdicts, fates),
-        ("exam", args.exams, args.marks, None),
-    ):
-        for folder in sorted(each for each in traces.iterdir() if any(each.rglob("*.parquet"))):
-            verdicts = _chosen(marks / f"{folder.name}.parquet", browser.MARKS_IN, share)
-            texts = _chosen(folder, browser.TRACES_IN, share)
-            found.append(browser.rows(f"{word}@{folder.name}", texts, verdicts, fate))
-    return pl.concat(found), share
-
-
-def _chosen(path: Path, needs: pl.Schema, share: float) -> pl.DataFrame:
-    """The rows of the chosen problems of a table, file by file: a table of texts may be larger than the memory."""
-    files = tables.files(path)
-    if share == 1:
-        return tables.read(path, needs)
-    found = []
-    for file in files:
-        ids = tables.read(file, pl.Schema({"problem_id": pl.String()})).to_series().unique()
-        wanted = [name for name in ids if browser.is_chosen(name, share)]
-        found.append(pl.scan_parquet(file).filter(pl.col("problem_id").is_in(wanted)).select(list(needs)).collect())
+    efforts = taught.sort("effort").partition_by("effort", maintain_order=True)
+    found = [browser.rows(f"teach@{part['effort'][0]}", part, fates) for part in efforts]
+    exams = sorted(folder for folder in args.exams.iterdir() if folder.is_dir() and any(folder.iterdir()))
+    share = excerpts.share(exams, num_traces)
+    for folder in exams:
+        marks = excerpts.read(args.marks / f"{folder.name}.parquet", browser.MARKS_IN, share)
+        answers = excerpts.read(folder, browser.TRACES_IN, share)
+        found.append(browser.rows(f"exam@{folder.name}", browser.marked(answers, marks), None))
     return pl.concat(found)
 
 
-def _told(num_rows: int, share: float) -> str:
-    if share == 1:
+def _told(num_rows: int, total: int) -> str:
+    if num_rows == total:
         return f"All {num_rows:,} traces of this run, the teacher's and the students'."
-    return f"{num_rows:,} traces, all of every problem in a fixed draw of {100 * share:.2g}% of the problems."
+    return f"{num_rows:,} of {total:,} traces: all of some problems, which are the same in every run."
 
 
 if __name__ == "__main__":

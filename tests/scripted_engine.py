@@ -50,7 +50,9 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, end)
     with ScriptedServer(
-        [args.served_model_name], lambda body: small_pipeline.reply(body)._replace(seconds=SECONDS), port=args.port
+        [args.served_model_name],
+        lambda body: small_pipeline.reply(body)._replace(seconds=SECONDS),
+        address=("127.0.0.1", args.port),
     ):
         while worker.poll() is None:
             time.sleep(0.1)

@@ -41,9 +41,13 @@ REPORT = (
     *("--table", "metrics/results.md", "--plot", "metrics/plots/accuracy.csv"),
     *("--budgets", "metrics/plots/budgets.csv"),
 )
+EXCERPT = (
+    *("excerpt", "--traces", "data/traces", "--verdicts", "data/verdicts"),
+    *("--output", "data/excerpt.parquet"),
+)
 PAGE = (
     *("page", "--problems", "data/problems.parquet", "--benchmarks", "data/benchmarks.parquet"),
-    *("--traces", "data/traces", "--verdicts", "data/verdicts", "--votes", "data/votes", "--rejects", "data/rejects"),
+    *("--excerpt", "data/excerpt.parquet", "--votes", "data/votes", "--rejects", "data/rejects"),
     *("--sft", "data/sft", "--logs", "data/train_log", "--exams", "data/exams", "--marks", "data/marks"),
     *("--scores", "data/scores.parquet", "--eval", "metrics/eval.json", "--summary", "metrics/summary.json"),
     *("--plots", "metrics/plots", "--collected", "metrics/collect.json"),
@@ -81,7 +85,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "data/train_log").mkdir()
     for stage in ("turbo", "final"):
         (folder / f"data/train_log/{stage}.csv").write_text("step,loss,held_out_loss\n1,2.5,\n2,1.5,1.7\n")
-    for verb in (*VERBS, REPORT, PAGE):
+    for verb in (*VERBS, REPORT, EXCERPT, PAGE):
         works(folder, *verb)
     return folder
 
@@ -239,7 +243,8 @@ def test_of_more_traces_than_asked_for_whole_problems_are_taken(project: Path, t
     shutil.copytree(project, folder)
     document = (folder / "params.yaml").read_text()
     (folder / "params.yaml").write_text(document.replace("num_traces: 10000", "num_traces: 12"))
-    works(folder, *PAGE)
+    for verb in (EXCERPT, PAGE):
+        works(folder, *verb)
     rows = read_rows(folder / "metrics/report.html")
     columns = rows["columns"]
     sizes = {

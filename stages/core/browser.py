@@ -31,6 +31,8 @@ EXAMS_IN = pl.Schema(
 )
 VOTES_IN = pl.Schema({name: voting.VOTES[name] for name in ("problem_id", "label", "label_source")})
 SFT_IN = pl.Schema({name: chat.SFT[name] for name in curation.KEY})
+EXCERPT = pl.Schema({**TRACES_IN, **_MARK})
+"""The teacher's traces of some problems, with their verdicts."""
 COLUMNS = ("part", "model", "effort", "set", "problem", "sample", "status", "tokens", *_MARK, "fate")
 TEXTS = ("reasoning", "content")
 
@@ -65,9 +67,13 @@ def fates(rejects: Mapping[str, pl.DataFrame], kept: Mapping[str, pl.DataFrame])
     return pl.concat([empty, *parts]).group_by(curation.KEY).agg(pl.col("fate").sort().str.join("; "))
 
 
-def rows(part: str, traces: pl.DataFrame, marks: pl.DataFrame, fate: pl.DataFrame | None) -> pl.DataFrame:
-    """Rows to browse: `TRACES_IN` with what `MARKS_IN` says of them, and their fate where they might be learnt from."""
-    found = traces.join(marks, on=judging.KEY, how="left", nulls_equal=True)
+def marked(traces: pl.DataFrame, marks: pl.DataFrame) -> pl.DataFrame:
+    """`EXCERPT` from `TRACES_IN` and `MARKS_IN`."""
+    return traces.join(marks, on=judging.KEY, how="left", nulls_equal=True).select(list(EXCERPT))
+
+
+def rows(part: str, found: pl.DataFrame, fate: pl.DataFrame | None) -> pl.DataFrame:
+    """Rows to browse: those of `EXCERPT`, with their fate where they might be learnt from."""
     if fate is None:
         found = found.with_columns(fate=pl.lit(None, pl.String))
     else:

@@ -541,7 +541,8 @@ class Report(Section):
     max_repeated_share: Share
     """An answer of which more repeats itself is counted as a loop."""
     num_traces: Count
-    """Traces that the page of results holds, to read; with more than these it takes whole problems, by draw."""
+    """Traces of the teacher, and as many of the students, that the page of results holds to be read: of more than these
+    it takes whole problems, by draw."""
     published: PublishedFigures
 
 
