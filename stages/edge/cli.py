@@ -18,8 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from stages.edge import claims
-from stages.edge.errors import InputError, PipelineError, writing
+from stages.edge import claims, params
+from stages.edge.errors import InputError, PipelineError, SettingError, writing
 from stages.edge.guard import die_with_parent
 from stages.edge.paths import project_root
 
@@ -56,6 +56,12 @@ def run(verb: Callable[[], None], *, is_stage: bool = True) -> NoReturn:
             verb()
     except PipelineError as error:
         _fail(error)
+    except BrokenPipeError:
+        if is_stage:
+            raise
+        # Whoever read our output has seen enough; without this the interpreter would complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except OSError as error:
         if error.errno not in OF_THE_DISK:
             raise
@@ -142,6 +148,8 @@ def _log(name: str, seconds: float) -> None:
         "peak_gib": round(_peak_kib() / KIB_PER_GIB, 2),
         "load": os.getloadavg()[0],
     }
+    with contextlib.suppress(SettingError):  # a test's stage may stand where there are no settings
+        row["profile"] = params.profile()
     path = project_root(Path.cwd()) / LOG
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -712,6 +712,23 @@ def profile() -> str:
     return str(name)
 
 
+def load_profile(name: str) -> Profile:
+    """All sections of a profile, the chosen one or not.
+
+    Raises:
+        SettingError: there is none of that name, or any key of it is unknown, mistyped or impossible.
+    """
+    known = _document(Path("params.yaml")).get("profiles")
+    if not isinstance(known, Mapping) or name not in known:
+        raise SettingError(f"params.yaml: {name!r} is not one of the profiles {sorted(known or {})}")  # type: ignore[call-overload]
+    return _parse(Profile, f"profiles.{name}")
+
+
+def text_with(name: str) -> str:
+    """params.yaml with `name` as the chosen profile, for what reads the file's text."""
+    return yaml.safe_dump({**_document(Path("params.yaml")), "profile": name}, sort_keys=False)
+
+
 def load(kind: type[SectionT], section: str) -> SectionT:
     """A section of the chosen profile, e.g. `load(Train, "train.turbo")`; `kind` may also be `list[Baseline]`.
 
