@@ -31,7 +31,7 @@ class Ended(NamedTuple):
     stderr: str
 
 
-def call(folder: Path, *arguments: str) -> Ended:
+def call(folder: Path, *arguments: str, is_stage: bool = True) -> Ended:
     """Run `python -m stages.<arguments>` in `folder`, within this process. A bug comes through as its exception."""
     stdout, stderr = io.StringIO(), io.StringIO()
     at_sigterm, variables = signal.getsignal(signal.SIGTERM), dict(os.environ)
@@ -44,7 +44,7 @@ def call(folder: Path, *arguments: str) -> Ended:
         params._document.cache_clear()
         try:
             with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-                module.cli.run(module.main)
+                module.cli.run(module.main, is_stage=is_stage)
         finally:
             params._document.cache_clear()
             signal.signal(signal.SIGTERM, at_sigterm)

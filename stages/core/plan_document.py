@@ -10,13 +10,14 @@ from stages.core.planning import Basis, Figure, Work
 
 WIDTH = 100
 MARKS = {Basis.ASSUMED: "=", Basis.PRIOR: "~", Basis.BOUND: "<"}
-LEGEND = "~ published or measured elsewhere   < at most   = as you said   ? not known   no mark: set or counted"
+LEGEND = "~ published or measured elsewhere   < at most   = as you said   ? not known   unmarked: set, counted"
 NOT_COUNTED = (
-    "Not counted: downloads, the reading of prompts, the start of engines on GPUs, exams of checkpoints. DVC's cache "
+    "Not counted: downloads, the reading of prompts, the start of engines on GPUs, exams of checkpoints. Rates of "
+    "votes, verdicts and curation are of two cores, however many there are. DVC's cache "
     "shares the outs' bytes where the disk can link files (cache.type), and takes as much again where it cannot."
 )
 COLUMNS = {
-    "problems": ("problems", 9), "samples": ("samples", 9), "prompt_tokens": ("prompt", 8), "tokens": ("tokens", 8),
+    "problems": ("problems", 8), "samples": ("samples", 9), "prompt_tokens": ("prompt", 8), "tokens": ("tokens", 8),
     "steps": ("steps", 8), "gpu_hours": ("GPU h", 8), "cost": ("cost", 9), "wall_hours": ("time", 9),
     "outs_bytes": ("outs", 9),
 }  # fmt: skip

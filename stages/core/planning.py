@@ -140,7 +140,7 @@ class Work(NamedTuple):
     """Optimiser steps."""
     gpu_hours: Figure | None = None
     machine_hours: Figure | None = None
-    """Hours of the machine's processors, of all of its workers together at work."""
+    """Hours in which the machine's processors are at work."""
     outs_bytes: Figure | None = None
     other_bytes: Figure | None = None
     """Beside the outs: the answer store, or checkpoints while training."""
@@ -151,7 +151,7 @@ def asking(asked: Sequence[Asked], bytes_per_token: Figure) -> Work:
     answers = [product(each.problems, each.samples) for each in asked]
     left = [_less(answer, each.num_stored) for answer, each in zip(answers, asked, strict=True)]
     tokens = [product(number, each.written) for number, each in zip(left, asked, strict=True)]
-    hours = [_hours(amount, each.speed.rate) for amount, each in zip(tokens, asked, strict=True)]
+    taken = [(hours(amount, each.speed.rate), each.speed.is_gpu) for amount, each in zip(tokens, asked, strict=True)]
     all_tokens = total(product(number, each.written) for number, each in zip(answers, asked, strict=True))
     return Work(
         problems=asked[0].problems if asked else Figure(0),
@@ -159,8 +159,8 @@ def asking(asked: Sequence[Asked], bytes_per_token: Figure) -> Work:
         prompt_tokens=total(product(number, each.prompt) for number, each in zip(left, asked, strict=True)),
         tokens=total(tokens),
         all_tokens=all_tokens,
-        gpu_hours=total(hour for hour, each in zip(hours, asked, strict=True) if each.speed.is_gpu),
-        machine_hours=total(hour for hour, each in zip(hours, asked, strict=True) if not each.speed.is_gpu),
+        gpu_hours=total(each for each, is_gpu in taken if is_gpu),
+        machine_hours=total(each for each, is_gpu in taken if not is_gpu),
         outs_bytes=product(all_tokens, bytes_per_token),
         other_bytes=product(all_tokens, bytes_per_token),
     )
@@ -172,13 +172,9 @@ def _less(answers: Figure, num_stored: int) -> Figure:
     return answers._replace(value=max(answers.value - num_stored, 0))
 
 
-def _hours(amount: Figure, rate: Figure) -> Figure:
+def hours(amount: Figure, rate: Figure) -> Figure:
+    """Hours that `amount` takes at `rate` a second."""
     return quotient(quotient(amount, rate), Figure(SECONDS_PER_HOUR))
-
-
-def reading(amount: Figure, rate: Figure, num_workers: int) -> Figure:
-    """Hours in which `num_workers` cores read `amount` at `rate` a second and core."""
-    return _hours(amount, product(rate, Figure(num_workers)))
 
 
 def rows(
@@ -193,9 +189,11 @@ def rows(
 
 
 def _smaller(figure: Figure, most: Figure) -> Figure:
+    """`figure`, `most` at most; where it is not known, `most` as a bound."""
     if most.value is None or (figure.value is not None and figure.value <= most.value):
         return figure
-    return most._replace(basis=max(figure.basis, most.basis, key=ORDER.index))
+    known = figure if figure.is_known else figure._replace(basis=Basis.BOUND)
+    return _joined((known, most), most.value)
 
 
 class Checkpoints(NamedTuple):
@@ -219,14 +217,14 @@ def training(
 ) -> Work:
     """SFT on `rows` of `row_tokens` tokens each, `batch_size` rows a step; a weight takes `weight_bytes` in the out."""
     tokens = product(rows, row_tokens, Figure(epochs))
-    hours = _hours(tokens, speed.rate)
+    taken = hours(tokens, speed.rate)
     weights = product(parameters, Figure(scratch.bytes_per_weight * scratch.copies_of_weights))
     return Work(
         samples=rows,
         tokens=tokens,
         steps=product(rounded_up(quotient(rows, Figure(batch_size))), Figure(epochs)),
-        gpu_hours=hours if speed.is_gpu else Figure(0),
-        machine_hours=Figure(0) if speed.is_gpu else hours,
+        gpu_hours=taken if speed.is_gpu else Figure(0),
+        machine_hours=Figure(0) if speed.is_gpu else taken,
         outs_bytes=product(parameters, Figure(weight_bytes)),
         other_bytes=total([weights, product(rows, row_tokens, Figure(scratch.bytes_per_token))]),
     )

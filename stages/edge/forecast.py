@@ -157,12 +157,16 @@ class Forecast:
         return Work(outs_bytes=planning.product(self._parameters(), size))
 
     def _collect(self, _: str) -> Work:
-        hours = planning.reading(self._problems(), _prior("collect", priors.COLLECTED), 1)
+        hours = planning.hours(self._problems(), self._rate("collect", priors.COLLECTED))
         return Work(problems=self._problems(), machine_hours=hours)
+
+    def _rate(self, verb: str, prior: Prior) -> Figure:
+        return self._figure(f"rate.{verb}", None, prior)
 
     def _vote(self, effort: str) -> Work:
         efforts = self._settings.teach.by_effort if self._settings.vote.pool_efforts else [effort]
-        return self._read(planning.total(self._answers(each) for each in efforts), _prior("vote", priors.VOTED))
+        answers = planning.total(self._answers(each) for each in efforts)
+        return Work(samples=answers, machine_hours=planning.hours(answers, self._rate("vote", priors.VOTED)))
 
     def _judge(self, effort: str) -> Work:
         return self._judged(self._answers(effort))
@@ -172,15 +176,12 @@ class Forecast:
         return self._judged(sat.samples or Figure(0))
 
     def _judged(self, answers: Figure) -> Work:
-        work = self._read(answers, _prior("judge", priors.JUDGED))
+        hours = planning.hours(answers, self._rate("judge", priors.JUDGED))
+        work = Work(samples=answers, machine_hours=hours)
         if self._settings.judge.llm is None:
             return work
         # How many pairs algebra leaves undecided is only known once it has tried.
         return work._replace(gpu_hours=self._figure("hours.judge", None, None))
-
-    def _read(self, answers: Figure, rate: Figure) -> Work:
-        hours = planning.reading(answers, rate, self._settings.runtime.num_workers)
-        return Work(samples=answers, machine_hours=hours)
 
     def _answers(self, effort: str) -> Figure:
         return self._teach(effort).samples or Figure(0)
@@ -190,7 +191,7 @@ class Forecast:
         rows, tokens = self._rows(stage)
         taken = planning.product(rows, tokens)
         read = taken if curate.published else self._written(stage)
-        hours = planning.reading(read, _prior("curate", priors.CURATED), self._settings.runtime.num_workers)
+        hours = planning.hours(read, self._rate("curate", priors.CURATED))
         size = planning.product(taken, self._bytes_per_token())
         return Work(samples=rows, tokens=taken, machine_hours=hours, outs_bytes=size)
 

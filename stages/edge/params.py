@@ -725,8 +725,11 @@ def load_profile(name: str) -> Profile:
 
 
 def text_with(name: str) -> str:
-    """params.yaml with `name` as the chosen profile, for what reads the file's text."""
-    return yaml.safe_dump({**_document(Path("params.yaml")), "profile": name}, sort_keys=False)
+    """params.yaml as if `name` were the chosen profile and the only one, for what reads the file's text."""
+    document = _document(Path("params.yaml"))
+    profiles = document["profiles"]
+    kept = {name: profiles[name]} if isinstance(profiles, Mapping) else {}
+    return yaml.safe_dump({**document, "profile": name, "profiles": kept}, sort_keys=False)
 
 
 def load(kind: type[SectionT], section: str) -> SectionT:

@@ -35,6 +35,18 @@ def test_a_stage_that_is_done_prints_its_minutes_and_memory(tmp_path: Path) -> N
     assert errors.startswith("train@turbo: 0.0 min, peak 0.")
     (row,) = [json.loads(line) for line in (tmp_path / ".cache/stages.jsonl").read_text().splitlines()]
     assert row["stage"] == "train@turbo" and row["seconds"] < 60 and row["peak_gib"] > 0
+    assert "profile" not in row, "there are no settings here"
+
+
+def test_the_seconds_of_a_stage_are_logged_with_its_profile(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("profile: ours\nprofiles: {ours: {}}\n")
+    assert ended(tmp_path, "pass")[0] == 0
+    assert json.loads((tmp_path / ".cache/stages.jsonl").read_text())["profile"] == "ours"
+
+
+def test_a_pipe_that_breaks_within_a_stage_is_no_quiet_end(tmp_path: Path) -> None:
+    code, errors = ended(tmp_path, "raise BrokenPipeError")
+    assert code == 1 and "BrokenPipeError" in errors
 
 
 def test_the_memory_is_the_stages_own_and_not_what_its_parent_held(tmp_path: Path) -> None:

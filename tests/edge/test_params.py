@@ -9,6 +9,7 @@ import yaml
 
 from stages.edge import params
 from stages.edge.errors import SettingError
+from tests.projects import copy_project, dvc
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,6 +48,28 @@ def test_a_number_as_dvc_writes_it_is_a_number(tmp_path: Path, monkeypatch: pyte
 def test_every_profile_of_the_project_is_whole(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, monkeypatch, yaml.safe_dump({**document(), "profile": name}))
     assert params.load(params.Report, "report").num_resamples > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("name", document()["profiles"])
+def test_dvc_resolves_every_stage_under_every_profile(name: str, tmp_path: Path) -> None:
+    folder = copy_project(tmp_path / "project", lambda _: None)
+    # --force: without it DVC looks for files that are not there yet, also when it would only show what it does.
+    with dvc(folder, "exp", "run", "--dry", "--force", "--set-param", f"profile={name}") as process:
+        said, _ = process.communicate(timeout=100)
+    assert process.returncode == 0, said
+    assert said.count("Running stage '") == 21
+    assert yaml.safe_load((folder / "params.yaml").read_text())["profile"] == "cpu" and not (folder / "models").exists()
+
+
+def test_a_profile_can_be_loaded_that_is_not_the_chosen_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, monkeypatch, yaml.safe_dump(document()))
+    assert (params.profile(), params.load_profile("reasonlite").train["final"].batch_size) == ("cpu", 512)
+    only = {"gpu": document()["profiles"]["gpu"]}
+    assert yaml.safe_load(params.text_with("gpu")) == {**document(), "profile": "gpu", "profiles": only}
+    with pytest.raises(SettingError, match=r"'huge' is not one of the profiles \['cpu', 'gpu', 'reasonlite'\]"):
+        params.load_profile("huge")
 
 
 @pytest.mark.parametrize(
