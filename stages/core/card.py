@@ -1,7 +1,10 @@
 """The card of a published data set, from the pipeline's own numbers."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+
+from stages.core.markdown import escaped
 
 
 class Set(NamedTuple):
@@ -27,7 +30,9 @@ class Origin(NamedTuple):
 def card(sets: Sequence[Set], origin: Origin) -> str:
     """README.md with the front matter that the hub and `datasets` read."""
     configs = "\n".join(
-        f"- config_name: {each.name}\n  data_files:\n  - split: train\n    path: {each.name}/*.parquet" for each in sets
+        f"- config_name: {json.dumps(each.name)}\n  data_files:\n  - split: train\n    path: "
+        f"{json.dumps(f'{each.name}/*.parquet')}"
+        for each in sets
     )
     lines = [
         "---",
@@ -35,15 +40,13 @@ def card(sets: Sequence[Set], origin: Origin) -> str:
         "tags: [math, reasoning, distillation, reasonlite-dvc]",
         f"configs:\n{configs}",
         "---",
-        f"# {origin.title}",
+        f"# {escaped(origin.title)}",
         "",
-        f"Reasoning traces of {' and '.join(origin.teachers)}, judged, curated and written as conversations: a "
-        "problem, and an answer whose reasoning stands in `<think>`. Made by one `dvc repro` of ReasonLite-DVC at "
-        f"commit `{origin.commit}`; `evidence/` holds what was rejected, and why.",
+        f"Reasoning traces of {' and '.join(map(escaped, origin.teachers))}, judged, curated and written as "
+        "conversations: a problem, and an answer whose reasoning stands in `<think>`. Made by one `dvc repro` of "
+        f"ReasonLite-DVC at commit `{origin.commit}`; `evidence/` holds what was rejected, and why.",
         "",
-        "| configuration | rows | problems | tokens | median tokens of a row |",
-        "|---|---|---|---|---|",
-        *(_set_line(each) for each in sets),
+        *sizes(sets),
         "",
         "## Problems",
         "",
@@ -57,29 +60,33 @@ def card(sets: Sequence[Set], origin: Origin) -> str:
         "",
         "## From traces to rows",
         "",
-        f"| filter | {' | '.join(each.name for each in sets)} |",
-        f"|---|{'---|' * len(sets)}",
-        *_funnel(sets),
+        *funnel(sets),
         "",
     ]
     return "\n".join(lines)
 
 
+def sizes(sets: Sequence[Set]) -> list[str]:
+    """Lines of a table: how large each set is."""
+    heads = ("| configuration | rows | problems | tokens | median tokens of a row |", "|---|---|---|---|---|")
+    return [*heads, *(_set_line(each) for each in sets)]
+
+
 def _set_line(each: Set) -> str:
     figures = each.figures
     numbers = (figures["num_rows"], figures["num_problems"], figures["num_tokens"], figures["tokens"].get("median", 0))
-    return f"| `{each.name}` | {' | '.join(f'{number:,}' for number in numbers)} |"
+    return f"| {escaped(each.name)} | {' | '.join(f'{number:,}' for number in numbers)} |"
 
 
 def _source_line(name: str, origin: Origin) -> str:
     found = origin.collected["by_source"].get(name, {})
     names = ("num_rows", "num_duplicates", "num_contaminated", "num_problems")
-    return f"| {name} | {origin.sources[name]} | {' | '.join(f'{found.get(each, 0):,}' for each in names)} |"
+    return f"| {escaped(name)} | {origin.sources[name]} | {' | '.join(f'{found.get(each, 0):,}' for each in names)} |"
 
 
 def _decontamination(collected: Mapping[str, Any]) -> str:
     found = [
-        f"{number:,} by `{rule}` against {benchmark}"
+        f"{number:,} by `{rule}` against {escaped(benchmark)}"
         for rule, by_benchmark in collected["contaminated"].items()
         for benchmark, number in by_benchmark.items()
     ]
@@ -87,9 +94,10 @@ def _decontamination(collected: Mapping[str, Any]) -> str:
     return f"Problems that stand in an exam were dropped: {told}."
 
 
-def _funnel(sets: Sequence[Set]) -> list[str]:
-    """One line for each filter that took a row of any set."""
-    lines = [f"| traces | {' | '.join(format(each.figures['num_traces'], ',') for each in sets)} |"]
+def funnel(sets: Sequence[Set]) -> list[str]:
+    """Lines of a table: traces, what each filter took that took any, rows."""
+    lines = [f"| filter | {' | '.join(escaped(each.name) for each in sets)} |", f"|---|{'---|' * len(sets)}"]
+    lines += [f"| traces | {' | '.join(format(each.figures['num_traces'], ',') for each in sets)} |"]
     reasons = [
         reason for reason in sets[0].figures["rejected"] if any(each.figures["rejected"][reason] for each in sets)
     ]

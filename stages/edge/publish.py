@@ -10,7 +10,6 @@ With `--push ORG/NAME` it also goes to the hub, as a private data set, with the 
 """
 
 import argparse
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -18,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from stages.core import card, chat
-from stages.edge import cli, params, tables
-from stages.edge.errors import InputError, SettingError
+from stages.edge import cli, params, tables, upload
+from stages.edge.errors import InputError
 
 
 def main() -> None:
@@ -34,18 +33,11 @@ def main() -> None:
     parser.add_argument("--title", default="Curated reasoning traces")
     parser.add_argument("--push", metavar="ORG/NAME")
     args = parser.parse_args()
-    if args.output.exists():
-        raise InputError(f"{args.output}: is there already; name a new folder, or remove it")
-    partial = args.output.with_name(f".{args.output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with upload.whole(args.output) as partial:
         _write(partial, args)
-        partial.replace(args.output)
-    except OSError as error:
-        raise InputError(f"{args.output}: cannot be written ({error}); see to the disk") from error
     print(f"written to {args.output}: datasets.load_dataset({str(args.output)!r}, {args.sft[0][0]!r})")
     if args.push:
-        print(f"pushed to {_push(args.output, args.push)}")
+        print(f"pushed to {upload.push(args.output, args.push, 'dataset')}")
 
 
 def _named(text: str) -> tuple[str, Path]:
@@ -98,24 +90,6 @@ def _read(path: Path) -> dict[str, Any]:
 def _commit() -> str:
     found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return found.stdout.strip() or "unknown"
-
-
-def _push(folder: Path, repository: str) -> str:
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError  # type: ignore[attr-defined]
-
-    token = os.environ.get("HF_TOKEN")
-    if not token:
-        raise SettingError("HF_TOKEN is not set: put a token that may write there into the environment")
-    try:
-        hub = HfApi(token=token)
-        hub.create_repo(repository, repo_type="dataset", private=True, exist_ok=True)
-        return str(hub.upload_folder(folder_path=folder, repo_id=repository, repo_type="dataset"))
-    except (HTTPError, HfHubHTTPError, HFValidationError, OSError) as error:
-        raise InputError(
-            f"{repository}: cannot be pushed to ({type(error).__name__}); {folder} is whole: check the name, the token "
-            "and the network, and push again (hf upload --repo-type dataset)"
-        ) from error
 
 
 if __name__ == "__main__":

@@ -88,8 +88,8 @@ def test_the_card_tells_the_runs_own_numbers(folder: Path) -> None:
     front: dict[str, Any] = yaml.safe_load(text.split("---")[1])
     assert [each["config_name"] for each in front["configs"]] == ["medium", "high"]
     for line in (
-        "| `medium` | 3 | 3 | 21 | 7 |",
-        "| `high` | 5 | 5 | 35 | 7 |",
+        "| medium | 3 | 3 | 21 | 7 |",
+        "| high | 5 | 5 | 35 | 7 |",
         "| one_step | generated | 80 | 1 | 2 | 77 |",
         "2 by `exact` against aime24",
         "| traces | 9 | 9 |",
