@@ -5,6 +5,7 @@ python -m stages.report results --marks data/marks --exams data/exams --benchmar
     --plot metrics/plots/accuracy.csv --budgets metrics/plots/budgets.csv
 python -m stages.report trace 581570a1931beb0a     # the life of one problem
 python -m stages.report compare main my-experiment  # what another revision does better, on the same problems
+python -m stages.report release --output released   # the students as Hugging Face models; --push sends them there
 """
 
 import argparse
@@ -17,7 +18,7 @@ import polars as pl
 
 from stages.core import budgets, differences, problems, scoring
 from stages.core import results as core
-from stages.edge import cli, lineage, params, revisions, shards, tables, track
+from stages.edge import cli, lineage, params, release, revisions, shards, tables, track
 from stages.edge.errors import InputError, writing
 
 SHOWN = 5
@@ -142,6 +143,7 @@ def main() -> None:
     command.set_defaults(verb=compare)
     for name in ("a", "b"):
         command.add_argument(name, help="commit, branch, experiment, or `workspace`")
+    release.options(verbs.add_parser("release", help=release.release.__doc__))
     args = parser.parse_args()
     args.verb(args)
 
