@@ -130,16 +130,17 @@ def measured(folder: Path, verb: str) -> dict[str, float]:
     """Minutes and GiB of one verb."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": "off"}
     started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", *f"stages.{verb}".split()],
-        cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    log = folder / "log"
+    with log.open("w") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *f"stages.{verb}".split()], cwd=folder, env=environment, stdout=said, stderr=said
+        )
     peak = 0
     while process.poll() is None:
         peak = max(peak, sum(sizes(process.pid)))
         time.sleep(PAUSE)
     if process.returncode:
-        sys.exit(process.stderr.read() if process.stderr else f"{verb} failed")
+        sys.exit(log.read_text())
     return {"minutes": round((time.perf_counter() - started) / 60, 2), "peak_gib": round(peak / 2**30, 2)}
 
 

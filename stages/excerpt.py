@@ -20,7 +20,7 @@ def main() -> None:
     args = parser.parse_args()
     settings = params.load(params.Report, "report")
     with track.stage("excerpt", settings.model_dump()) as run:
-        folders = sorted(folder for folder in args.traces.iterdir() if folder.is_dir())
+        folders = tables.folders(args.traces)
         share = excerpts.share(folders, settings.num_traces)
         found = [pl.DataFrame(schema=browser.EXCERPT)]
         for folder in folders:

@@ -15,12 +15,18 @@ from typing import Any
 
 import polars as pl
 
-from stages.core import browser, charts, curation, scoring
+from stages.core import browser, budgets, charts, curation, scoring
 from stages.core import results as core
 from stages.edge import cli, excerpts, params, tables, track, webpage
 from stages.edge.errors import writing
 
 ROWS_PER_BLOCK = 100
+LOG = pl.Schema({"step": pl.Int64(), "loss": pl.Float64(), "held_out_loss": pl.Float64()})
+PLOTS = {
+    "funnel": pl.Schema({"step": pl.String(), "num_rows": pl.Int64()}),
+    "lengths": pl.Schema({"tokens": pl.Int64(), "num_rows": pl.Int64()}),
+    "vote": pl.Schema({"bin": pl.Float64(), "num_problems": pl.Int64(), "accuracy": pl.Float64()}),
+}
 
 
 def main() -> None:
@@ -42,11 +48,12 @@ def main() -> None:
         exams = tables.read(args.benchmarks, browser.EXAMS_IN)
         texts = _texts(args, found, summary, exams, exam, settings)
         rows = _rows(args, settings.num_traces)
-        learnt = tables.read(args.problems, browser.PROBLEMS_IN)
-        votes = {file.stem: tables.read(file, browser.VOTES_IN) for file in _files(args.votes)}
+        ids = rows["problem_id"].unique()
+        votes = {file.stem: excerpts.of(file, browser.VOTES_IN, ids) for file in tables.files(args.votes)}
+        learnt = excerpts.of(args.problems, browser.PROBLEMS_IN, ids)
         encoded = browser.encoded(rows, learnt, exams, votes) | {"rows_per_block": ROWS_PER_BLOCK}
         judged = sum(metrics["num_traces"] for metrics in _by_stage(args.judged).values())
-        answered = sum(tables.height(file) for file in args.exams.rglob("*.parquet"))
+        answered = sum(map(tables.height, tables.files(args.exams)))
         texts["told_of_traces"] = _told(rows.height, judged + answered)
         blocks = browser.texts(rows, ROWS_PER_BLOCK)
         page = webpage.render(texts, _charts(args, found, method, settings), encoded, blocks)
@@ -54,10 +61,6 @@ def main() -> None:
             args.output.parent.mkdir(parents=True, exist_ok=True)
             args.output.write_text(page, encoding="utf-8")
         run.artifact(args.output)
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.parquet"))
 
 
 def _by_stage(files: list[Path]) -> dict[str, Any]:
@@ -97,34 +100,38 @@ def _charts(
 
     def plots(kind: str) -> dict[str, pl.DataFrame]:
         files = sorted(args.plots.glob(f"{kind}_*.csv"), reverse=True)  # turbo before final
-        return {file.stem.partition("_")[2]: pl.read_csv(file) for file in files}
+        return {file.stem.partition("_")[2]: _csv(file, PLOTS[kind]) for file in files}
 
-    logs = {file.stem: pl.read_csv(file) for file in sorted(args.logs.glob("*.csv"), reverse=True)}
+    logs = {file.stem: _csv(file, LOG) for file in sorted(args.logs.glob("*.csv"), reverse=True)}
     scores = core.students(tables.read(args.scores, scoring.SCORES), method)
     return [
         ("Exams", charts.accuracy(found, average, published)),
         ("Accuracy and tokens", charts.tokens(found, average)),
         ("More samples: one right (pass@k), and most right (maj@k)", charts.by_k(scores)),
-        ("Accuracy within a budget of tokens", charts.budgets(pl.read_csv(args.plots / "budgets.csv"))),
+        ("Accuracy within a budget of tokens", charts.budgets(_csv(args.plots / "budgets.csv", budgets.BUDGETS))),
         ("Where the teacher's answers agree, they are right", charts.votes(plots("vote"))),
         ("Loss of both stages", charts.losses(logs)),
         ("Lengths of the rows to learn from", charts.lengths(plots("lengths"))),
-        ("From source rows to problems", charts.funnel(pl.read_csv(args.plots / "collect.csv"))),
+        ("From source rows to problems", charts.funnel(_csv(args.plots / "collect.csv", PLOTS["funnel"]))),
         *((f"From traces to rows of {stage}", charts.funnel(rows)) for stage, rows in plots("funnel").items()),
     ]
+
+
+def _csv(path: Path, schema: pl.Schema) -> pl.DataFrame:
+    """Some columns of a file that a stage wrote for a plot; one without rows does not tell their types."""
+    return pl.read_csv(path, schema_overrides=schema).select(list(schema))
 
 
 def _rows(args: argparse.Namespace, num_traces: int) -> pl.DataFrame:
     """The rows of the browser: the excerpt of the teacher's traces, and about as many of the students'."""
     taught = tables.read(args.excerpt, browser.EXCERPT)
-    ids = taught["problem_id"].unique().implode()
-    ours = pl.col("problem_id").is_in(ids)
-    rejects = {file.stem: tables.read(file, curation.REJECTS).filter(ours) for file in _files(args.rejects)}
-    kept = {folder.name: tables.read(folder, browser.SFT_IN).filter(ours) for folder in sorted(args.sft.iterdir())}
+    ids = taught["problem_id"].unique()
+    rejects = {file.stem: excerpts.of(file, curation.REJECTS, ids) for file in tables.files(args.rejects)}
+    kept = {folder.name: excerpts.of(folder, browser.SFT_IN, ids) for folder in tables.folders(args.sft)}
     fates = browser.fates(rejects, kept)
     efforts = taught.sort("effort").partition_by("effort", maintain_order=True)
     found = [browser.rows(f"teach@{part['effort'][0]}", part, fates) for part in efforts]
-    exams = sorted(folder for folder in args.exams.iterdir() if folder.is_dir() and any(folder.iterdir()))
+    exams = tables.folders(args.exams)
     share = excerpts.share(exams, num_traces)
     for folder in exams:
         marks = excerpts.read(args.marks / f"{folder.name}.parquet", browser.MARKS_IN, share)

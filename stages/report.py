@@ -51,12 +51,13 @@ def results(args: argparse.Namespace) -> None:
         cli.write_metrics(metrics, args.eval)
         cli.write_metrics(summary, args.summary)
         cli.write_csv(core.bars(metrics, f"avg_at_{method.num_samples}"), args.plot)
-        cli.write_csv(_budgets(students, marks, traces, exam, method), args.budgets)
+        with writing(args.budgets):
+            _budgets(students, marks, traces, exam, method).write_csv(args.budgets)
         with writing(args.table):
             args.table.write_text(table, encoding="utf-8")
         run.metrics(metrics)
         run.metrics(summary)
-        for path in (args.eval, args.table):
+        for path in (args.eval, args.table, args.plot, args.budgets):
             run.artifact(path)
     print(table)
 
@@ -82,13 +83,13 @@ def _budgets(
     traces: pl.DataFrame,
     exam: params.Exam,
     method: core.Method,
-) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = []
+) -> pl.DataFrame:
+    found = [pl.DataFrame(schema=budgets.BUDGETS)]
     for name, table in students.items():
         own = (pl.col("model") == name) & pl.col("effort").eq_missing(pl.lit(table["effort"][0], pl.String))
         some = marks.filter(own), traces.filter(own)
-        found += budgets.at_budgets(*some, exam.max_tokens(name), method.num_resamples, method.seed)
-    return found
+        found.append(budgets.at_budgets(*some, exam.max_tokens(name), method.num_resamples, method.seed))
+    return pl.concat(found)
 
 
 def trace(args: argparse.Namespace) -> None:
@@ -129,7 +130,7 @@ def _brief(value: object) -> str:
 
 
 def main() -> None:
-    """Dispatch to results, trace or compare."""
+    """Dispatch to results, trace, compare or release."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(required=True)
     command = verbs.add_parser("results", help=results.__doc__)

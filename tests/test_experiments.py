@@ -107,19 +107,17 @@ def sampling(project: Path) -> list[psutil.Process]:
     return found
 
 
-def status(project: Path) -> dict[str, str]:
-    """Status of each queued experiment by its name."""
-    rows = re.findall(r"^\w{7}\s+(\S+)\s+\S+ \S+\s+(\w+)\s*$", run(project, "dvc", "queue", "status"), re.MULTILINE)
-    return dict(rows)
-
-
 def await_end(project: Path, *names: str) -> dict[str, str]:
-    """The status of the queued experiments `names`, once all have ended and no worker is left."""
+    """The status of the queued experiments `names`, once all have ended and no worker is left.
+
+    A worker that is still idle would take the next task, with the environment that it was started with.
+    """
     found: dict[str, str] = {}
 
     def ended() -> bool:
-        found.update(status(project))
-        return all(found.get(name) in ("Success", "Failed") for name in names)
+        said = run(project, "dvc", "queue", "status")
+        found.update(re.findall(r"^\w{7}\s+(\S+)\s+\S+ \S+\s+(\w+)\s*$", said, re.MULTILINE))
+        return all(found.get(name) in ("Success", "Failed") for name in names) and "0 active, 0 idle" in said
 
     until(ended)
     return found
@@ -193,12 +191,12 @@ def test_two_experiments_at_once_share_the_store_and_a_tracking_database_that_ne
     tracking = f"sqlite:///{project}/mlflow.db"
     start_workers(project, 2, OPENAI_BASE_URL=server.url, MLFLOW_TRACKING_URI=tracking)
     found = await_end(project, *samples)
-    assert [found[name] for name in samples] == ["Success", "Success"]
+    logs = [run(project, "dvc", "queue", "logs", name) for name in samples]
+    assert [found[name] for name in samples] == ["Success", "Success"], logs
 
     asked = small_pipeline.asked(server.requests)
     assert len(asked) == len(set(asked)) == NUM_PROBLEMS * max(samples.values())
-    for name in samples:
-        assert "Error" not in run(project, "dvc", "queue", "logs", name)
+    assert "Error" not in "".join(logs)
 
     def recorded() -> list[tuple[str, str]]:
         with (

@@ -55,7 +55,7 @@ PAGE = (
     *("--judged", "metrics/judge_medium.json", "metrics/judge_high.json", "--output", "metrics/report.html"),
 )
 NUM_TRACES = 29
-"""21 at medium effort, 5 at high, 3 in the exam."""
+"""20 at medium effort, 5 at high, 4 in the exam."""
 
 
 def change(profile: dict[str, Any]) -> None:
@@ -235,7 +235,13 @@ def test_no_script_but_the_pages_own_would_run(page: Page) -> None:
         "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.hacked = 1'}))"
     )
     assert page.evaluate("window.hacked") is None
-    assert page.evaluate("fetch('https://example.org').then(() => 'sent', () => 'refused')") == "refused"
+    refused = page.evaluate(
+        """() => new Promise((told) => {
+            document.addEventListener("securitypolicyviolation", (event) => told(event.effectiveDirective));
+            fetch("https://example.org").catch(() => {});
+        })"""
+    )
+    assert refused == "connect-src"
 
 
 def test_of_more_traces_than_asked_for_whole_problems_are_taken(project: Path, tmp_path: Path) -> None:

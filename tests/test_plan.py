@@ -72,7 +72,7 @@ def figures(value: object) -> Iterator[Plan]:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_any_profile_is_planned_before_anything_ran_whichever_is_chosen(profile: str, fresh: Path) -> None:
     plan = first_planned(fresh, "--profile", profile)
-    assert (plan["profile"], plan["to_run"]["num_stages"], len(plan["stages"])) == (profile, 21, 21)
+    assert (plan["profile"], plan["to_run"]["num_stages"], len(plan["stages"])) == (profile, 23, 23)
     assert {each["dvc"] for each in plan["stages"]} == {"runs"}
     assert plan["happened"] == []
     # How long examples make a prompt is known once it was asked; nothing else waits for it.
@@ -91,7 +91,7 @@ def test_the_text_fits_a_terminal_and_names_a_source_for_what_is_taken_from_else
     lines = done.stdout.split("\n")
     assert done.returncode == 0, done.stderr
     assert max(map(len, lines)) <= 100
-    assert [line.split()[0] for line in lines[3:24]] == [
+    assert [line.split()[0] for line in lines[3:26]] == [
         each["stage"] for each in first_planned(fresh, "--profile", profile)["stages"]
     ]
     assert "Taken from elsewhere" in lines
@@ -170,7 +170,7 @@ def test_output_that_nobody_reads_to_its_end_is_no_error(fresh: Path) -> None:
         ["bash", "-o", "pipefail", "-c", command], cwd=fresh, env=environment(), capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "reasonlite: 21 of 21 stages to run, 8 GPUs\n"
+    assert done.stdout == "reasonlite: 23 of 23 stages to run, 8 GPUs\n"
 
 
 def test_outside_a_project_it_says_where_it_has_to_be_run(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_stages_that_ran_are_cached_and_those_behind_them_run(ran: Path) -> None
     plan = planned(ran)
     states = {each["stage"]: each["dvc"] for each in plan["stages"]}
     assert [name for name, state in states.items() if state == "cached"] == ["base", "collect", "teach@medium"]
-    assert states["teach@high"] == "runs" and plan["to_run"]["num_stages"] == 18
+    assert states["teach@high"] == "runs" and plan["to_run"]["num_stages"] == 20
     assert stage(planned(ran, "--profile", "gpu"), "collect")["dvc"] == "runs"
 
 
@@ -339,7 +339,7 @@ def test_an_out_that_was_deleted_comes_back_from_the_cache_and_costs_nothing(ran
     try:
         plan = planned(ran)
         assert stage(plan, "teach@medium")["dvc"] == "restored"
-        assert stage(plan, "collect")["dvc"] == "cached" and plan["to_run"]["num_stages"] == 18
+        assert stage(plan, "collect")["dvc"] == "cached" and plan["to_run"]["num_stages"] == 20
     finally:
         (ran / "moved").rename(traces)
 

@@ -16,7 +16,7 @@ import time
 import urllib.request
 
 from stages.edge import cluster
-from stages.edge.errors import ServerError
+from stages.edge.errors import PipelineError, ServerError
 
 
 class Server:
@@ -57,22 +57,26 @@ def main() -> int:
     parser.add_argument("--start-seconds", type=float, default=1800)
     split = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     args, flags = parser.parse_known_args(sys.argv[1:split])
+    command = sys.argv[split + 1 :]
+    if not command or args.gpus < 1:
+        parser.error("name the command that asks the servers behind `--`, and with --gpus one GPU or more")
     flags += ["--tensor-parallel-size", str(args.gpus)]
     ray = cluster.connected()
-    num_servers = int(ray.cluster_resources().get("GPU", 0)) // args.gpus
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    num_servers = sum(int(node.get("GPU", 0)) // args.gpus for node in nodes)  # a server's GPUs are those of one node
     if not num_servers:
-        raise ServerError("the Ray cluster has no free GPU; see `ray status`")
+        raise ServerError(f"no node of the Ray cluster has {args.gpus} GPUs; see `ray status`")
     key = secrets.token_hex(16)
     actor = ray.remote(num_gpus=args.gpus, num_cpus=0)(Server)
     servers = [actor.remote(args.model, flags, key) for _ in range(num_servers)]
     urls = cluster.taken([server.ready.remote(args.start_seconds) for server in servers])
     found = {"OPENAI_BASE_URL": ",".join(urls), "OPENAI_API_KEY": key}
     print(f"OPENAI_BASE_URL={found['OPENAI_BASE_URL']}", file=sys.stderr, flush=True)
-    return subprocess.run(sys.argv[split + 1 :], env={**os.environ, **found}, check=False).returncode
+    return subprocess.run(command, env={**os.environ, **found}, check=False).returncode
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except ServerError as error:
+    except PipelineError as error:
         sys.exit(f"error: {error}")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from stages.core import chat, curation, judging, problems, queries, voting
-from stages.core.results import Metrics
+from stages.core.results import Metrics, is_resolved
 
 KEPT = "row"
 LOOPS = 0.01
@@ -209,7 +209,7 @@ def warnings(
     told += [
         f"{name.replace('_', ' ')}: not resolved, these exams are too small to tell."
         for name, gain in gains.items()
-        if gain["ci_low"] <= 0 <= gain["ci_high"]
+        if not is_resolved(gain)
     ]
     for key, what in (
         ("num_gold_conflicts", "problems whose copies have other golds"),

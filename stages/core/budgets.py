@@ -6,19 +6,25 @@ from stages.core.intervals import SCORE_PRIOR, bayesian_bootstrap
 from stages.core.scoring import by_benchmark, joined
 
 NUM_HALVINGS = 6
+BUDGETS = pl.Schema(
+    {
+        "student": pl.String(),
+        "benchmark": pl.String(),
+        "budget": pl.Int64(),
+        **dict.fromkeys(("accuracy", "ci_low", "ci_high"), pl.Float64()),
+    }
+)
+"""`budget` in tokens."""
 
 
 def at_budgets(
     marks: pl.DataFrame, traces: pl.DataFrame, max_tokens: int, num_resamples: int, seed: int
-) -> list[dict[str, object]]:
-    """The average of one student on each benchmark at its budget of tokens, at half of it, and so on.
+) -> pl.DataFrame:
+    """`BUDGETS`: the average of one student on each benchmark at its budget of tokens, at half of it, and so on.
 
     Takes what `scoring.scores` takes. A sampler that is cut off has said the same until then, so what was right within
     the budget stays right, and a longer answer counts as wrong: one that gave its answer early and went on talking is
     scored too low, never too high. Samples whose tokens no server counted are unscored here.
-
-    Returns:
-        rows with `student`, `benchmark`, `budget` (tokens), `accuracy`, `ci_low` and `ci_high`, in growing budgets.
     """
     budgets = [budget for halvings in range(NUM_HALVINGS + 1) if (budget := max_tokens >> halvings)]
     scored = joined(marks, traces).filter("scored", pl.col("completion_tokens").is_not_null())
@@ -31,4 +37,4 @@ def at_budgets(
             if average:
                 named = {"accuracy": average.value, "ci_low": average.low, "ci_high": average.high}
                 found.append({"student": part["model"][0], "benchmark": part["benchmark"][0], "budget": budget} | named)
-    return found
+    return pl.DataFrame(found, schema=BUDGETS)

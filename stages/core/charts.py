@@ -11,6 +11,7 @@ from stages.core.results import Metrics, Published
 Spec = dict[str, Any]
 MAX_POINTS = 600
 """Of one curve; a longer one is thinned evenly."""
+MAX_KS = 32
 HEIGHT, EXAM_PIXELS, STEP_PIXELS = 260, 16, 20
 _PERCENT = alt.Axis(format=".0%")
 
@@ -78,13 +79,15 @@ def tokens(found: Metrics, average: str) -> Spec:
 def by_k(scores: Mapping[str, pl.DataFrame]) -> Spec:
     """pass@k and maj@k of every student for each k, mean over problems and benchmarks.
 
-    `scores` is a `scoring.SCORES` of each student; a k that some problem has too few scored samples for is left out.
+    `scores` is a `scoring.SCORES` of each student. Problems without a scored sample are left out, and so is each k for
+    which one of the others has too few.
     """
     rows = []
     for name, table in scores.items():
+        scored = table.filter(pl.col("num_samples") > 0)
         for metric in ("pass_at", "maj_at"):
-            for k in range(1, int(pl.select(table["num_samples"].min()).item() or 0) + 1):
-                means = table.group_by("benchmark").agg(pl.col(metric).list.get(k - 1).mean())
+            for k in _spread(int(pl.select(scored["num_samples"].min()).item() or 0)):
+                means = scored.group_by("benchmark", maintain_order=True).agg(pl.col(metric).list.get(k - 1).mean())
                 rows.append({"student": name, "metric": f"{metric[:4]}@k", "k": k, "share": means[metric].mean()})
     return _lines(_frame(rows), "k", "share", "student", dash="metric", percent=True, title="k, number of samples")
 
@@ -124,7 +127,7 @@ def losses(by_stage: Mapping[str, pl.DataFrame]) -> Spec:
     found = []
     for stage, log in by_stage.items():
         for name, kind in (("loss", "training"), ("held_out_loss", "held out")):
-            rows = log.select("step", loss=pl.col(name).cast(pl.Float64)).drop_nulls()
+            rows = log.select("step", loss=pl.col(name).cast(pl.Float64)).filter(pl.col("loss").is_finite())
             found.append(_thinned(rows).with_columns(stage=pl.lit(stage), rows=pl.lit(kind)))
     return _lines(pl.concat(found), "step", "loss", "stage", dash="rows")
 
@@ -167,6 +170,15 @@ def _lines(
             strokeDash=f"{dash}:N",
             tooltip=[f"{colour}:N", f"{dash}:N", f"{x}:Q", _as_percent(y) if percent else f"{y}:Q"],
         )
+    )
+
+
+def _spread(most: int) -> list[int]:
+    """1 to `most`, or `MAX_KS` of these."""
+    return sorted(
+        {round(1 + place * (most - 1) / (MAX_KS - 1)) for place in range(MAX_KS)}
+        if most > MAX_KS
+        else range(1, most + 1)
     )
 
 

@@ -24,11 +24,6 @@ class Difference(NamedTuple):
     needed_problems: int | None
     needed_samples: int | None
 
-    @property
-    def is_resolved(self) -> bool:
-        """Whether the interval leaves out zero."""
-        return self.interval.low > 0 or self.interval.high < 0
-
 
 def paired_difference(first: pl.DataFrame, second: pl.DataFrame, num_resamples: int, seed: int) -> Difference | None:
     """How much the second student is above the first on the same problems, as a mean over benchmarks.
@@ -56,8 +51,12 @@ def paired_difference(first: pl.DataFrame, second: pl.DataFrame, num_resamples: 
 
 
 def gained_and_lost(first: pl.DataFrame, second: pl.DataFrame) -> tuple[list[str], list[str]]:
-    """Problems that the second student solves more often than not and the first does not, and the other way round."""
+    """Problems that the second student solves more often than not and the first does not, and the other way round.
+
+    A problem that is unscored for either counts for neither.
+    """
     both = first.join(second, on=["benchmark", "problem_id"], nulls_equal=True, suffix="_second").sort("problem_id")
+    both = both.filter((pl.col("num_samples") > 0) & (pl.col("num_samples_second") > 0))
     before, after = (pl.col(f"num_correct{name}") * 2 > pl.col(f"num_samples{name}") for name in ("", "_second"))
     return both.filter(~before & after)["problem_id"].to_list(), both.filter(before & ~after)["problem_id"].to_list()
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-_MARKS = re.compile(r"[\\`*{}\[\]<>|#~!$]|(?<![^\W_])_|_(?![^\W_])")
+_MARKS = re.compile(r"[\\`*{}\[\]<>|#~!$&]|(?<![^\W_])_|_(?![^\W_])")
 """What begins markup. An underscore within a word begins none."""
 
 

@@ -104,7 +104,7 @@ def _joined(parts: Sequence[Figure], value: float | None) -> Figure:
 
 
 class Speed(NamedTuple):
-    """Tokens a second of one device; `is_gpu` None where not even that is known."""
+    """Tokens a second of one device, and whether that is a GPU."""
 
     rate: Figure
     is_gpu: bool

@@ -130,5 +130,5 @@ COLLECTED = Prior(3_500, "perf/README.md: 343,000 problems in 98 s, one process"
 JUDGED = Prior(148_600, "perf/README.md: 8,918,000 answers in 1.0 min, two cores, short texts")
 VOTED = Prior(212_000, "perf/README.md: 8,918,000 answers in 0.7 min, two cores, short texts")
 """Answers a second. Not stretched to more cores than they were measured on, nor `CURATED`."""
-CURATED = Prior(1_248_000, "perf/README.md: 1,880 traces of 664 tokens a second, two cores")
+CURATED = Prior(1_367_000, "perf/README.md: 2,059 traces of 664 tokens a second, two cores")
 """Tokens of traces a second."""

@@ -108,9 +108,14 @@ def gain(found: Mapping[str, float]) -> str:
     return f"{_points(found['value'])} points {interval}, {_verdict(found)}"
 
 
+def is_resolved(found: Mapping[str, float]) -> bool:
+    """Whether the interval of a difference leaves out zero."""
+    return found["ci_low"] > 0 or found["ci_high"] < 0
+
+
 def _verdict(found: Mapping[str, float]) -> str:
     """Resolved, or how sure it is and what it would take."""
-    if found["ci_low"] > 0 or found["ci_high"] < 0:
+    if is_resolved(found):
         return "resolved"
     told = f"not resolved: better with probability {found['probability']:.2f}"
     if "needed_problems" not in found:
@@ -176,15 +181,18 @@ def notes(
             benchmark.
     """
     told = ["Percent; in brackets 95% intervals over problems."]
-    counts = {name: next(int(each[name]["num_problems"]) for each in found.values() if name in each) for name in exams}
-    told.append(
-        ", ".join(f"{name} {count} problems x {method.num_samples} samples" for name, count in counts.items()) + "."
-    )
+    counts = {name: max(int(each[name]["num_problems"]) for each in found.values() if name in each) for name in exams}
+    asked = [f"{name} {count} problems x {method.num_samples} samples" for name, count in counts.items()]
+    told += [f"{', '.join(asked)}."] if asked else []
+    for student, numbers in found.items():
+        scored = {name: int(numbers[name]["num_problems"]) for name in counts if name in numbers}
+        fewer = [f"{number} of {name}" for name, number in scored.items() if number < counts[name]]
+        told += [f"{student} has scored answers to {', '.join(fewer)} only."] if fewer else []
     if published.source and any(name in each for each in published.figures.values() for name in exams):
         told.append(f"Published: {published.source}.")
     for name, fields in departures.items():
-        asked = ", ".join(f"{key} {value}" for key, value in fields.items())
-        told.append(f"* {name} was asked with {asked}, not as the protocol says.")
+        other = ", ".join(f"{key} {value}" for key, value in fields.items())
+        told.append(f"* {name} was asked with {other}, not as the protocol says.")
     for word, verdict in (("older", False), ("younger", True)):
         such = [f"{name} ({date})" for name, (date, is_younger) in exams.items() if is_younger is verdict]
         if such:
@@ -202,10 +210,8 @@ def markdown(lines: Sequence[Sequence[str]], told: Sequence[str], gains: Mapping
     listed = [f"- {key.replace('_', ' ')}: {gain(found)}" for key, found in gains.items()]
     paragraph = " ".join(each for each in told if not each.startswith("* "))
     starred = [each.replace("* ", "\\* ", 1) for each in told if each.startswith("* ")]
-    head = "On the same problems, mean over the benchmarks:"
-    return "\n".join(
-        [table, "", paragraph, *(line for each in starred for line in ("", each)), "", head, "", *listed, ""]
-    )
+    head = ["On the same problems, mean over the benchmarks:", "", *listed, ""] if listed else []
+    return "\n".join([table, "", paragraph, "", *(f"{each}\n" for each in starred), *head])
 
 
 def _figures(figures: tuple[float, float] | None) -> str:

@@ -102,30 +102,27 @@ def joined(marks: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
 
 
 def _curves(samples: pl.DataFrame) -> pl.DataFrame:
-    """avg@k and maj@k of the problems that have a scored answer, for each k."""
-    scored = samples.filter("scored").with_columns(
-        place=pl.col("sample").rank("ordinal").over(SCORES_KEY), count=pl.len().over(SCORES_KEY)
-    )
-    most = int(pl.select(scored["count"].max()).item() or 0)
-    ks = pl.DataFrame({"k": range(1, most + 1)}, schema={"k": pl.UInt32})
-    firsts = scored.join(ks, how="cross").filter((pl.col("place") <= pl.col("k")) & (pl.col("k") <= pl.col("count")))
-    at = [*SCORES_KEY, "k"]
-    average = firsts.group_by(at).agg(avg_at=pl.col("right").mean())
-    both = average.join(_majorities(firsts, at), on=at, how="left", nulls_equal=True)
-    lists = both.sort(at).group_by(SCORES_KEY, maintain_order=True)
-    return lists.agg(avg_at="avg_at", maj_at=pl.col("maj_at").fill_null(0.0))
+    """avg@k and maj@k of the problems that have a scored answer, for each k.
 
-
-def _majorities(scored: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
-    """`maj_at` by these keys, where a sample has an answer."""
-    votes = (
-        scored.filter(pl.col("right") | (pl.col("answer_class") != ""))
-        .with_columns(answer_class=pl.when(~pl.col("right")).then("answer_class"))
-        .group_by(*keys, "right", "answer_class")
-        .agg(votes=pl.len())
+    Votes are counted as they come: after k samples the most that a class has is `most`, and a class that has so many
+    got its last vote in one of the rows since `most` was reached, so that these rows tell how many classes are tied.
+    """
+    key = SCORES_KEY
+    right = pl.col("right").cast(pl.Int32)
+    counted = (
+        samples.filter("scored")
+        .sort(*key, "sample")
+        .with_columns(kind=pl.when("right").then(pl.lit("right")).otherwise(pl.lit("=") + pl.col("answer_class")))
+        .with_columns(votes=pl.when(pl.col("kind") != "=").then(right.cum_count().over(*key, "kind")).otherwise(0))
+        .with_columns(
+            k=right.cum_count().over(key), num_right=right.cum_sum().over(key), most=pl.col("votes").cum_max().over(key)
+        )
+        .with_columns(tied=(pl.col("votes") == pl.col("most")).cast(pl.Int32).cum_sum().over(*key, "most"))
     )
-    top = votes.filter(pl.col("votes") == pl.col("votes").max().over(keys))
-    return top.group_by(keys).agg(maj_at=pl.col("right").mean())
+    is_top = (pl.col("num_right") == pl.col("most")) & (pl.col("most") > 0)
+    return counted.group_by(key, maintain_order=True).agg(
+        avg_at=pl.col("num_right") / pl.col("k"), maj_at=pl.when(is_top).then(1 / pl.col("tied")).otherwise(0.0)
+    )
 
 
 def _passes(counts: Mapping[str, int]) -> list[float | None]:

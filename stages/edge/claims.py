@@ -153,8 +153,9 @@ def _take(lease: Path, ours: str, waiting: str) -> None:
             seen, since = now, time.monotonic()
         elif time.monotonic() - since > LEASE_SECONDS:
             mine = lease.with_name(f"{lease.name}.{uuid.uuid4().hex}")
-            mine.write_text(ours)
-            mine.replace(lease)
+            with writing(lease):
+                mine.write_text(ours)
+                mine.replace(lease)
             # Of several that replace it at once the last one has it; each looks again when all of them are done.
             time.sleep(LEASE_SECONDS / RENEWALS_PER_LEASE)
             if _read(lease) == ours:

@@ -48,7 +48,7 @@ def _knock(address: str | None) -> None:
     """Whether someone listens there, which Ray by itself takes minutes to give up on. Raises OSError: nobody does."""
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
 
 
 def taken(asked: Any) -> Any:  # noqa: ANN401

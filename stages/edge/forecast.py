@@ -116,7 +116,7 @@ class Forecast:
 
     def _exam(self, student: str) -> Work:
         exam = self._settings.exam
-        most = exam.overrides[student].max_tokens or exam.protocol.sampling.max_tokens
+        most = exam.max_tokens(student)
         measured = self._found.answers.get(f"exam@{student}", {}).get((student, None))
         asked = self._sitting(f"exam@{student}", measured, None, most, "base", has_examples=False)
         return planning.asking([asked], self._bytes_per_token())

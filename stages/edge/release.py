@@ -114,17 +114,10 @@ def _write(folder: Path, record: Record, student: str, repository: str, args: ar
 
 
 def copy_model(source: Path, folder: Path) -> None:
-    """The files that make the model; weights as hard links where the disk allows it."""
+    """Copies of the files that make the model: an edit of a released one must not reach the out, or DVC's cache."""
     folder.mkdir(parents=True)
     for file in sorted({file for pattern in PUBLISHED for file in source.glob(pattern)}):
-        target = folder / file.name
-        if file.suffix == ".safetensors":
-            try:
-                os.link(file.resolve(), target)
-                continue
-            except OSError:  # another disk
-                pass
-        shutil.copyfile(file, target)
+        shutil.copyfile(file, folder / file.name)
 
 
 def _checkpoint(record: Record, student: str, title: str, base_model: str | None) -> Checkpoint:

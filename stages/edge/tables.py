@@ -33,10 +33,21 @@ def files(path: Path) -> list[Path]:
     Raises:
         InputError: there are none.
     """
-    found = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    found = sorted(filter(lambda file: not _is_hidden(file.relative_to(path)), path.rglob("*.parquet")))
+    found = found if path.is_dir() else [path]
     if not found or not found[0].exists():
         raise InputError(f"{path}: no table there; run `dvc repro` (or `dvc pull`) to make it")
     return found
+
+
+def folders(path: Path) -> list[Path]:
+    """The tables in a folder that are folders themselves, by name; none that a killed process left unfinished."""
+    return sorted(folder for folder in path.iterdir() if folder.is_dir() and not _is_hidden(folder.relative_to(path)))
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether it is what a killed process left: tables are written under a name that begins with a dot."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def content(file: Path) -> str:
@@ -130,6 +141,8 @@ def _replacing(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f".{path.name}.*.partial"):  # by one that was killed: a stage runs once at a time
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         if not path.suffix:
             partial.mkdir()
         yield partial

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -19,8 +20,7 @@ def whole(output: Path) -> Iterator[Path]:
     """
     if output.exists():
         raise InputError(f"{output}: is there already; name a new folder, or remove it")
-    partial = output.with_name(f".{output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = output.with_name(f".{output.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         yield partial
         partial.replace(output)

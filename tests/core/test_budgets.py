@@ -17,7 +17,7 @@ def curve(problems: list[Samples], max_tokens: int = 64, benchmark: str = "aime2
             marks.append((*key, "7", verdict))
             traces.append((*key, status, tokens, False))
     tables = pl.DataFrame(marks, schema=MARKS_IN, orient="row"), pl.DataFrame(traces, schema=TRACES_IN, orient="row")
-    return {row["budget"]: row["accuracy"] for row in at_budgets(*tables, max_tokens, 200, 1)}
+    return {row["budget"]: row["accuracy"] for row in at_budgets(*tables, max_tokens, 200, 1).iter_rows(named=True)}
 
 
 def test_an_answer_counts_from_the_budget_on_that_it_fits_into() -> None:

@@ -29,6 +29,19 @@ def test_a_student_that_was_not_asked_by_the_protocol_is_flagged_with_what_diffe
     assert "*" not in markdown(cells(FOUND, MEANS, METHOD, PUBLISHED, []), told({}), {})
 
 
+def test_the_notes_count_the_problems_of_an_exam_and_name_who_has_scored_answers_to_fewer() -> None:
+    fewer = {"base": {"aime24": NUMBERS | {"num_problems": 28}}, **FOUND}
+    found = notes(fewer, METHOD, PUBLISHED, {}, EXAMS)
+    assert "aime24 30 problems x 16 samples, aime26 30 problems x 16 samples." in found
+    assert "base has scored answers to 28 of aime24 only." in found
+    assert not any("only" in each for each in told({}))
+
+
+def test_without_an_exam_or_a_difference_nothing_is_said_of_them() -> None:
+    assert notes({}, METHOD, PUBLISHED, {}, {}) == ["Percent; in brackets 95% intervals over problems."]
+    assert "On the same problems" not in markdown([["student"]], told({}), {})
+
+
 def test_an_exam_is_said_to_be_older_or_younger_than_the_problems() -> None:
     assert "Older than the newest problems, and may be among them: aime24 (2024-02-07)." in told({})
     assert "Younger than the newest problems, and cannot be among them: aime26 (2026-02-28)." in told({})

@@ -2,6 +2,7 @@ import json
 import math
 import os
 import random
+from collections import Counter
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core.differences import paired_difference
+from stages.core.differences import gained_and_lost, paired_difference
 from stages.core.estimators import pass_at_k
 from stages.core.results import without_texts
 from stages.core.scoring import (
@@ -105,6 +106,20 @@ def test_scores_are_there_for_each_k_up_to_the_scored_samples_of_each_problem_an
     assert several["maj_at"].to_list() == [[0, 0.5, 1], [1], []]
     assert several["pass_at"].to_list() == [[pytest.approx(2 / 3), 1, 1], [1], []]
     assert several["majority_correct"].to_list() == [1, 1, None]
+
+
+@given(st.lists(st.sampled_from([right(), wrong("8"), wrong("9"), SILENT, LOST]), min_size=1, max_size=9))
+def test_the_scores_at_k_are_those_of_an_exam_of_the_first_k_scored_samples(samples: list[Sample]) -> None:
+    row = table([samples]).row(0, named=True)
+    scored = [each for each in samples if each != LOST]
+    assert len(row["avg_at"]) == len(row["maj_at"]) == len(row["pass_at"]) == len(scored)
+    for k in range(1, len(scored) + 1):
+        first = scored[:k]
+        votes = Counter("right" if each == right() else each[0] for each in first if each[0] is not None)
+        leaders = [answer for answer, number in votes.items() if number == max(votes.values())]
+        assert row["maj_at"][k - 1] == pytest.approx(("right" in leaders) / max(1, len(leaders)))
+        assert row["avg_at"][k - 1] == pytest.approx(first.count(right()) / k)
+        assert row["pass_at"][k - 1] == pass_at_k(len(scored), scored.count(right()), k)
 
 
 def test_a_trace_that_goes_round_in_circles_is_found_in_its_reasoning_and_in_its_answer() -> None:
@@ -340,11 +355,11 @@ def test_a_paired_difference_is_above_nothing_where_two_separate_intervals_overl
     assert turbo["ci_high"] > final["ci_low"]
     difference = paired_difference(exams["turbo"], exams["final"], **RESAMPLING)
     assert difference.interval.value == pytest.approx(2 / 16)
-    assert difference.interval.low > 0 and difference.is_resolved and difference.probability > 0.99
+    assert difference.interval.low > 0 and difference.probability > 0.99
     assert difference.needed_problems is None and difference.needed_samples is None
     back = paired_difference(exams["final"], exams["turbo"], **RESAMPLING)
     assert back.interval.value == -difference.interval.value
-    assert back.is_resolved and back.probability == pytest.approx(1 - difference.probability, abs=0.02)
+    assert back.interval.high < 0 and back.probability == pytest.approx(1 - difference.probability, abs=0.02)
 
 
 def test_a_difference_in_doubt_says_how_many_problems_or_samples_would_tell() -> None:
@@ -358,18 +373,21 @@ def test_a_difference_in_doubt_says_how_many_problems_or_samples_would_tell() ->
 
     # Of equal problems all doubt comes from the samples: four times as many of either are as good.
     found = paired_difference(exam("turbo", 0.45, 40, 4), exam("final", 0.52, 40, 4), **RESAMPLING)
-    assert not found.is_resolved and 0.5 < found.probability < 0.975
+    assert found.interval.low < 0 < found.interval.high and 0.5 < found.probability < 0.975
     assert found.needed_problems > 40 and found.needed_samples > 4
     assert found.needed_samples / 4 == pytest.approx(found.needed_problems / 40, rel=0.5)
     more = found.needed_problems * 3
-    assert paired_difference(exam("turbo", 0.45, more, 4), exam("final", 0.52, more, 4), **RESAMPLING).is_resolved
+    enough = paired_difference(exam("turbo", 0.45, more, 4), exam("final", 0.52, more, 4), **RESAMPLING)
+    assert enough.interval.low > 0
 
 
 def test_no_number_of_samples_tells_what_depends_on_which_problems_were_taken() -> None:
     base = table([[right()] * 8] * 5 + [[wrong("1")] * 8] * 6, student="base")
     final = table([[wrong("1")] * 8] * 5 + [[right()] * 8] * 6)
     found = paired_difference(base, final, **RESAMPLING)
-    assert not found.is_resolved and found.needed_problems > 11 and found.needed_samples is None
+    assert (
+        found.interval.low <= 0 <= found.interval.high and found.needed_problems > 11 and found.needed_samples is None
+    )
 
 
 def test_a_student_is_not_told_from_itself_and_the_doubt_is_the_same_on_both_sides() -> None:
@@ -393,6 +411,15 @@ def test_a_difference_over_benchmarks_weighs_each_the_same() -> None:
     base = two_benchmarks("base", [[wrong("1")]] * 4, [[wrong("1")]])
     final = two_benchmarks("final", [[right()]] * 4, [[wrong("1")]])
     assert paired_difference(base, final, **RESAMPLING).interval.value == 0.5
+
+
+def test_a_problem_that_is_unscored_for_one_of_two_is_neither_gained_nor_lost() -> None:
+    before, after = (
+        table({"a": [LOST], "b": [wrong("8")], "c": [right()]}),
+        table({"a": [right()], "b": [right()], "c": [LOST]}),
+    )
+    assert gained_and_lost(before, after) == (["b"], [])
+    assert gained_and_lost(after, before) == ([], ["b"])
 
 
 def test_a_paired_difference_on_other_problems_or_among_several_students_is_refused() -> None:

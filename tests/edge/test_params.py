@@ -59,7 +59,7 @@ def test_dvc_resolves_every_stage_under_every_profile(name: str, tmp_path: Path)
     with dvc(folder, "exp", "run", "--dry", "--force", "--set-param", f"profile={name}") as process:
         said, _ = process.communicate(timeout=100)
     assert process.returncode == 0, said
-    assert said.count("Running stage '") == 21
+    assert said.count("Running stage '") == 23
     assert yaml.safe_load((folder / "params.yaml").read_text())["profile"] == "cpu" and not (folder / "models").exists()
 
 

@@ -127,3 +127,16 @@ def test_pieces_out_of_order_are_refused_and_the_table_of_before_stays(
         tables.write_sorted(pieces, tmp_path / "t", SCHEMA, KEY)
     assert tables.read(tmp_path / "t", SCHEMA).rows() == [("old", 0, 0.0)]
     assert [path.name for path in tmp_path.iterdir()] == ["t"]
+
+
+def test_what_a_killed_process_left_is_no_part_of_a_table_and_is_swept_up_by_the_next(tmp_path: Path) -> None:
+    rows = frame(("k", 0, 0.0), ("k", 1, 0.0))
+    tables.write(rows, tmp_path / "all" / "t", SCHEMA, KEY)
+    left = tmp_path / "all" / ".t.0123abcd.partial"
+    left.mkdir()
+    (left / "part-0000.parquet").write_bytes((tmp_path / "all/t/part-0000.parquet").read_bytes())
+    (tmp_path / "all" / ".other.0123abcd.partial").mkdir()
+    assert tables.read(tmp_path / "all", SCHEMA).height == 2
+    assert tables.folders(tmp_path / "all") == [tmp_path / "all" / "t"]
+    tables.write(rows, tmp_path / "all" / "t", SCHEMA, KEY)
+    assert sorted(each.name for each in (tmp_path / "all").iterdir()) == [".other.0123abcd.partial", "t"]

@@ -288,7 +288,7 @@ def test_report_has_the_published_numbers(ran: Ran, data: Data) -> None:
         assert found["turbo"][name]["truncated_share"] == 1.0
         assert all(isinstance(leaf, int | float) for leaf in final[name].values())
         assert final[name]["ci_low"] < final[name]["avg_at_16"] < final[name]["ci_high"]
-    assert re.search(r"\| final +\| 10\.0 \[", ran.output)
+    assert re.search(r"\| final \* +\| 10\.0 \[", ran.output)
 
 
 def test_a_second_run_asks_nothing_and_runs_nothing(ran: Ran) -> None:
@@ -302,7 +302,7 @@ def test_the_learning_rate_of_stage_two_reruns_stage_two_and_what_follows(ran: R
     before = len(ran.server.requests)
     output = repro(ran.folder, ran.server, "exp", "run", "-S", "profiles.aime.train.final.learning_rate=1e-4")
     stages = [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
-    assert stages == ["train@final", "exam@final", "mark@final", "report"]
+    assert stages == ["train@final", "exam@final", "mark@final", "report", "page"]
     asked = Counter(body["model"].partition("-")[0] for body in ran.server.requests[before:])
     assert asked == {"final": 115 * 16}
 

@@ -2,8 +2,8 @@
 // All text of models and sources goes through textContent or KaTeX with trust off; nothing is ever parsed as HTML.
 (async () => {
   const PAGE = 50;
-  // As Pandoc has it: a dollar with a space inside, or a digit behind, is money.
-  const MATH = /\$\$([\s\S]+?)\$\$|\\\[([\s\S]+?)\\\]|\\\(([\s\S]+?)\\\)|\$(?!\s)((?:[^$\n\\]|\\.)+?)(?<!\s)\$(?!\d)|(\\boxed\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})/g;
+  // As Pandoc has it: a dollar with a space inside, or a digit behind, is money. The bounds keep a loop of openings quick.
+  const MATH = /\$\$([\s\S]{1,2000}?)\$\$|\\\[([\s\S]{1,2000}?)\\\]|\\\(([\s\S]{1,2000}?)\\\)|\$(?!\s)((?:[^$\n\\]|\\.){1,2000}?)(?<!\s)\$(?!\d)|(\\boxed\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})/g;
   const byId = (id) => document.getElementById(id);
 
   async function unpack(packed) {
@@ -57,8 +57,8 @@
       bar: { color: range[0] }, text: { color: text }, range: { category: range },
     };
   };
-  const draw = () => Promise.all([...document.querySelectorAll(".chart")].map((place) =>
-    vegaEmbed(place, specs[place.dataset.chart], { actions: false, ast: true, renderer: "svg", config: look() })));
+  const draw = () => Promise.allSettled([...document.querySelectorAll(".chart")].map((place) =>
+    vegaEmbed(place, specs[place.dataset.chart], { actions: false, ast: true, renderer: "svg", config: look() }).catch(console.error)));
   dark.addEventListener("change", draw);
   await draw();
 
