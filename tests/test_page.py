@@ -282,7 +282,6 @@ def test_the_same_run_makes_the_same_page(project: Path) -> None:
 def test_a_page_without_its_numbers_is_told_in_a_sentence(project: Path, tmp_path: Path) -> None:
     folder = tmp_path / "project"
     shutil.copytree(project, folder)
-    shutil.rmtree(folder / "data/votes")
     (folder / "data/scores.parquet").unlink()
     done: Ended = call(folder, *PAGE)
     assert done.returncode == 1
