@@ -85,10 +85,10 @@ def by_k(scores: Mapping[str, pl.DataFrame]) -> Spec:
     rows = []
     for name, table in scores.items():
         scored = table.filter(pl.col("num_samples") > 0)
-        for metric in ("pass_at", "maj_at"):
+        for metric, shown in (("pass_at", "pass@k"), ("maj_at", "maj@k")):
             for k in _spread(int(pl.select(scored["num_samples"].min()).item() or 0)):
                 means = scored.group_by("benchmark", maintain_order=True).agg(pl.col(metric).list.get(k - 1).mean())
-                rows.append({"student": name, "metric": f"{metric[:4]}@k", "k": k, "share": means[metric].mean()})
+                rows.append({"student": name, "metric": shown, "k": k, "share": means[metric].mean()})
     return _lines(_frame(rows), "k", "share", "student", dash="metric", percent=True, title="k, number of samples")
 
 

@@ -41,7 +41,9 @@ def test_a_curve_over_very_many_samples_is_thinned_to_its_ends_and_some_between(
 def test_a_problem_without_a_scored_sample_takes_no_k_from_the_others() -> None:
     unscored = scores(1, 4).head(1).with_columns(problem_id=pl.lit("x"), num_samples=pl.lit(0, pl.Int32))
     rows = data(charts.by_k({"final": pl.concat([scores(1, 4), unscored])}))
-    assert {row["k"] for row in rows} == {1, 2, 3, 4}
+    assert {(row["k"], row["metric"]) for row in rows} == {
+        (k, name) for k in range(1, 5) for name in ("pass@k", "maj@k")
+    }
 
 
 def test_a_loss_that_is_no_number_is_left_out() -> None:

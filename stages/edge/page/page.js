@@ -53,7 +53,10 @@
       : ["#1f6fc4", "#c96a00", "#1e8449", "#b8336a", "#6b46c1", "#8a7a00", "#0f7f86"];
     return {
       background: "transparent", font: "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif", view: { stroke: null },
-      axis, legend: { labelColor: text, titleColor: quiet, orient: "bottom", columns: 3, labelLimit: 140 },
+      axis, legend: {
+        labelColor: text, titleColor: quiet, symbolBaseFillColor: quiet, symbolBaseStrokeColor: quiet, orient: "bottom",
+        columns: 3, labelLimit: 140, layout: { bottom: { direction: "vertical", anchor: "start" } },
+      },
       bar: { color: range[0] }, text: { color: text }, range: { category: range },
     };
   };
