@@ -1,6 +1,7 @@
-"""The teacher's traces of some problems, with their verdicts: for the page of results, on hosts without all traces.
+"""The teacher's traces of some problems, with all that became of them: for the page, on hosts that lack the rest.
 
-python -m stages.excerpt --traces data/traces --verdicts data/verdicts --output data/excerpt.parquet
+python -m stages.excerpt --problems data/problems.parquet --traces data/traces --verdicts data/verdicts \
+    --votes data/votes --rejects data/rejects --sft data/sft --output data/excerpt.parquet
 """
 
 import argparse
@@ -8,26 +9,37 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.core import browser, judging
+from stages.core import browser, curation, judging
 from stages.edge import cli, excerpts, params, tables, track
 
 
 def main() -> None:
     """Take whole problems, the same in every run, until there are about as many traces as asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("traces", "verdicts", "output"):
+    for name in ("problems", "traces", "verdicts", "votes", "rejects", "sft", "output"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     args = parser.parse_args()
     settings = params.load(params.Report, "report")
     with track.stage("excerpt", settings.model_dump()) as run:
         folders = tables.folders(args.traces)
         share = excerpts.share(folders, settings.num_traces)
-        found = [pl.DataFrame(schema=browser.EXCERPT)]
-        for folder in folders:
-            marks = excerpts.read(args.verdicts / f"{folder.name}.parquet", browser.MARKS_IN, share)
-            found.append(browser.marked(excerpts.read(folder, browser.TRACES_IN, share), marks))
+        texts = {folder.name: excerpts.read(folder, browser.TRACES_IN, share) for folder in folders}
+        ids = pl.concat([each["problem_id"] for each in texts.values()]).unique()
+        rejects = {file.stem: excerpts.of(file, curation.REJECTS, ids) for file in tables.files(args.rejects)}
+        kept = {folder.name: excerpts.of(folder, browser.SFT_IN, ids) for folder in tables.folders(args.sft)}
+        fates, problems = browser.fates(rejects, kept), excerpts.of(args.problems, browser.PROBLEMS_IN, ids)
+        found = [
+            browser.taught(
+                traces,
+                excerpts.of(args.verdicts / f"{effort}.parquet", browser.MARKS_IN, ids),
+                problems,
+                excerpts.of(args.votes / f"{effort}.parquet", browser.VOTES_IN, ids),
+                fates,
+            )
+            for effort, traces in texts.items()
+        ]
         table = pl.concat(found)
-        tables.write(table, args.output, browser.EXCERPT, judging.KEY)
+        tables.write(table, args.output, browser.ROWS, judging.KEY)
         run.metrics({"num_traces": table.height, "share": share})
 
 

@@ -1,7 +1,6 @@
 """All that a run made -> one page for a browser: results, charts, warnings, rows left out, and traces to read.
 
-python -m stages.page --problems data/problems.parquet --benchmarks data/benchmarks.parquet \
-    --excerpt data/excerpt.parquet --votes data/votes --rejects data/rejects --sft data/sft --logs data/train_log \
+python -m stages.page --benchmarks data/benchmarks.parquet --excerpt data/excerpt.parquet --logs data/train_log \
     --exams data/exams --marks data/marks --scores data/scores.parquet --eval metrics/eval.json \
     --summary metrics/summary.json --plots metrics/plots --collected metrics/collect.json \
     --curated metrics/curate_turbo.json metrics/curate_final.json \
@@ -15,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from stages.core import browser, budgets, charts, curation, scoring
+from stages.core import browser, budgets, charts, scoring
 from stages.core import results as core
 from stages.edge import cli, excerpts, params, tables, track, webpage
 from stages.edge.errors import writing
@@ -33,8 +32,8 @@ def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in (
-        *("problems", "benchmarks", "excerpt", "votes", "rejects", "sft", "logs", "exams", "marks", "scores"),
-        *("eval", "summary", "plots", "collected", "output"),
+        *("benchmarks", "excerpt", "logs", "exams", "marks", "scores", "eval", "summary", "plots", "collected"),
+        "output",
     ):
         parser.add_argument(f"--{name}", type=Path, required=True)
     for name in ("curated", "judged"):
@@ -47,11 +46,8 @@ def main() -> None:
         found, summary = cli.read_metrics(args.eval), cli.read_metrics(args.summary)
         exams = tables.read(args.benchmarks, browser.EXAMS_IN)
         texts = _texts(args, found, summary, exams, exam, settings)
-        rows = _rows(args, settings.num_traces)
-        ids = rows["problem_id"].unique()
-        votes = {file.stem: excerpts.of(file, browser.VOTES_IN, ids) for file in tables.files(args.votes)}
-        learnt = excerpts.of(args.problems, browser.PROBLEMS_IN, ids)
-        encoded = browser.encoded(rows, learnt, exams, votes) | {"rows_per_block": ROWS_PER_BLOCK}
+        rows = _rows(args, exams, settings.num_traces)
+        encoded = browser.encoded(rows) | {"rows_per_block": ROWS_PER_BLOCK}
         judged = sum(metrics["num_traces"] for metrics in _by_stage(args.judged).values())
         answered = sum(map(tables.height, tables.files(args.exams)))
         texts["told_of_traces"] = _told(rows.height, judged + answered)
@@ -122,21 +118,14 @@ def _csv(path: Path, schema: pl.Schema) -> pl.DataFrame:
     return pl.read_csv(path, schema_overrides=schema).select(list(schema))
 
 
-def _rows(args: argparse.Namespace, num_traces: int) -> pl.DataFrame:
+def _rows(args: argparse.Namespace, exams: pl.DataFrame, num_traces: int) -> pl.DataFrame:
     """The rows of the browser: the excerpt of the teacher's traces, and about as many of the students'."""
-    taught = tables.read(args.excerpt, browser.EXCERPT)
-    ids = taught["problem_id"].unique()
-    rejects = {file.stem: excerpts.of(file, curation.REJECTS, ids) for file in tables.files(args.rejects)}
-    kept = {folder.name: excerpts.of(folder, browser.SFT_IN, ids) for folder in tables.folders(args.sft)}
-    fates = browser.fates(rejects, kept)
-    efforts = taught.sort("effort").partition_by("effort", maintain_order=True)
-    found = [browser.rows(f"teach@{part['effort'][0]}", part, fates) for part in efforts]
-    exams = tables.folders(args.exams)
-    share = excerpts.share(exams, num_traces)
-    for folder in exams:
+    found = [tables.read(args.excerpt, browser.ROWS)]
+    folders = tables.folders(args.exams)
+    share = excerpts.share(folders, num_traces)
+    for folder in folders:
         marks = excerpts.read(args.marks / f"{folder.name}.parquet", browser.MARKS_IN, share)
-        answers = excerpts.read(folder, browser.TRACES_IN, share)
-        found.append(browser.rows(f"exam@{folder.name}", browser.marked(answers, marks), None))
+        found.append(browser.examined(folder.name, excerpts.read(folder, browser.TRACES_IN, share), marks, exams))
     return pl.concat(found)
 
 

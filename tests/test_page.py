@@ -42,13 +42,12 @@ REPORT = (
     *("--budgets", "metrics/plots/budgets.csv"),
 )
 EXCERPT = (
-    *("excerpt", "--traces", "data/traces", "--verdicts", "data/verdicts"),
-    *("--output", "data/excerpt.parquet"),
+    *("excerpt", "--problems", "data/problems.parquet", "--traces", "data/traces", "--verdicts", "data/verdicts"),
+    *("--votes", "data/votes", "--rejects", "data/rejects", "--sft", "data/sft", "--output", "data/excerpt.parquet"),
 )
 PAGE = (
-    *("page", "--problems", "data/problems.parquet", "--benchmarks", "data/benchmarks.parquet"),
-    *("--excerpt", "data/excerpt.parquet", "--votes", "data/votes", "--rejects", "data/rejects"),
-    *("--sft", "data/sft", "--logs", "data/train_log", "--exams", "data/exams", "--marks", "data/marks"),
+    *("page", "--benchmarks", "data/benchmarks.parquet", "--excerpt", "data/excerpt.parquet"),
+    *("--logs", "data/train_log", "--exams", "data/exams", "--marks", "data/marks"),
     *("--scores", "data/scores.parquet", "--eval", "metrics/eval.json", "--summary", "metrics/summary.json"),
     *("--plots", "metrics/plots", "--collected", "metrics/collect.json"),
     *("--curated", "metrics/curate_turbo.json", "metrics/curate_final.json"),

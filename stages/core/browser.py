@@ -31,8 +31,16 @@ EXAMS_IN = pl.Schema(
 )
 VOTES_IN = pl.Schema({name: voting.VOTES[name] for name in ("problem_id", "label", "label_source")})
 SFT_IN = pl.Schema({name: chat.SFT[name] for name in curation.KEY})
-EXCERPT = pl.Schema({**TRACES_IN, **_MARK})
-"""The teacher's traces of some problems, with their verdicts."""
+ROWS = pl.Schema(
+    {
+        "part": pl.String(),
+        **TRACES_IN,
+        **_MARK,
+        **dict.fromkeys(("set", "prompt", "gold", "label", "label_source", "fate"), pl.String()),
+    }
+)
+"""Traces to read: `part` is the stage that asked for them, `set` the problem's source or benchmark, `label` what the
+vote made of its gold, and `fate` what the SFT sets did with them."""
 COLUMNS = ("part", "model", "effort", "set", "problem", "sample", "status", "tokens", *_MARK, "fate")
 TEXTS = ("reasoning", "content")
 
@@ -67,51 +75,53 @@ def fates(rejects: Mapping[str, pl.DataFrame], kept: Mapping[str, pl.DataFrame])
     return pl.concat([empty, *parts]).group_by(curation.KEY).agg(pl.col("fate").sort().str.join("; "))
 
 
-def marked(traces: pl.DataFrame, marks: pl.DataFrame) -> pl.DataFrame:
-    """`EXCERPT` from `TRACES_IN` and `MARKS_IN`."""
-    return traces.join(marks, on=judging.KEY, how="left", nulls_equal=True).select(list(EXCERPT))
-
-
-def rows(part: str, found: pl.DataFrame, fate: pl.DataFrame | None) -> pl.DataFrame:
-    """Rows to browse: those of `EXCERPT`, with their fate where they might be learnt from."""
-    if fate is None:
-        found = found.with_columns(fate=pl.lit(None, pl.String))
-    else:
-        found = found.join(fate, on=curation.KEY, how="left", nulls_equal=True)
-    return found.with_columns(
-        *(pl.col(name).cast(pl.String) for name in (*_MARK, "status")), part=pl.lit(part), tokens="completion_tokens"
-    ).sort("benchmark", "problem_id", "model", "effort", "sample", nulls_last=False)
-
-
-def encoded(
-    found: pl.DataFrame, learnt: pl.DataFrame, exams: pl.DataFrame, votes: Mapping[str, pl.DataFrame]
-) -> dict[str, Any]:
-    """Rows without their texts, by column, and the problems that they are about, for a script to read.
-
-    Args:
-        found: of `rows`.
-        learnt: `PROBLEMS_IN`.
-        exams: `EXAMS_IN`.
-        votes: `VOTES_IN` by effort.
-    """
-    labels: dict[str, dict[str, list[str | None]]] = {}
-    for effort, table in votes.items():
-        for problem_id, label, source in table.iter_rows():
-            labels.setdefault(problem_id, {})[effort] = [label, source]
-    sets = learnt.select(pl.lit(None, pl.String).alias("benchmark"), *PROBLEMS_IN).rename({"source": "set"})
-    asked = exams.select("benchmark", "problem_id", pl.col("benchmark").alias("set"), "prompt", "gold")
-    key = ["benchmark", "problem_id"]
-    known = pl.concat([sets, asked]).join(found.select(key).unique(), on=key, how="semi", nulls_equal=True)
-    known = known.sort(key, nulls_last=False).with_row_index("problem")
-    shown = found.join(
-        known.select("problem", "set", *key), on=key, how="left", nulls_equal=True, maintain_order="left"
+def taught(
+    traces: pl.DataFrame, marks: pl.DataFrame, asked: pl.DataFrame, votes: pl.DataFrame, fate: pl.DataFrame
+) -> pl.DataFrame:
+    """`ROWS` of the teacher's `TRACES_IN` at one effort, from `MARKS_IN`, `PROBLEMS_IN`, `VOTES_IN` and `fates`."""
+    return _rows(
+        "teach@" + pl.col("effort").fill_null(""),
+        traces.join(marks, on=judging.KEY, how="left", nulls_equal=True)
+        .join(asked.rename({"source": "set"}), on="problem_id", how="left")
+        .join(votes, on="problem_id", how="left")
+        .join(fate, on=curation.KEY, how="left", nulls_equal=True),
     )
+
+
+def examined(student: str, traces: pl.DataFrame, marks: pl.DataFrame, exams: pl.DataFrame) -> pl.DataFrame:
+    """`ROWS` of a student's `TRACES_IN` in the exams, from `MARKS_IN` and `EXAMS_IN`."""
+    questions = exams.select("benchmark", "problem_id", "prompt", "gold", set="benchmark")
+    return _rows(
+        pl.lit(f"exam@{student}"),
+        traces.join(marks, on=judging.KEY, how="left", nulls_equal=True).join(
+            questions, on=["benchmark", "problem_id"], how="left"
+        ),
+    )
+
+
+def _rows(part: pl.Expr, found: pl.DataFrame) -> pl.DataFrame:
+    absent = {name: pl.lit(None) for name in ROWS if name not in (*found.columns, "part")}
+    typed = found.with_columns(part=part, **absent).select(pl.col(name).cast(kind) for name, kind in ROWS.items())
+    return typed.sort("benchmark", "problem_id", "model", "effort", "sample", nulls_last=False)
+
+
+def encoded(found: pl.DataFrame) -> dict[str, Any]:
+    """`ROWS` without their texts, by column, and the problems that they are about, for a script to read."""
+    key = ["benchmark", "problem_id"]
+    known = found.unique(key, keep="first", maintain_order=True).with_row_index("problem")
+    places = known.select("problem", *key)
+    shown = found.join(places, on=key, how="left", nulls_equal=True, maintain_order="left")
+    labels: dict[str, dict[str, list[str | None]]] = {}
+    labelled = found.filter(pl.col("label_source").is_not_null()).unique(["problem_id", "effort"], maintain_order=True)
+    for problem_id, effort, *label in labelled.select("problem_id", "effort", "label", "label_source").iter_rows():
+        labels.setdefault(problem_id, {})[effort] = label
     listed = [
         {"id": row["problem_id"], "prompt": row["prompt"], "gold": row["gold"]}
         | ({"labels": labels[row["problem_id"]]} if row["benchmark"] is None and row["problem_id"] in labels else {})
         for row in known.iter_rows(named=True)
     ]
-    return {"columns": shown.select(COLUMNS).to_dict(as_series=False), "problems": listed}
+    columns = shown.rename({"completion_tokens": "tokens"}).select(COLUMNS)
+    return {"columns": columns.to_dict(as_series=False), "problems": listed}
 
 
 def texts(found: pl.DataFrame, rows_per_block: int) -> Iterator[list[list[str | None]]]:
