@@ -22,9 +22,8 @@ def main() -> None:
     settings = params.load(params.Report, "report")
     with track.stage("excerpt", settings.model_dump()) as run:
         folders = tables.folders(args.traces)
-        share = excerpts.share(folders, settings.num_traces)
-        texts = {folder.name: excerpts.read(folder, browser.TRACES_IN, share) for folder in folders}
-        ids = pl.concat([each["problem_id"] for each in texts.values()]).unique()
+        ids = excerpts.problem_ids(folders, settings.num_traces)
+        texts = {folder.name: excerpts.of(folder, browser.TRACES_IN, ids) for folder in folders}
         rejects = {file.stem: excerpts.of(file, curation.REJECTS, ids) for file in tables.files(args.rejects)}
         kept = {folder.name: excerpts.of(folder, browser.SFT_IN, ids) for folder in tables.folders(args.sft)}
         fates, problems = browser.fates(rejects, kept), excerpts.of(args.problems, browser.PROBLEMS_IN, ids)
@@ -40,7 +39,7 @@ def main() -> None:
         ]
         table = pl.concat(found)
         tables.write(table, args.output, browser.ROWS, judging.KEY)
-        run.metrics({"num_traces": table.height, "share": share})
+        run.metrics({"num_traces": table.height, "num_problems": len(ids)})
 
 
 if __name__ == "__main__":

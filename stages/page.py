@@ -122,10 +122,10 @@ def _rows(args: argparse.Namespace, exams: pl.DataFrame, num_traces: int) -> pl.
     """The rows of the browser: the excerpt of the teacher's traces, and about as many of the students'."""
     found = [tables.read(args.excerpt, browser.ROWS)]
     folders = tables.folders(args.exams)
-    share = excerpts.share(folders, num_traces)
+    ids = excerpts.problem_ids(folders, num_traces)
     for folder in folders:
-        marks = excerpts.read(args.marks / f"{folder.name}.parquet", browser.MARKS_IN, share)
-        found.append(browser.examined(folder.name, excerpts.read(folder, browser.TRACES_IN, share), marks, exams))
+        marks = excerpts.of(args.marks / f"{folder.name}.parquet", browser.MARKS_IN, ids)
+        found.append(browser.examined(folder.name, excerpts.of(folder, browser.TRACES_IN, ids), marks, exams))
     return pl.concat(found)
 
 

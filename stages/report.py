@@ -114,8 +114,10 @@ def compare(args: argparse.Namespace) -> None:
         if before[name].equals(after[name]):
             print(f"- {name}: no difference")
             continue
+        efforts = [table["effort"][0] or "none" for table in (before[name], after[name])]
+        asked = f" (effort {efforts[0]}, then {efforts[1]})" if len(set(efforts)) > 1 else ""
         gained, lost = differences.gained_and_lost(before[name], after[name])
-        print(f"- {name}: {core.gain(found)}; {len(gained)} problems gained, {len(lost)} lost")
+        print(f"- {name}{asked}: {core.gain(found)}; {len(gained)} problems gained, {len(lost)} lost")
         for word, ids in (("gained", gained), ("lost", lost)):
             if ids:
                 print(f"    {word} {', '.join(ids[:SHOWN])}{', ...' if len(ids) > SHOWN else ''}")

@@ -1,6 +1,6 @@
 """What the page of results shows beside its charts: warnings, the tables of rejected rows, and traces to read."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -53,9 +53,10 @@ class Table(NamedTuple):
     rows: list[list[str]]
 
 
-def is_chosen(problem_id: str, share: float) -> bool:
-    """Whether a problem is among this share of all: whole problems, the same in every run."""
-    return int(sha256(problem_id.encode()).hexdigest()[:12], 16) < share * 16**12
+def chosen(problem_ids: Collection[str], share: float) -> list[str]:
+    """This share of the problems, one at least: by a draw that is the same in every run."""
+    ordered = sorted(problem_ids, key=lambda name: (sha256(name.encode()).digest(), name))
+    return ordered[: max(1, round(share * len(ordered)))]
 
 
 def fates(rejects: Mapping[str, pl.DataFrame], kept: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

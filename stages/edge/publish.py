@@ -33,6 +33,8 @@ def main() -> None:
     parser.add_argument("--title", default="Curated reasoning traces")
     parser.add_argument("--push", metavar="ORG/NAME")
     args = parser.parse_args()
+    if args.push:
+        upload.token()  # before an hour of writing, not after
     with upload.whole(args.output) as partial:
         _write(partial, args)
     print(f"written to {args.output}: datasets.load_dataset({str(args.output)!r}, {args.sft[0][0]!r})")

@@ -182,7 +182,8 @@ def _exam(record: Record, student: str) -> Exam:
 def _what(source: Mapping[str, Any], record: Record) -> str:
     """Markdown that says what a source of problems is."""
     if source["kind"] == "hub":
-        return f"{escaped(source['dataset'])} at {escaped(hub_results.commit(source, record))}"
+        commit = hub_results.commit(source, record)
+        return escaped(source["dataset"]) + (f" at {escaped(commit)}" if commit else "")
     return "generated" if source["kind"] == "generated" else "files"
 
 

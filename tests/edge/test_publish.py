@@ -136,7 +136,7 @@ def test_a_push_needs_a_token_and_sends_the_folder(folder: Path, monkeypatch: py
     assert done.returncode == 1 and "HF_TOKEN is not set" in done.stderr
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setattr(publish, "_commit", lambda: "abc")
-    (folder / "published").rename(folder / "before")
+    assert not (folder / "published").exists(), "it is told before the work"
     done = run(folder, "--push", "me/set")
     assert done.returncode == 0, done.stderr
     assert "pushed to https://hub/me/set" in done.stdout and "hf_secret" not in done.stdout + done.stderr
