@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from stages.core.curation import losses
+from stages.core.curation import REASONS, losses
 
 NUM_BINS = 30
 
@@ -15,18 +15,22 @@ def metrics(decisions: pl.DataFrame, problems: pl.DataFrame) -> dict[str, Any]:
 
     `decisions` is `curation.DECISIONS`, `problems` has the columns of `curation.PROBLEMS_IN`.
     """
-    joined = decisions.join(
-        problems.select("problem_id", "source", "difficulty"), on="problem_id", how="left"
-    ).with_columns(pl.col("source").fill_null("published"))
-    kept = joined.filter(pl.col("reason").is_null())
+    # Only what is counted: there are as many decisions as traces.
+    sources = problems.select("problem_id", "source", "difficulty")
+    joined = decisions.select("problem_id", "reason", "num_tokens").join(sources, on="problem_id", how="left")
+    counts: dict[str, dict[str | None, int]] = {}
+    each = pl.col("source").fill_null("published")
+    for source, reason, number in joined.group_by(each, "reason").len().sort("source").iter_rows():
+        counts.setdefault(source, {})[reason] = number
     by_source = {
         source: {
-            "num_traces": table.height,
-            "num_rows": table["reason"].null_count(),
-            "rejected": {loss.reason: loss.num_rows for loss in losses(table["reason"]) if loss.num_rows},
+            "num_traces": sum(numbers.values()),
+            "num_rows": numbers.get(None, 0),
+            "rejected": {reason: numbers[reason] for reason in REASONS if reason in numbers},
         }
-        for (source,), table in joined.sort("source").group_by("source", maintain_order=True)
+        for source, numbers in counts.items()
     }
+    kept = joined.filter(pl.col("reason").is_null())
     lengths = kept["num_tokens"]
     return {
         "num_traces": decisions.height,
