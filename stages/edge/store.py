@@ -133,7 +133,13 @@ class Store(Answers):
             self._files[-1:] = [(sealed, sealed.keys()), (self._open, None)]
 
     def _new_part(self) -> Path:
-        return self._folder / f"{self._name}.{uuid.uuid4().hex[:8]}.sqlite"
+        """An empty file of answers, named when its table is made: readers take no claim, and may look at any time."""
+        part = self._folder / f"{self._name}.{uuid.uuid4().hex[:8]}.sqlite"
+        begun = part.with_name(f".{part.name}.begun")
+        File(begun, write=True).close()
+        begun.with_name(f"{begun.name}-journal").unlink(missing_ok=True)
+        begun.replace(part)
+        return part
 
 
 def opened_by_reader(path: Path) -> File:
