@@ -1,7 +1,7 @@
 """A run of the recipe's full size through the verbs that read every trace: vote, judge, curate, report.
 
 python perf/scale.py            # 343,000 problems with 26 traces of 200 characters each, and a tenth of that
-python perf/scale.py --quick    # 1,200 problems and 400
+python perf/scale.py --quick    # 1,200 problems
 
 Each verb is a process of its own, as DVC starts it, on tables that another process wrote; its memory is that of all its
 processes together, looked at ten times a second. Of 26 answers about 17 are right. The exams are those of fifteen
@@ -174,9 +174,9 @@ def main() -> None:
     parser.add_argument("--problems", type=int, help=f"instead of {NUM_PROBLEMS:,}")
     args = parser.parse_args()
     large = args.problems or (QUICK if args.quick else NUM_PROBLEMS)
-    small = large // 3 if args.quick else large // 10
+    sizes = (large,) if args.quick else (large // 10, large)
     num_samples = 5 if args.quick else SAMPLES
-    found = {size: run(size, num_samples) for size in (small, large)}
+    found = {size: run(size, num_samples) for size in sizes}
     heads = "".join(f"{f'{size * EACH:,} traces':>26}" for size in found)
     print(f"{'':<8}{heads}")
     for stage in VERBS:
