@@ -16,7 +16,7 @@ import polars as pl
 
 from stages.core import browser, budgets, charts, scoring
 from stages.core import results as core
-from stages.edge import cli, excerpts, params, tables, track, webpage
+from stages.edge import cli, excerpts, params, result_table, tables, track, webpage
 from stages.edge.errors import writing
 
 ROWS_PER_BLOCK = 100
@@ -42,7 +42,7 @@ def main() -> None:
     exam = params.load(params.Exam, "exam")
     settings = params.load(params.Report, "report")
     with track.stage("page", settings.model_dump()) as run:
-        method = core.Method(exam.protocol.num_samples, exam.protocol.pass_k, settings.num_resamples, settings.seed)
+        method = result_table.method(settings, exam.protocol)
         found, summary = cli.read_metrics(args.eval), cli.read_metrics(args.summary)
         exams = tables.read(args.benchmarks, browser.EXAMS_IN)
         texts = _texts(args, found, summary, exams, exam, settings)
@@ -72,16 +72,14 @@ def _texts(
     exam: params.Exam,
     settings: params.Report,
 ) -> dict[str, object]:
-    method = core.Method(exam.protocol.num_samples, exam.protocol.pass_k, settings.num_resamples, settings.seed)
-    published = core.Published(settings.published.source, settings.published.figures)
-    departures = {name: fields for name in found if (fields := exam.departures(name))}
+    contents = result_table.contents(found, summary, exams, exam, settings)
     dates = core.dates(exams, core.benchmarks(found))
     older = [name for name, (_, is_younger) in dates.items() if is_younger is False]
     collected = cli.read_metrics(args.collected)
     return {
         "title": f"ReasonLite-DVC: results of the profile {params.profile()}",
-        "cells": core.cells(found, summary, method, published, list(departures)),
-        "notes": core.notes(found, method, published, departures, dates),
+        "cells": contents.cells,
+        "notes": contents.notes,
         "gains": [f"{name.replace('_', ' ')}: {core.gain(gain)}" for name, gain in summary["difference"].items()],
         "warnings": browser.warnings(found, summary["difference"], _by_stage(args.judged), collected, older),
         "tables": browser.funnels(collected, _by_stage(args.curated)),
@@ -92,7 +90,7 @@ def _charts(
     args: argparse.Namespace, found: core.Metrics, method: core.Method, settings: params.Report
 ) -> list[tuple[str, Mapping[str, Any]]]:
     average = f"avg_at_{method.num_samples}"
-    published = core.Published(settings.published.source, settings.published.figures)
+    published = result_table.published(settings)
 
     def plots(kind: str) -> dict[str, pl.DataFrame]:
         files = sorted(args.plots.glob(f"{kind}_*.csv"), reverse=True)  # turbo before final

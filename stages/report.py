@@ -18,7 +18,7 @@ import polars as pl
 
 from stages.core import budgets, differences, problems, scoring
 from stages.core import results as core
-from stages.edge import cli, lineage, params, release, revisions, shards, tables, track
+from stages.edge import cli, lineage, params, release, result_table, revisions, shards, tables, track
 from stages.edge.errors import InputError, writing
 
 SHOWN = 5
@@ -32,7 +32,7 @@ def results(args: argparse.Namespace) -> None:
     exam = params.load(params.Exam, "exam")
     settings = params.load(params.Report, "report")
     runtime = params.load(params.Runtime, "runtime")
-    method = _method(settings, exam.protocol)
+    method = result_table.method(settings, exam.protocol)
     with track.stage("report", settings.model_dump()) as run:
         marks = tables.read(args.marks, scoring.MARKS_IN)
         work = partial(core.without_texts, max_repeated_share=settings.max_repeated_share)
@@ -46,7 +46,9 @@ def results(args: argparse.Namespace) -> None:
             raise InputError(
                 f"{args.exams} and {args.marks} cannot be scored: {error}; run `dvc repro`, which makes both anew"
             ) from error
-        table = _table(metrics, summary, exam, settings, tables.read(args.benchmarks, EXAMS_IN))
+        exams = tables.read(args.benchmarks, EXAMS_IN)
+        contents = result_table.contents(metrics, summary, exams, exam, settings)
+        table = core.markdown(*contents, summary["difference"])
         tables.write(scores, args.scores, scoring.SCORES, scoring.SCORES_KEY)
         cli.write_metrics(metrics, args.eval)
         cli.write_metrics(summary, args.summary)
@@ -60,21 +62,6 @@ def results(args: argparse.Namespace) -> None:
         for path in (args.eval, args.table, args.plot, args.budgets):
             run.artifact(path)
     print(table)
-
-
-def _method(settings: params.Report, protocol: params.Protocol) -> core.Method:
-    return core.Method(protocol.num_samples, protocol.pass_k, settings.num_resamples, settings.seed)
-
-
-def _table(
-    metrics: core.Metrics, summary: core.Metrics, exam: params.Exam, settings: params.Report, exams: pl.DataFrame
-) -> str:
-    method = _method(settings, exam.protocol)
-    published = core.Published(settings.published.source, settings.published.figures)
-    departures = {name: found for name in metrics if (found := exam.departures(name))}
-    dates = core.dates(exams, core.benchmarks(metrics))
-    lines = core.cells(metrics, summary, method, published, list(departures))
-    return core.markdown(lines, core.notes(metrics, method, published, departures, dates), summary["difference"])
 
 
 def _budgets(
@@ -99,7 +86,7 @@ def trace(args: argparse.Namespace) -> None:
 
 def compare(args: argparse.Namespace) -> None:
     """Show how much better the students of revision B are than A's, problems gained and lost, settings that differ."""
-    method = _method(params.load(params.Report, "report"), params.load(params.Protocol, "exam.protocol"))
+    method = result_table.method(params.load(params.Report, "report"), params.load(params.Protocol, "exam.protocol"))
     one, other = (revisions.load(Path.cwd(), name, "report", scoring.SCORES) for name in (args.a, args.b))
     before, after = (core.students(each.table, method) for each in (one, other))
     print(f"{args.b} against {args.a}, mean over the benchmarks, on the same problems:\n")

@@ -191,7 +191,8 @@ def test_the_front_matter_says_what_the_hub_asks(project: Path) -> None:
     works(project, "--license", "apache-2.0", "--base-model", "org/base", "--dataset", "me/sft")
     data = card(project).data
     assert (data.license, data.base_model, data.datasets) == ("apache-2.0", "org/base", ["me/sft"])
-    assert (data.library_name, data.pipeline_tag) == ("transformers", "text-generation")
+    front = data.to_dict()
+    assert (front["library_name"], front["pipeline_tag"]) == ("transformers", "text-generation")
     assert data.model_name == "released-final" and "reasonlite-dvc" in data.tags
     exam = next(result for result in data.eval_results if result.dataset_name == "aime24")
     assert (exam.dataset_type, exam.dataset_split) == ("HuggingFaceH4/aime_2024", "train")
