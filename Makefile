@@ -50,6 +50,8 @@ check:  ## what must be on the machine
 	    { echo "$(PYTHON) cannot make environments: install its venv package (Debian, Ubuntu: python3.11-venv)." >&2; exit 2; }
 	@command -v g++ >/dev/null || \
 	    { echo "g++ was not found: DeepSpeed and vLLM compile small parts at run time (Debian, Ubuntu: apt install g++)." >&2; exit 2; }
+	@[ "$(BUILD)" = gpu ] || [ -n "$$OPENAI_BASE_URL" ] || "$(PYTHON)" -c 'import ctypes; ctypes.CDLL("libnuma.so.1")' 2>/dev/null || \
+	    { echo "libnuma was not found: vLLM for CPUs is linked to it (Debian, Ubuntu: apt install libnuma1)." >&2; exit 2; }
 	@git rev-parse --is-inside-work-tree >/dev/null || \
 	    { echo "git does not see a repository here, and DVC works in one: clone the project, or run git init." >&2; exit 2; }
 	@[ "$$(uname -sm)" = "Linux x86_64" ] || [ -n "$$OPENAI_BASE_URL" ] || \

@@ -21,8 +21,11 @@ RUN python3 requirements/environment.py shared > shared.lock \
 
 RUN useradd --uid 10001 reasonlite \
     && mkdir -m 1777 /home/any /project \
-    && git config --system --add safe.directory /project
-# Any --user may run it: a home that all may write to, and a name for who has none.
+    && git config --system --add safe.directory /project \
+    && git config --system user.name reasonlite-dvc \
+    && git config --system user.email reasonlite-dvc@localhost
+# Any --user may run it: a home that all may write to, and a name for who has none, also for the commits that DVC makes
+# of experiments (a repository's own goes first).
 ENV PATH="/opt/reasonlite/.venv/bin:${PATH}" HOME=/home/any USER=reasonlite DVC_NO_ANALYTICS=1
 USER 10001
 WORKDIR /project

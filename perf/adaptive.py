@@ -1,6 +1,6 @@
 """What adaptive sampling saves and costs, on real generations: tokens not asked for, labels that change.
 
-python perf/adaptive.py --data ../shared/data
+python perf/adaptive.py --data DIR
 
 Replays 16 answers to each of 45 OTIS Mock AIME problems by two models, and 8 answers to each of 100 MATH problems by a
 third, through the rule of stages/core/adaptive.py. The label of a problem is the answer with the most votes, right if
@@ -8,7 +8,6 @@ it is the gold; intervals are over problems, by the same Bayesian bootstrap as t
 """
 
 import argparse
-import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from perf import data_folder
 from stages.core import adaptive
 from stages.core.adaptive import Rule
 from stages.core.equivalence import accepts_cheaply, canonical
@@ -34,21 +34,22 @@ class Problem(NamedTuple):
     lengths: list[int]
 
 
-def otis(path: Path) -> list[Problem]:
+def otis(folder: Path, name: str) -> list[Problem]:
     """16 answers to each problem."""
     by_problem: dict[str, Problem] = {}
-    for line in path.open(encoding="utf-8"):
-        row = json.loads(line)
+    for row in data_folder.rows(folder, name):
         each = by_problem.setdefault(row["problem_id"], Problem(str(row["answer"]), [], []))
         each.contents.append(row["response"])
         each.lengths.append(len(row["response"] or ""))
     return list(by_problem.values())
 
 
-def math(path: Path) -> list[Problem]:
+def math(folder: Path, name: str) -> list[Problem]:
     """8 answers to each problem."""
-    rows = [json.loads(line) for line in path.open(encoding="utf-8")]
-    return [Problem(str(row["answer"]), row["responses"], [len(text) for text in row["responses"]]) for row in rows]
+    return [
+        Problem(str(row["answer"]), row["responses"], [len(text) for text in row["responses"]])
+        for row in data_folder.rows(folder, name)
+    ]
 
 
 def is_right(problem: Problem, number: int) -> bool:
@@ -85,12 +86,14 @@ def compare(problems: list[Problem], rule: Rule) -> tuple[dict[str, tuple[float,
 def main() -> None:
     """Print a row for each file and confidence."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    data = parser.parse_args().data / "gen"
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", default=data_folder.DEFAULT, help="folder with gen/*.jsonl (%(default)s)"
+    )
+    data = parser.parse_args().data
     files = {
-        "gemini-2.0-flash, OTIS x16": (otis(data / "otis_mock_aime/gemini-2.0-flash_x16.jsonl"), 16),
-        "qwen2.5-72b, OTIS x16": (otis(data / "otis_mock_aime/qwen2.5-72b-instruct_x16.jsonl"), 16),
-        "qwen2.5-math, MATH x8": (math(data / "qwen25math_math100x8.jsonl"), 8),
+        "gemini-2.0-flash, OTIS x16": (otis(data, "gen/otis_mock_aime/gemini-2.0-flash_x16.jsonl"), 16),
+        "qwen2.5-72b, OTIS x16": (otis(data, "gen/otis_mock_aime/qwen2.5-72b-instruct_x16.jsonl"), 16),
+        "qwen2.5-math, MATH x8": (math(data, "gen/qwen25math_math100x8.jsonl"), 8),
     }
     print("| generations | confidence | hopeless_share | saved, % | label accuracy, points | stopped |")
     print("|---|---|---|---|---|---|")

@@ -27,8 +27,8 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from stages.core import account, chat, curation, problems, queries, selection, voting
-from stages.edge import candidates, libraries, shards, tables
+from stages.core import account, chat, curation, problems, selection, voting
+from stages.edge import candidates, libraries, scratch, shards, tables
 
 ROWS, QUICK_ROWS, EACH, CHARS, WORKERS, PROBLEMS_AT_ONCE = 200_000, 20_020, 26, 2_000, 2, 2_000
 RULES = curation.Rules(
@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rows", type=int, default=ROWS)
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         making = get_context("spawn").Process(target=write, args=(folder, QUICK_ROWS if args.quick else args.rows))
         making.start()  # what it takes is not curation's
@@ -153,20 +153,22 @@ def main() -> None:
         started = time.perf_counter()
         found = candidates.pieces(folder / "traces", ["medium"])
         work = partial(candidates.decide, rules=RULES, places=places, prompt=PROMPT)
-        decisions = pl.concat(shards.each(found, curation.TRACES_IN, work, WORKERS, "local"))
         table = tables.read(places.problems, curation.PROBLEMS_IN)
-        decisions = selection.select(decisions, table, SELECTION)
-        rejects = decisions.filter(pl.col("reason").is_not_null()).select(list(curation.REJECTS))
-        tables.write(rejects, folder / "rejects.parquet", curation.REJECTS, curation.KEY)
-        print(dict(decisions["reason"].value_counts(sort=True).iter_rows()))
-        print(f"account: {account.metrics(decisions, table)['num_tokens']:,} tokens")
+        each = stack.enter_context(
+            scratch.on_disk(shards.each(found, curation.TRACES_IN, work, WORKERS, "local"), folder / "sft")
+        )
+        selected = selection.select(each, table, SELECTION)
+        decisions = stack.enter_context(scratch.on_disk(selected, folder / "rejects.parquet"))
+        rejects = (piece.filter(pl.col("reason").is_not_null()).select(list(curation.REJECTS)) for piece in decisions)
+        tables.write_sorted(rejects, folder / "rejects.parquet", curation.REJECTS, curation.KEY)
+        counted = account.total(account.counted(piece, table) for piece in decisions)
+        print({loss.reason: loss.num_rows for loss in counted.losses if loss.num_rows})
+        print(f"account: {account.metrics(counted)['num_tokens']:,} tokens")
         decided, until_here = time.perf_counter() - started, memory.peak
-        prompts = [queries.render(prompt, None, *PROMPT, []) for prompt in table["prompt"]]
-        before = table.select("problem_id", before=pl.Series(prompts, dtype=chat.SFT["messages"]))
-        rows = candidates.conversations(found, decisions, pl.col("reason").is_null(), before)
+        rows = candidates.conversations(found, decisions, pl.col("reason").is_null(), table, PROMPT)
         num_kept = tables.write_sorted(rows, folder / "sft", chat.SFT, chat.SFT_KEY)
         seconds = time.perf_counter() - started
-        num = decisions.height
+        num = counted.num_traces
     print(f"{num:,} traces of {CHARS} characters, {num_kept:,} kept")
     print(f"decided in {decided:.1f} s within {until_here:.2f} GiB, written in {seconds - decided:.1f} s")
     print(json.dumps({"rows_per_second": round(num / seconds), "peak_gib": round(memory.peak, 2), "rows": num}))

@@ -1,8 +1,8 @@
 """Judging and voting against math-verify called once an answer, on a workload shaped like a teacher's.
 
-python perf/judging.py --data ../shared/data           # both, a few minutes
-python perf/judging.py --data ../shared/data --whole   # ours on 343K problems x 26 answers, two cores
-python perf/judging.py --data ../shared/data --quick
+python perf/judging.py --data DIR            # both, a few minutes
+python perf/judging.py --data DIR --whole    # ours on 343K problems x 26 answers, two cores
+python perf/judging.py --data DIR --quick
 
 Problems have 32 answers of two to four kinds: 65 in 100 golds are integers, the others come from MATH-500. Right
 answers come in another spelling now and then, wrong ones are golds of other problems or the gold changed in one place.
@@ -11,28 +11,26 @@ them. Its problems are a sample of ours, for it would take hours for all.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import random
 import resource
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import polars as pl
-import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from stages.core import judging, labels, voting
+from perf import data_folder, scale
+from stages.core import judging, labels, queries, voting
+from stages.core import problems as core_problems
 from stages.core.queries import STATUSES
-from stages.edge import shards, workers
 from stages.edge import tables as edge_tables
+from stages.edge import workers
 
 SEED = 42
 SECONDS, MEMORY_GIB = 5.0, 3.0
@@ -42,8 +40,7 @@ FILLER = "Let us look at this step by step. We set up the equation, solve it and
 
 def golds(data: Path) -> list[str]:
     """Golds of MATH-500 that are no integers."""
-    lines = (data / "bench" / "math500.jsonl").read_text(encoding="utf-8").split("\n")
-    found = [str(json.loads(line)["answer"]) for line in lines if line]
+    found = [str(row["answer"]) for row in data_folder.rows(data, "bench/math500.jsonl")]
     return sorted({gold for gold in found if not gold.lstrip("-").isdigit()})
 
 
@@ -110,74 +107,47 @@ def ours(traces: pl.DataFrame, golds: pl.DataFrame, pool: workers.Symbolic) -> l
     """Judge and vote as the stages do."""
     prepared = judging.prepare(traces, golds.select("problem_id", label="gold"))
     table = judging.verdicts(prepared, pool.decide(judging.undecided(prepared), "accepts"))
-    vote(voting.tallies(prepared.select(list(voting.ANSWERS_IN))), golds, pool)
-    return table["verdict"].to_list()
-
-
-def vote(tallied: dict[str, voting.Tally], golds: pl.DataFrame, pool: workers.Symbolic) -> None:
-    """Vote as the stage does."""
+    tallied = voting.tallies(prepared.group_by("problem_id", "answer").agg(num_traces=pl.len().cast(pl.Int64)))
     same = pool.decide(voting.pairs_to_decide(tallied.values()), "same")
     accepted = pool.decide(labels.gold_pairs_to_decide(tallied, golds), "accepts")
     rule = labels.Rule("reasonlite", min_share=0.9, min_votes=4, credibility=0.95)
     labels.votes(tallied, golds, same=same, accepted=accepted, rule=rule)
-
-
-class Watch:
-    """Samples the resident memory of this process and its children together, twice a second."""
-
-    def __init__(self) -> None:
-        """Begin."""
-        self._most = 0
-        threading.Thread(target=self._look, daemon=True).start()
-
-    def _look(self) -> None:
-        while True:
-            total = 0
-            for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
-                with contextlib.suppress(psutil.Error):
-                    total += process.memory_info().rss
-            self._most = max(self._most, total)
-            time.sleep(0.5)
-
-    def peak_gib(self) -> float:
-        """The most so far."""
-        return self._most / 2**30
+    return table["verdict"].to_list()
 
 
 def whole(formulas: list[str]) -> None:
-    """Judge and vote 343K problems x 26 answers by the stages' own modules on two cores, and print what it takes."""
-    with tempfile.TemporaryDirectory() as folder:
-        traces = Path(folder, "traces")
-        traces.mkdir()
-        golden = []
-        for part, first in enumerate(range(0, NUM_PROBLEMS, PROBLEMS_PER_PART)):
-            number = min(PROBLEMS_PER_PART, NUM_PROBLEMS - first)
-            frame, golds = tables(list(problems(number, ANSWERS_EACH, formulas, SEED + part)), first)
-            frame.write_parquet(traces / f"part-{part:04d}.parquet", row_group_size=20_000)
-            golden.append(golds)
-        size = sum(file.stat().st_size for file in traces.iterdir()) / 2**30
-        golds = pl.concat(golden)
-        print(f"{NUM_PROBLEMS:,} problems x {ANSWERS_EACH} answers, {size:.1f} GiB of Parquet")
-        watch = Watch()
-        judged = time.perf_counter()
-        with workers.Symbolic(2, SECONDS, MEMORY_GIB) as pool:
-            work = partial(judging.prepare, labels=golds.select("problem_id", label="gold"))
-            prepared = pl.concat(shards.mapped(traces, judging.TRACES_IN, work, 2, "local"))
-            table = judging.verdicts(prepared, pool.decide(judging.undecided(prepared), "accepts"))
-            edge_tables.write(table, Path(folder, "verdicts.parquet"), judging.VERDICTS, judging.KEY)
-            height = table.height
-            del prepared, table
-            voted = time.perf_counter()
-            work = partial(judging.answers_of, effort=None, models=None)
-            answers = pl.concat(shards.mapped(traces, judging.TRACES_IN, work, 2, "local"))
-            tallied = voting.tallies(answers)
-            vote(tallied, golds, pool)
-        done = time.perf_counter()
-        print(f"judge  {(voted - judged) / 60:5.1f} min")
-        print(f"vote   {(done - voted) / 60:5.1f} min, {pool.num_asked} pairs by algebra")
-        gib = watch.peak_gib()
-        found = {"answers": height, "minutes": round((done - judged) / 60, 1), "peak_gib": round(gib, 2)}
-        print(json.dumps(found))
+    """Vote and judge 343K problems x 26 answers by the stages themselves on two cores, and print what it takes."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        scale.settings(folder, num_samples=1)
+        (folder / "metrics").mkdir()
+        given: list[str] = []
+
+        def parts() -> Iterator[pl.DataFrame]:
+            for part, first in enumerate(range(0, NUM_PROBLEMS, PROBLEMS_PER_PART)):
+                number = min(PROBLEMS_PER_PART, NUM_PROBLEMS - first)
+                frame, golds = tables(list(problems(number, ANSWERS_EACH, formulas, SEED + part)), first)
+                given.extend(golds["gold"])
+                yield frame.select(
+                    *(
+                        pl.col(key) if key in frame.columns else pl.lit(None, kind).alias(key)
+                        for key, kind in queries.TRACES.items()
+                    )
+                )
+
+        num = edge_tables.write_sorted(parts(), folder / "data/traces/medium", queries.TRACES, queries.TRACES_KEY)
+        rows = ({"prompt": f"Problem {number}?", "gold": gold} for number, gold in enumerate(given))
+        ids = pl.Series([f"{number:08x}" for number in range(len(given))])
+        made = core_problems.problem_rows("made", rows).with_columns(problem_id=ids)
+        edge_tables.write(made, folder / "data/problems.parquet", core_problems.PROBLEMS, core_problems.PROBLEMS_KEY)
+        found = {verb: scale.measured(folder, scale.VERBS[verb]) for verb in ("vote", "judge")}
+    print(f"{NUM_PROBLEMS:,} problems x {ANSWERS_EACH} answers")
+    for verb, each in found.items():
+        print(f"{verb:<6} {each['minutes']:5.2f} min {each['peak_gib']:.2f} GiB")
+    minutes = round(sum(each["minutes"] for each in found.values()), 1)
+    print(
+        json.dumps({"answers": num, "minutes": minutes, "peak_gib": max(each["peak_gib"] for each in found.values())})
+    )
 
 
 def peak_gib() -> float:
@@ -188,7 +158,9 @@ def peak_gib() -> float:
 def main() -> None:
     """Measure both ways and print a table and a JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=os.environ.get("REASONLITE_TEST_DATA", "../shared/data"))
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", default=data_folder.DEFAULT, help="with bench/math500.jsonl (%(default)s)"
+    )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--whole", action="store_true", help="ours alone, on as many answers as ReasonLite's")
     args = parser.parse_args()

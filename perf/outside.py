@@ -32,8 +32,11 @@ from typing import Any, NamedTuple
 import polars as pl
 import yaml
 
-from stages.core import scoring
-from stages.edge import endpoints, jobs, params
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from stages.core import differences
+from stages.edge import params
+from stages.edge.asking import endpoints, jobs
 
 ROOT = Path(__file__).parents[1]
 HARNESS = ROOT / "perf/harness"
@@ -79,6 +82,8 @@ class Exam(NamedTuple):
 def exam(student: str) -> Exam:
     """The exam that the profile in force gives a student."""
     protocol, override = params.load(params.Protocol, "exam.protocol"), f"exam.overrides.{student}"
+    if protocol.until:
+        sys.exit("lm-eval draws the same number of samples of every benchmark: set exam.protocol.until to null")
     changed = {key: value for key, value in params.load(params.Override, override) if value is not None}
     sampling, prompt = protocol.sampling.model_copy(update=changed), params.load(params.Prompt, "exam.prompt")
     problems = pl.read_parquet(ROOT / "data/benchmarks.parquet").sort("benchmark", "problem_id")
@@ -234,7 +239,7 @@ def exam_verdicts(python: str, folder: Path, asked: Exam) -> Verdicts:
     return pl.concat([ours, theirs.select(METRICS)], how="horizontal")
 
 
-def compared(asked: Exam, theirs: Verdicts) -> tuple[scoring.Difference, int]:
+def compared(asked: Exam, theirs: Verdicts) -> tuple[differences.Difference, int]:
     """(c): how much lm-eval's average is above that of data/scores.parquet; problems with another count of rights."""
     scores = pl.read_parquet(ROOT / "data/scores.parquet").filter(pl.col("student") == asked.student)
     counted = theirs.group_by("benchmark", "problem_id").agg(
@@ -243,7 +248,7 @@ def compared(asked: Exam, theirs: Verdicts) -> tuple[scoring.Difference, int]:
     other = scores.drop("num_samples", "num_correct").join(counted, on=["benchmark", "problem_id"])
     settings = params.load(params.Report, "report")
     both = (scores.sort("benchmark", "problem_id"), other.select(scores.columns).sort("benchmark", "problem_id"))
-    found = scoring.paired_difference(*both, settings.num_resamples, settings.seed)
+    found = differences.paired_difference(*both, settings.num_resamples, settings.seed)
     assert found is not None, "every problem has scored samples"
     return found, int((both[0]["num_correct"] != both[1]["num_correct"]).sum())
 

@@ -1,7 +1,7 @@
 """Collecting at the recipe's size: golds checked, duplicates dropped, exams' questions found by all rules on words.
 
 python perf/problems.py                          # 343K made-up problems against 100 questions
-python perf/problems.py --data ../shared/data    # real problems, their numbers changed until there are 343K
+python perf/problems.py --data DIR               # real problems, their numbers changed until there are 343K
 python perf/problems.py --quick                  # 20K
 
 It times what `stages.collect` does between the source's rows and its tables, in one process. One problem in fifty is a
@@ -23,6 +23,7 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from perf import data_folder
 from stages.core import contamination, duplicates, intake, problems
 from stages.core.contamination import Grams, Rules
 
@@ -48,12 +49,7 @@ def made_up(draw: random.Random) -> Iterator[str]:
 
 def real(data: Path, draw: random.Random) -> Iterator[str]:
     """Public problems, first as they are, then with other numbers."""
-    prompts = [
-        str(json.loads(line)["problem"])
-        for name in FILES
-        for line in (data / f"{name}.jsonl").read_text(encoding="utf-8").split("\n")
-        if line
-    ]
+    prompts = [str(row["problem"]) for name in FILES for row in data_folder.rows(data, f"{name}.jsonl")]
     yield from prompts
     while True:
         yield changed(draw.choice(prompts), draw)
@@ -68,7 +64,7 @@ def main() -> None:
     """Time it and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--data", type=Path, help="folder with train/*.jsonl")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder with train/*.jsonl")
     args = parser.parse_args()
     num_rows = QUICK_ROWS if args.quick else ROWS
     draw = random.Random(42)

@@ -93,11 +93,12 @@ def ours(urls: list[str], options: dict[str, Any]) -> dict[str, Any]:
     import polars as pl
 
     from stages.core import queries
-    from stages.edge import backlog, params, store
-    from stages.edge.pool import Endpoint
-    from stages.edge.progress import Progress
-    from stages.edge.requests import Request
-    from stages.edge.sampler import Sampler
+    from stages.edge import params, store
+    from stages.edge.asking import backlog
+    from stages.edge.asking.pool import Endpoint
+    from stages.edge.asking.progress import Progress
+    from stages.edge.asking.requests import Request
+    from stages.edge.asking.sampler import Sampler
 
     started = time.monotonic()
     num_problems, num_samples = options["num_problems"], options["num_samples"]
@@ -152,7 +153,8 @@ def fill(folder: Path, problems: Any, number: int) -> None:
     import zstandard
 
     from stages.core.queries import Answer
-    from stages.edge import segments, store
+    from stages.edge import store
+    from stages.edge.store import segments
 
     packed = zstandard.compress(json.dumps(list(Answer("stop", "x" * 500, None, 1, 1, None))).encode())
     keys = (query.key for asked in problems for query in asked)
@@ -187,7 +189,7 @@ def original(urls: list[str], options: dict[str, Any]) -> dict[str, Any]:
                 except Empty:
                     return
                 messages = [{"role": "user", "content": PROMPT.format(number=number)}]
-                body = {"model": "m", "messages": messages, "seed": number, **SAMPLING}
+                body: dict[str, Any] = {"model": "m", "messages": messages, "seed": number, **SAMPLING}
                 reply = requests.post(f"{url}/chat/completions", json=body, timeout=600).json()
                 line = json.dumps({"prompt": messages[0]["content"], "model_output": reply["choices"][0]["message"]})
                 with turn:

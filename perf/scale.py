@@ -153,7 +153,7 @@ def sizes(pid: int) -> Iterator[int]:
                 yield int(each.memory_info().rss)
 
 
-def run(num_problems: int, num_samples: int) -> dict[str, dict[str, float]]:
+def run(num_problems: int, num_samples: int, verbs: list[str]) -> dict[str, dict[str, float]]:
     """Every verb on a run of that size."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -164,7 +164,7 @@ def run(num_problems: int, num_samples: int) -> dict[str, dict[str, float]]:
         making.join()
         if making.exitcode:
             sys.exit(making.exitcode)
-        return {stage: measured(folder, verb) for stage, verb in VERBS.items()}
+        return {stage: measured(folder, VERBS[stage]) for stage in verbs}
 
 
 def main() -> None:
@@ -172,14 +172,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--problems", type=int, help=f"instead of {NUM_PROBLEMS:,}")
+    parser.add_argument("--verbs", nargs="+", choices=VERBS, default=list(VERBS), help="each needs those before it")
     args = parser.parse_args()
     large = args.problems or (QUICK if args.quick else NUM_PROBLEMS)
     sizes = (large,) if args.quick else (large // 10, large)
     num_samples = 5 if args.quick else SAMPLES
-    found = {size: run(size, num_samples) for size in sizes}
+    found = {size: run(size, num_samples, args.verbs) for size in sizes}
     heads = "".join(f"{f'{size * EACH:,} traces':>26}" for size in found)
     print(f"{'':<8}{heads}")
-    for stage in VERBS:
+    for stage in args.verbs:
         cells = [f"{each[stage]['minutes']:.2f} min {each[stage]['peak_gib']:.2f} GiB" for each in found.values()]
         print(f"{stage:<8}{''.join(f'{cell:>26}' for cell in cells)}")
     print(json.dumps({"traces": large * EACH, **found[large]}))

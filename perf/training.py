@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from transformers import PreTrainedTokenizerFast, PrinterCallback, Qwen3Config, Qwen3ForCausalLM
 
 from stages.core import batching
-from stages.edge import attention, trainer
+from stages.edge.training import attention, trainer
 
 SEED = 42
 TRACES_PER_STEP = 8
@@ -281,17 +281,17 @@ def kernels(scale: Scale) -> None:
     for length in (1_024, 4_096, 32_768):
         bounds = list(range(0, 32_768 + 1, length))
         flops = 3.5 * 4 * heads * width * (len(bounds) - 1) * length**2 / 2
-        made = [
+        query, key, value = (
             torch.randn(1, n, 32_768, width, device="cuda", dtype=torch.bfloat16, requires_grad=True)
             for n in (heads, groups, groups)
-        ]
+        )
         rates = []
         out = torch.randn(1, 32_768, heads, width, device="cuda", dtype=torch.bfloat16)
         for kernel in (attention.one_by_one, attention.varlen):
             best = math.inf
             for _ in range(4):
                 started = now()
-                kernel(*made, bounds, width**-0.5).backward(out)
+                kernel(query, key, value, bounds, width**-0.5).backward(out)
                 best = min(best, now() - started)
             rates.append(f"{kernel.__name__} {flops / best / 1e12:.0f}")
         print(f"attention, traces of {length}: TFLOP/s {', '.join(rates)}", flush=True)
@@ -310,18 +310,18 @@ def agreement() -> float:
             for name, each in batch.items()
         }
         losses.append(model(**moved).loss.item())
-    return abs(losses[0] - losses[1])
+    return abs(float(losses[0]) - float(losses[1]))
 
 
 def warm(scale: Scale, tokens: list[int]) -> None:
     """Let cuDNN plan for every shape that will come, as it has in a long run after its first steps."""
     heads, groups, width = (scale.model[name] for name in ("num_attention_heads", "num_key_value_heads", "head_dim"))
     for length in sorted({-(-each // attention.ROUND) * attention.ROUND for each in tokens}):
-        made = [
+        query, key, value = (
             torch.randn(1, num, length, width, device="cuda", dtype=torch.bfloat16, requires_grad=True)
             for num in (heads, groups, groups)
-        ]
-        attention.one_by_one(*made, [0, length], width**-0.5).sum().backward()
+        )
+        attention.one_by_one(query, key, value, [0, length], width**-0.5).sum().backward()
 
 
 def main() -> None:

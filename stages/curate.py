@@ -7,17 +7,17 @@ python -m stages.curate --stage turbo --problems data/problems.parquet --traces 
 """
 
 import argparse
-import tempfile
+import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
-from stages.core import account, chat, curation, queries, selection
-from stages.edge import candidates, cli, params, published, shards, tables, track
+from stages.core import account, chat, curation, selection
+from stages.edge import candidates, cli, params, published, scratch, shards, tables, track
 from stages.edge.errors import EmptyError, InputError
 
 
@@ -31,39 +31,48 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True, help="file to write")
     args = parser.parse_args()
     settings = params.load(params.Curate, f"curate.{args.stage}")
-    with track.stage(f"curate@{args.stage}", settings.model_dump()) as run:
-        problems = tables.read(args.problems, curation.PROBLEMS_IN)
-        args.sft.absolute().parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".curate-", dir=args.sft.absolute().parent) as scratch:
-            made = _of_published(args, settings, Path(scratch)) if settings.published else _of_traces(args, settings)
-            decisions = selection.select(made.decisions, problems, _selection(settings, made.decisions, problems))
-            rejects = decisions.filter(pl.col("reason").is_not_null()).select(list(curation.REJECTS))
-            tables.write(rejects, args.rejects, curation.REJECTS, curation.KEY)
-            metrics = account.metrics(decisions, problems)
-            cli.write_metrics(metrics, args.metrics)
-            cli.write_csv(account.funnel(decisions), args.plot)
-            cli.write_csv(account.lengths(decisions), args.lengths)
-            run.metrics(metrics)
-            if decisions["reason"].null_count() == 0:
-                reason, lost = max(curation.losses(decisions["reason"]), key=lambda loss: loss.num_rows)
-                raise EmptyError(
-                    f"curate@{args.stage}: no trace is left of {decisions.height}; {lost} fell to the filter {reason!r}"
-                    f": see curate.{args.stage} in params.yaml"
-                )
-            is_held_out = pl.col("reason").eq_missing(pl.lit("held_out", pl.Enum(curation.REASONS)))
-            for path, wanted in ((args.held_out, is_held_out), (args.sft, pl.col("reason").is_null())):
-                tables.write_sorted(made.rows(decisions, wanted), path, chat.SFT, chat.SFT_KEY)
+    with track.stage(f"curate@{args.stage}", settings.model_dump()) as run, contextlib.ExitStack() as stack:
+        _curate(args, settings, run, stack)
+
+
+def _curate(args: argparse.Namespace, settings: params.Curate, run: track.Run, stack: contextlib.ExitStack) -> None:
+    """No row of every trace is in memory: decisions wait on the disk until the `stack` ends."""
+    problems = tables.read(args.problems, curation.PROBLEMS_IN)
+    texts = stack.enter_context(scratch.folder(args.sft, "texts"))
+    made = _of_published(args, settings, texts) if settings.published else _of_traces(args, settings, problems)
+    each = stack.enter_context(scratch.on_disk(made.decisions, args.sft))
+    selected = selection.select(each, problems, _selection(settings, each, problems))
+    decisions = stack.enter_context(scratch.on_disk(selected, args.rejects))
+    rejects = (piece.filter(pl.col("reason").is_not_null()).select(list(curation.REJECTS)) for piece in decisions)
+    tables.write_sorted(rejects, args.rejects, curation.REJECTS, curation.KEY)
+    counted = account.total(account.counted(piece, problems) for piece in decisions)
+    metrics = account.metrics(counted)
+    cli.write_metrics(metrics, args.metrics)
+    cli.write_csv(account.funnel(counted), args.plot)
+    cli.write_csv(account.lengths(counted), args.lengths)
+    run.metrics(metrics)
+    if not counted.num_rows:
+        reason, lost = max(counted.losses, key=lambda loss: loss.num_rows)
+        raise EmptyError(
+            f"curate@{args.stage}: no trace is left of {counted.num_traces}; {lost} fell to the filter {reason!r}: see "
+            f"curate.{args.stage} in params.yaml"
+        )
+    is_held_out = pl.col("reason").eq_missing(pl.lit("held_out", pl.Enum(curation.REASONS)))
+    for path, wanted in ((args.held_out, is_held_out), (args.sft, pl.col("reason").is_null())):
+        tables.write_sorted(made.rows(decisions, wanted), path, chat.SFT, chat.SFT_KEY)
 
 
 class _Made(NamedTuple):
     """Decisions that each row got by itself, and what writes the rows of those that are wanted."""
 
-    decisions: pl.DataFrame
-    rows: Callable[[pl.DataFrame, pl.Expr], Iterator[pl.DataFrame]]
+    decisions: Iterator[pl.DataFrame]
+    rows: Callable[[Iterable[pl.DataFrame], pl.Expr], Iterator[pl.DataFrame]]
 
 
-def _of_traces(args: argparse.Namespace, settings: params.Curate) -> _Made:
+def _of_traces(args: argparse.Namespace, settings: params.Curate, problems: pl.DataFrame) -> _Made:
     prompt = params.load(params.Prompt, "exam.prompt")
+    # A student is trained in the form in which it is examined: without the teacher's examples.
+    asked = prompt.system, prompt.suffix
     runtime = params.load(params.Runtime, "runtime")
     efforts = list(settings.mixture)
     num_verdicts = candidates.num_verdicts(args.verdicts, efforts)
@@ -76,27 +85,34 @@ def _of_traces(args: argparse.Namespace, settings: params.Curate) -> _Made:
         candidates.decide,
         rules=_rules(settings),
         places=candidates.Places(args.verdicts, args.votes, args.problems, args.student, time.time_ns()),
-        # A student is trained in the form in which it is examined: without the teacher's examples.
-        prompt=(prompt.system, prompt.suffix),
+        prompt=asked,
     )
     decided = shards.each(pieces, curation.TRACES_IN, work, runtime.num_workers, runtime.pool)
-    decisions = pl.concat([pl.DataFrame(schema=curation.DECISIONS), *decided])
-    if decisions.height != num_verdicts:
+    decisions = _all(decided, num_verdicts, args)
+    return _Made(
+        decisions, lambda selected, wanted: candidates.conversations(pieces, selected, wanted, problems, asked)
+    )
+
+
+def _all(decided: Iterator[pl.DataFrame], num_verdicts: int, args: argparse.Namespace) -> Iterator[pl.DataFrame]:
+    """The decisions, if there is one for each verdict."""
+    yield pl.DataFrame(schema=curation.DECISIONS)
+    num_rows = 0
+    for piece in decided:
+        num_rows += piece.height
+        yield piece
+    if num_rows != num_verdicts:
         raise InputError(
-            f"{args.verdicts}: only {decisions.height} of {num_verdicts} verdicts have a trace in {args.traces}; run "
+            f"{args.verdicts}: only {num_rows} of {num_verdicts} verdicts have a trace in {args.traces}; run "
             "`dvc repro`, which judges anew"
         )
-    problems = tables.read(args.problems, curation.PROBLEMS_IN)
-    made = [queries.render(text, None, prompt.system, prompt.suffix, []) for text in problems["prompt"]]
-    before = problems.select("problem_id", before=pl.Series(made, dtype=chat.SFT["messages"]))
-    return _Made(decisions, lambda decided, wanted: candidates.conversations(pieces, decided, wanted, before))
 
 
-def _of_published(args: argparse.Namespace, settings: params.Curate, scratch: Path) -> _Made:
+def _of_published(args: argparse.Namespace, settings: params.Curate, texts: Path) -> _Made:
     runtime = params.load(params.Runtime, "runtime")
     assert settings.published
-    decisions, files = published.decide(settings.published, _rules(settings), args.student, runtime, scratch)
-    return _Made(decisions, partial(published.rows, files))
+    decisions = published.decide(settings.published, _rules(settings), args.student, runtime, texts)
+    return _Made(decisions, partial(published.rows, texts))
 
 
 def _rules(settings: params.Curate) -> curation.Rules:
@@ -107,9 +123,13 @@ def _rules(settings: params.Curate) -> curation.Rules:
     )  # fmt: skip
 
 
-def _selection(settings: params.Curate, decisions: pl.DataFrame, problems: pl.DataFrame) -> selection.Selection:
+def _selection(
+    settings: params.Curate, decisions: Iterable[pl.DataFrame], problems: pl.DataFrame
+) -> selection.Selection:
     balance, target = settings.balance, settings.target
-    ids = decisions["problem_id"].unique() if settings.published else problems["problem_id"]
+    ids = set(problems["problem_id"])
+    if settings.published:
+        ids = {name for piece in decisions for name in piece["problem_id"].unique()}
     return selection.Selection(
         curation.chosen(ids, settings.num_held_out_problems, settings.seed),
         balance.by if balance else None,

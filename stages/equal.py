@@ -56,8 +56,12 @@ def _records(path: Path) -> Iterator[Record]:
             for number, line in enumerate(stream, 1):
                 if line.strip():
                     yield _record(line, f"{path}, line {number}")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file; name another with --input") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); name another file with --input") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: cannot be read as UTF-8 text ({error}); save it as UTF-8") from error
 
 
 def _record(line: str, where: str) -> Record:

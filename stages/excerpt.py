@@ -10,7 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from stages.core import browser, curation, judging
-from stages.edge import cli, excerpts, params, tables, track
+from stages.edge import cli, params, tables, track
+from stages.edge.results import excerpts
 
 
 def main() -> None:

@@ -7,14 +7,16 @@ python -m stages.judge exam --traces data/exams/turbo --benchmarks data/benchmar
 """
 
 import argparse
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from stages.core import judging, opinions
-from stages.edge import cli, llm_judge, params, shards, tables, track, workers
+from stages.edge import cli, params, scratch, shards, tables, track, workers
+from stages.edge.asking import llm_judge
 from stages.edge.workers import Outcome
 
 
@@ -37,15 +39,25 @@ def _judge(stage: str, traces: Path, found: pl.DataFrame, output: Path) -> dict[
     runtime = params.load(params.Runtime, "runtime")
     with track.stage(stage, limits.model_dump()) as run:
         work = partial(judging.prepare, labels=found)
-        prepared = pl.concat(shards.mapped(traces, judging.TRACES_IN, work, runtime.num_workers, runtime.pool))
-        with workers.symbolic(limits, runtime) as pool:
-            outcomes = pool.decide(judging.undecided(prepared), "accepts")
-            said, agreement = _opinions(outcomes, runtime, run)
-        verdicts = judging.verdicts(prepared, outcomes, said)
-        tables.write(verdicts, output, judging.VERDICTS, judging.KEY)
-        metrics = judging.metrics(verdicts, int(prepared["missed"].sum()))
+        prepared = shards.mapped(traces, judging.TRACES_IN, work, runtime.num_workers, runtime.pool)
+        with scratch.on_disk(prepared, output) as pieces:
+            pairs = {pair for piece in pieces for pair in judging.undecided(piece)}
+            num_missed = sum(int(piece["missed"].sum()) for piece in pieces)
+            with workers.symbolic(limits, runtime) as pool:
+                outcomes = pool.decide(sorted(pairs), "accepts")
+                said, agreement = _opinions(outcomes, runtime, run)
+            counts: Counter[str] = Counter()
+            judged = (judging.verdicts(piece, outcomes, said) for piece in pieces)
+            tables.write_sorted(_counted(judged, counts), output, judging.VERDICTS, judging.KEY)
+        metrics = judging.metrics(counts, num_missed)
         run.metrics(metrics | pool.metrics() | agreement)
     return metrics
+
+
+def _counted(judged: Iterable[pl.DataFrame], counts: Counter[str]) -> Iterator[pl.DataFrame]:
+    for verdicts in judged:
+        counts.update(judging.counted(verdicts))
+        yield verdicts
 
 
 def _opinions(

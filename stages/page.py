@@ -16,8 +16,9 @@ import polars as pl
 
 from stages.core import browser, budgets, charts, scoring
 from stages.core import results as core
-from stages.edge import cli, excerpts, params, result_table, tables, track, webpage
+from stages.edge import cli, params, tables, track
 from stages.edge.errors import writing
+from stages.edge.results import excerpts, result_table, webpage
 
 ROWS_PER_BLOCK = 100
 LOG = pl.Schema({"step": pl.Int64(), "loss": pl.Float64(), "held_out_loss": pl.Float64()})
@@ -87,9 +88,8 @@ def _texts(
 
 
 def _charts(
-    args: argparse.Namespace, found: core.Metrics, method: core.Method, settings: params.Report
+    args: argparse.Namespace, found: core.Metrics, method: scoring.Method, settings: params.Report
 ) -> list[tuple[str, Mapping[str, Any]]]:
-    average = f"avg_at_{method.num_samples}"
     published = result_table.published(settings)
 
     def plots(kind: str) -> dict[str, pl.DataFrame]:
@@ -99,8 +99,8 @@ def _charts(
     logs = {file.stem: _csv(file, LOG) for file in sorted(args.logs.glob("*.csv"), reverse=True)}
     scores = core.students(tables.read(args.scores, scoring.SCORES), method)
     return [
-        ("Exams", charts.accuracy(found, average, published)),
-        ("Accuracy and tokens", charts.tokens(found, average)),
+        ("Exams", charts.accuracy(found, method.average, published)),
+        ("Accuracy and tokens", charts.tokens(found, method.average)),
         ("More samples: one right (pass@k), and most right (maj@k)", charts.by_k(scores)),
         ("Accuracy within a budget of tokens", charts.budgets(_csv(args.plots / "budgets.csv", budgets.BUDGETS))),
         ("Where the teacher's answers agree, they are right", charts.votes(plots("vote"))),

@@ -22,9 +22,10 @@ from typing import Any
 
 from stages.core import plan_document, planning
 from stages.core.plan_document import Planned
-from stages.edge import cli, evidence, params, repro_state
+from stages.edge import cli, params
 from stages.edge.errors import SettingError
-from stages.edge.forecast import Forecast
+from stages.edge.planning import evidence, repro_state
+from stages.edge.planning.forecast import Forecast
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 python -m stages.report results --marks data/marks --exams data/exams --benchmarks data/benchmarks.parquet \
     --scores data/scores.parquet --eval metrics/eval.json --summary metrics/summary.json --table metrics/results.md \
     --plot metrics/plots/accuracy.csv --budgets metrics/plots/budgets.csv
-python -m stages.report trace 581570a1931beb0a     # the life of one problem
+python -m stages.report trace 0860935e6f990775     # the life of one problem
 python -m stages.report compare main my-experiment  # what another revision does better, on the same problems
 python -m stages.report release --output released   # the students as Hugging Face models; --push sends them there
 """
@@ -18,8 +18,10 @@ import polars as pl
 
 from stages.core import budgets, differences, problems, scoring
 from stages.core import results as core
-from stages.edge import cli, lineage, params, release, result_table, revisions, shards, tables, track
+from stages.edge import cli, params, shards, tables, track
 from stages.edge.errors import InputError, writing
+from stages.edge.publish import release
+from stages.edge.results import lineage, result_table, revisions
 
 SHOWN = 5
 """Ids of problems gained or lost that are named."""
@@ -41,7 +43,7 @@ def results(args: argparse.Namespace) -> None:
             scores = scoring.scores(marks, traces)
             students = core.students(scores, method)
             metrics = {name: core.metrics(table, method) for name, table in students.items()}
-            summary = core.summary(students, method)
+            summary = core.summary(scores, students, method)
         except ValueError as error:
             raise InputError(
                 f"{args.exams} and {args.marks} cannot be scored: {error}; run `dvc repro`, which makes both anew"
@@ -52,7 +54,7 @@ def results(args: argparse.Namespace) -> None:
         tables.write(scores, args.scores, scoring.SCORES, scoring.SCORES_KEY)
         cli.write_metrics(metrics, args.eval)
         cli.write_metrics(summary, args.summary)
-        cli.write_csv(core.bars(metrics, f"avg_at_{method.num_samples}"), args.plot)
+        cli.write_csv(core.bars(metrics, method.average), args.plot)
         with writing(args.budgets):
             _budgets(students, marks, traces, exam, method).write_csv(args.budgets)
         with writing(args.table):
@@ -69,7 +71,7 @@ def _budgets(
     marks: pl.DataFrame,
     traces: pl.DataFrame,
     exam: params.Exam,
-    method: core.Method,
+    method: scoring.Method,
 ) -> pl.DataFrame:
     found = [pl.DataFrame(schema=budgets.BUDGETS)]
     for name, table in students.items():
@@ -108,8 +110,9 @@ def compare(args: argparse.Namespace) -> None:
         for word, ids in (("gained", gained), ("lost", lost)):
             if ids:
                 print(f"    {word} {', '.join(ids[:SHOWN])}{', ...' if len(ids) > SHOWN else ''}")
-    print("\nsettings that differ:\n")
-    for key, (left, right) in revisions.differing(one, other).items():
+    differing = revisions.differing(one, other)
+    print("\nsettings that differ:\n" if differing else "\nsettings that differ: none")
+    for key, (left, right) in differing.items():
         print(f"- {key}: {_brief(left)} -> {_brief(right)}")
 
 

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.core import adaptive, queries
-from stages.edge import cli, endpoints, jobs, params, tables, track, weights
-from stages.edge.endpoints import Served
+from stages.core import adaptive, judging, precision, queries
+from stages.edge import cli, params, tables, track, weights
+from stages.edge.asking import endpoints, exams, jobs
+from stages.edge.asking.endpoints import Served
+from stages.edge.asking.jobs import Job
 from stages.edge.errors import SettingError
-from stages.edge.jobs import Job
 
 Work = list[tuple[Served, list[Job]]]
 
@@ -52,7 +53,7 @@ def exam(args: argparse.Namespace) -> None:
     override = params.load(params.Override, f"exam.overrides.{args.student}")
     changed = {key: value for key, value in override if value is not None}
     sampling = protocol.sampling.model_copy(update=changed)
-    exams = tables.read(args.benchmarks, queries.BENCHMARKS_IN)
+    questions = tables.read(args.benchmarks, queries.BENCHMARKS_IN)
     positions = weights.positions(args.model)
     if positions is not None and sampling.max_tokens >= positions:
         raise SettingError(
@@ -60,9 +61,9 @@ def exam(args: argparse.Namespace) -> None:
             f"{positions} positions: lower exam.overrides.{args.student}.max_tokens, or set max_positions in train"
         )
     served = endpoints.from_folder("student", args.student, args.model, protocol.dtype, None, protocol.reasoning_parser)
-    job = jobs.made(args.student, None, "exam", served, exams, prompt, sampling, protocol.num_samples)
+    job = jobs.made(args.student, None, "exam", served, questions, prompt, sampling, protocol.num_samples)
     settings = protocol.model_dump() | prompt.model_dump() | changed
-    _sample(f"exam@{args.student}", settings, [(served, [job])], args)
+    _sample(f"exam@{args.student}", settings, [(served, [job])], args, _narrowing(protocol, args.benchmarks))
 
 
 def baselines(args: argparse.Namespace) -> None:
@@ -74,7 +75,7 @@ def baselines(args: argparse.Namespace) -> None:
     if unknown := set(wanted) - {"all", *(each.name for each in every)}:
         raise SettingError(f"params.yaml: examine names {min(unknown)!r}, which is none of `baselines`")
     listed = [each for each in every if "all" in wanted or each.name in wanted]
-    exams = tables.read(args.benchmarks, queries.BENCHMARKS_IN)
+    questions = tables.read(args.benchmarks, queries.BENCHMARKS_IN)
     work = []
     for baseline in listed:
         served = endpoints.from_settings("baseline", baseline.name, baseline.model, args.base)
@@ -83,7 +84,7 @@ def baselines(args: argparse.Namespace) -> None:
         ]
         asked = [
             jobs.made(
-                baseline.name, effort, f"exam-{effort or 'plain'}", served, exams, each,
+                baseline.name, effort, f"exam-{effort or 'plain'}", served, questions, each,
                 protocol.sampling, protocol.num_samples,
             )
             for effort, each in prompts or [(None, prompt)]
@@ -94,29 +95,49 @@ def baselines(args: argparse.Namespace) -> None:
         "prompt": prompt.model_dump(),
         "baselines": [each.name for each in listed],
     }
-    _sample("baselines", settings, work, args)
+    _sample("baselines", settings, work, args, _narrowing(protocol, args.benchmarks))
 
 
-def _sample(stage: str, settings: Mapping[str, object], work: Work, args: argparse.Namespace) -> None:
+def _narrowing(protocol: params.Protocol, benchmarks: Path) -> exams.Narrowing | None:
+    """How narrow an exam's intervals are to be; None: as they come."""
+    limits = params.load(params.Symbolic, "symbolic")
+    if not protocol.until:
+        return None
+    target = precision.Target(protocol.until.ci_width, protocol.until.max_samples)
+    return exams.Narrowing(target, tables.read(benchmarks, judging.BENCHMARKS_IN), limits)
+
+
+def _sample(
+    stage: str,
+    settings: Mapping[str, object],
+    work: Work,
+    args: argparse.Namespace,
+    narrowing: exams.Narrowing | None = None,
+) -> None:
     """Ask what the store does not hold yet and write the traces of all jobs."""
     runtime = params.load(params.Runtime, "runtime")
-    if args.preview:
+    if args.preview is not None:
         for served, asked in work:
             jobs.show(served, asked, runtime, args.preview)
         return
     with track.stage(stage, settings) as run:
         failures: jobs.Failures = {}
+        drawn = []
         for served, asked in work:
-            failures |= jobs.ask(served, asked, runtime, run.metrics)
+            if narrowing:
+                asked = exams.ask(served, asked, narrowing, runtime, run.metrics, failures)
+            else:
+                jobs.ask(served, asked, runtime, run.metrics, failures)
+            drawn.append((served, asked))
         counts: dict[str, float] = {}
-        tables.write_sorted(_traces(work, failures, counts), args.output, queries.TRACES, queries.TRACES_KEY)
+        tables.write_sorted(_traces(drawn, failures, counts), args.output, queries.TRACES, queries.TRACES_KEY)
         run.metrics(counts)
 
 
 def _traces(work: Work, failures: jobs.Failures, counts: dict[str, float]) -> Iterator[pl.DataFrame]:
     yield pl.DataFrame(schema=queries.TRACES)
     each = [(served, job) for served, asked in work for job in asked]
-    for served, job in sorted(each, key=lambda pair: (pair[1].name, pair[1].effort or "")):
+    for served, job in sorted(each, key=lambda pair: pair[1].place):
         yield from jobs.traces(served, job, failures, counts)
 
 
@@ -133,7 +154,7 @@ def main() -> None:
         command.set_defaults(verb=verb)
         for option in (*options, "output"):
             command.add_argument(f"--{option}", type=str if option in ("effort", "student") else Path, required=True)
-        command.add_argument("--preview", type=int, metavar="ROWS", help="only show ROWS prompts and answers")
+        command.add_argument("--preview", type=cli.count, metavar="ROWS", help="only show ROWS prompts and answers")
     args = parser.parse_args()
     args.verb(args)
 

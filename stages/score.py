@@ -12,6 +12,8 @@ exams of this pipeline do, as no answer.
 """
 
 import argparse
+import math
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,10 +42,13 @@ def main() -> None:
     samples, golds = _samples(args.traces)
     golds |= _golds(args.golds) if args.golds else {}
     if missing := sorted({each.problem_id for each in samples} - golds.keys()):
-        raise InputError(
-            f"{args.traces}: {len(missing)} problems have no gold, such as {missing[0]!r}: name a file with --golds"
-        )
-    traces, labels = _tables(samples, golds, args.strict)
+        step = f"add what is missing to {args.golds}" if args.golds else "name a file that has them with --golds"
+        raise InputError(f"{args.traces}: {len(missing)} problems have no gold, such as {missing[0]!r}: {step}")
+    usable = {name: gold for name, gold in golds.items() if gold.strip()}
+    if empty := sorted(golds.keys() - usable.keys()):
+        told = f"{len(empty)} golds are empty, such as that of {empty[0]!r}: answers to these problems are unscored"
+        print(told, file=sys.stderr)
+    traces, labels = _tables(samples, usable, args.strict)
     prepared = judging.prepare(traces.select(list(judging.TRACES_IN)), labels)
     with workers.symbolic(limits, runtime) as pool:
         outcomes = pool.decide(judging.undecided(prepared), "accepts")
@@ -60,11 +65,15 @@ def _samples(path: Path) -> tuple[list[Generation], dict[str, str]]:
     samples: list[Generation] = []
     golds: dict[str, str] = {}
     seen: dict[tuple[str, int], str] = {}
+    view: str | None = None
     for number, (place, row) in enumerate(sources.records(path)):
         try:
             parsed = generations.parse(row, number)
         except ValueError as error:
             raise InputError(f"{place}: {error}") from error
+        view = view or parsed.view
+        if parsed.view != view:
+            continue  # the same answers once more, as another filter of lm-eval reads them
         for each in parsed.generations:
             if (before := seen.setdefault((each.problem_id, each.sample), place)) != place:
                 raise InputError(
@@ -72,8 +81,8 @@ def _samples(path: Path) -> tuple[list[Generation], dict[str, str]]:
                     "samples of a problem"
                 )
             samples.append(each)
-        if parsed.gold is not None and parsed.generations:
-            golds[parsed.generations[0].problem_id] = parsed.gold
+        if parsed.gold is not None:
+            golds[parsed.name] = parsed.gold
     if not samples:
         raise InputError(f"{path}: holds no sample")
     return samples, golds
@@ -83,9 +92,11 @@ def _golds(path: Path) -> dict[str, str]:
     golds: dict[str, str] = {}
     for place, row in sources.records(path):
         name, gold = row.get("problem_id"), row.get("gold")
-        if name is None or not isinstance(gold, str | int | float) or isinstance(gold, bool):
+        is_number = isinstance(gold, int | float) and not isinstance(gold, bool) and math.isfinite(gold)
+        if name is None or not (isinstance(gold, str) or is_number):
             raise InputError(f'{place}: is no {{"problem_id": ..., "gold": ...}}')
-        if golds.setdefault(str(name), str(gold)) != str(gold):
+        key, said = queries.escape_surrogates(str(name)), queries.escape_surrogates(str(gold))
+        if golds.setdefault(key, said) != said:
             raise InputError(f"{place}: problem {name!r} has another gold before; correct one of them")
     return golds
 

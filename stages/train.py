@@ -17,19 +17,10 @@ from typing import Any
 import polars as pl
 
 from stages.core import batching, chat, preflight
-from stages.edge import (
-    checkpoint_exam,
-    cli,
-    launch,
-    params,
-    tables,
-    token_file,
-    track,
-    training,
-    weights,
-)
+from stages.edge import cli, params, tables, track, weights
 from stages.edge.errors import EmptyError, SettingError
 from stages.edge.paths import project_root
+from stages.edge.training import checkpoint_exam, launch, resuming, token_file, watching
 
 RECIPE_VERSION = 2
 """Raise it when a change of this file changes the trained weights: finished runs in the scratch folder are void."""
@@ -63,15 +54,16 @@ def main() -> None:
         if not (scratch / "done").is_dir():
             raise cli.Become(launch.command(runtime, ["stages.train", *sys.argv[1:], "--scratch", str(scratch)]))
         is_prepared = True
-    with track.stage(f"train@{args.stage}", settings.model_dump()) as run, training.failures(runtime):
+    with track.stage(f"train@{args.stage}", settings.model_dump()) as run, watching.failures(runtime):
         if not is_prepared:
             _prepare(args, settings, runtime, scratch)
-        with training.claimed(scratch):
+        with resuming.claimed(scratch):
             if not (scratch / "done").is_dir():
                 _train(args, settings, limits, runtime, scratch, run)
+            if os.environ.get("RANK", "0") == "0":
+                resuming.sweep(scratch)
         if os.environ.get("RANK", "0") == "0":
             figures = _publish(scratch / "done", args)
-            training.sweep(scratch)
             run.metrics(figures)
             run.tags({"identity": weights.identity(args.output)})
 
@@ -99,15 +91,20 @@ def _prepare(args: argparse.Namespace, settings: params.Train, runtime: params.R
         )
     if runtime.deepspeed and not Path(runtime.deepspeed).is_file():
         raise SettingError(f"params.yaml: runtime.deepspeed: {runtime.deepspeed} is no file")
-    training.check_space(scratch, args.init, args.sft, settings.num_checkpoints)
+    resuming.check_space(scratch, args.init, args.sft, settings.num_checkpoints)
     positions = settings.max_positions or weights.positions(args.init)
-    budget = params.exam_budget(args.stage)
-    if positions is not None and budget is not None and budget >= positions:
-        raise SettingError(
-            f"params.yaml: the exam lets {args.stage} write {budget} tokens, but it is for {positions} positions: set "
-            f"train.{args.stage}.max_positions, or lower exam.overrides.{args.stage}.max_tokens"
-        )
-    with training.claimed(scratch):
+    budgets = {f"exam.overrides.{args.stage}": params.exam_budget(args.stage)}
+    if settings.is_examined and settings.checkpoint_exam:
+        budgets[f"train.{args.stage}.checkpoint_exam.sampling"] = settings.checkpoint_exam.sampling.max_tokens
+    for section, budget in budgets.items():
+        if positions is not None and budget is not None and budget >= positions:
+            raise SettingError(
+                f"params.yaml: an exam lets {args.stage} write {budget} tokens, but it is for {positions} positions: "
+                f"set train.{args.stage}.max_positions, or lower {section}.max_tokens"
+            )
+    with resuming.claimed(scratch):
+        if (scratch / "done").is_dir() and not args.check:
+            return  # another experiment trained the same meanwhile
         tokens = token_file.write(args.sft, args.init, scratch / "tokens", runtime.num_workers, runtime.pool)
         files = [tokens]
         if settings.held_out_every:
@@ -118,6 +115,8 @@ def _prepare(args: argparse.Namespace, settings: params.Train, runtime: params.R
                     f"{args.held_out} holds no row to measure a loss on: set train.{args.stage}.held_out_every to "
                     f"null, or curate.{args.stage}.num_held_out_problems higher"
                 )
+            if settings.is_examined:
+                checkpoint_exam.problems(tables.read(scratch / "held_out.parquet", chat.SFT))
     bounds = preflight.Bounds(settings.max_length, positions)
     wrong = [each for file in files for each in preflight.problems(file.lengths, file.num_prompt, bounds)]
     if wrong:
@@ -128,9 +127,11 @@ def _prepare(args: argparse.Namespace, settings: params.Train, runtime: params.R
             f"params.yaml: runtime.micro_batch_tokens is {runtime.micro_batch_tokens}, but a row has {longest} tokens, "
             "and a trace is never cut: raise it, or lower curate's max_tokens"
         )
-    training.check_machine(scratch, runtime)
+    resuming.check_machine(scratch, runtime)
     figures = preflight.summary(tokens.lengths, tokens.num_prompt, _plan(settings, len(tokens.lengths)))
     print(preflight.table(figures, preflight.histogram(tokens.lengths)), file=sys.stderr, flush=True)
+    if not args.check:
+        cli.write_metrics(figures, args.metrics)  # what is known before the hours of training; the rest joins it then
 
 
 def _plan(settings: params.Train, num_rows: int) -> batching.Plan:
@@ -148,7 +149,7 @@ def _train(
     tokens = token_file.TokenFile(scratch / "tokens")
     plan = _plan(settings, len(tokens.lengths))
     if not (scratch / "learned").is_dir():
-        from stages.edge import learning
+        from stages.edge.training import learning
 
         learning.learn(_arguments(settings, runtime, scratch), settings, runtime, args.init, scratch, plan, run)
     if os.environ.get("RANK", "0") != "0":
@@ -157,9 +158,11 @@ def _train(
     partial = scratch / "partial"
     shutil.rmtree(partial, ignore_errors=True)
     weights.average(chosen, partial)
-    history = _history(cli.read_metrics(scratch / "learned" / "history.json")["log"], plan)
+    told = cli.read_metrics(scratch / "learned" / "history.json")
+    history = _history(told["log"], plan)
     (partial / "history.json").unlink(missing_ok=True)
     history.write_csv(partial / "log.csv")
+    cli.write_metrics(told.get("libraries", {}), partial / "libraries.json")
     figures = preflight.summary(tokens.lengths, tokens.num_prompt, plan) | {"last_loss": history["loss"][-1]}
     if settings.held_out_every:
         figures["last_held_out_loss"] = history["held_out_loss"][-1]
@@ -174,7 +177,7 @@ def _chosen(
     settings: params.Train, limits: params.Symbolic, runtime: params.Runtime, scratch: Path, run: track.Run
 ) -> tuple[list[Path], dict[str, dict[str, float | None]]]:
     """Folders of the weights whose mean is handed on, and the marks that they were chosen by."""
-    kept = training.kept(scratch)
+    kept = resuming.kept(scratch)
     if settings.keep == "last":
         return [scratch / "learned"], {}
     if not settings.is_examined or settings.checkpoint_exam is None:
@@ -237,9 +240,11 @@ def _publish(done: Path, args: argparse.Namespace) -> dict[str, Any]:
     output: Path = args.output
     partial = output.with_name(f".{output.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(done, partial, ignore=shutil.ignore_patterns("log.csv", "metrics.json"))
-    figures = cli.read_metrics(done / "metrics.json")
-    (partial / "README.md").write_text(training.model_card(args.stage, args.init, figures), encoding="utf-8")
+    shutil.copytree(done, partial, ignore=shutil.ignore_patterns("log.csv", "metrics.json", "libraries.json"))
+    figures, told = cli.read_metrics(done / "metrics.json"), done / "libraries.json"
+    libraries = cli.read_metrics(told) if told.exists() else {}  # runs that were finished before they were recorded
+    card = watching.model_card(args.stage, args.init, figures, libraries)
+    (partial / "README.md").write_text(card, encoding="utf-8")
     shutil.rmtree(output, ignore_errors=True)
     partial.replace(output)
     args.losses.parent.mkdir(parents=True, exist_ok=True)

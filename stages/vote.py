@@ -15,6 +15,20 @@ from stages.core import judging, labels, voting
 from stages.edge import cli, params, shards, tables, track, workers
 from stages.edge.errors import InputError
 
+AT_ONCE = 10_000
+"""Problems whose answers are counted together."""
+
+
+def _counted(
+    answers: pl.DataFrame, problems: pl.DataFrame, rule: labels.Rule, pool: workers.Symbolic
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`voting.VOTES` and `labels.COMPARED` of some problems."""
+    tallied = voting.tallies(answers.join(problems, on="problem_id", how="semi"))
+    same = pool.decide(voting.pairs_to_decide(tallied.values()), "same")
+    accepted = pool.decide(labels.gold_pairs_to_decide(tallied, problems), "accepts")
+    votes = labels.votes(tallied, problems, same=same, accepted=accepted, rule=rule)
+    return votes, labels.compare_with_gold(votes, tallied, problems, accepted)
+
 
 def main() -> None:
     """Extract, group into classes of equal answers, count, and choose a label by the policy."""
@@ -32,20 +46,19 @@ def main() -> None:
         effort = None if settings.pool_efforts else args.effort
         work = partial(judging.answers_of, effort=effort, models=settings.models)
         answers = pl.concat(shards.mapped(args.traces, judging.TRACES_IN, work, runtime.num_workers, runtime.pool))
-        if strangers := set(answers["problem_id"]) - set(problems["problem_id"]):
+        strangers = answers.select("problem_id").unique().join(problems, on="problem_id", how="anti")["problem_id"]
+        if strangers.len():
             raise InputError(
-                f"{args.traces}: {len(strangers)} problems with traces do not stand in {args.problems}, such as "
-                f"{min(strangers)}; run `dvc repro`, which asks anew"
+                f"{args.traces}: {strangers.len()} problems with traces do not stand in {args.problems}, such as "
+                f"{strangers.sort()[0]}; run `dvc repro`, which asks anew"
             )
-        tallied = voting.tallies(answers)
-        with workers.symbolic(limits, runtime) as pool:
-            same = pool.decide(voting.pairs_to_decide(tallied.values()), "same")
-            accepted = pool.decide(labels.gold_pairs_to_decide(tallied, problems), "accepts")
         rule = labels.Rule(settings.policy, settings.min_share, settings.min_votes, settings.credibility)
-        votes = labels.votes(tallied, problems, same=same, accepted=accepted, rule=rule)
+        with workers.symbolic(limits, runtime) as pool:
+            pieces = list(problems.sort("problem_id").iter_slices(AT_ONCE)) or [problems]
+            counted = [_counted(answers, some, rule, pool) for some in pieces]
+        votes, compared = (pl.concat(parts) for parts in zip(*counted, strict=True))
         tables.write(votes, args.output, voting.VOTES, voting.VOTES_KEY)
         tables.write(labels.changed(votes, problems), args.changed, labels.CHANGED, labels.CHANGED_KEY)
-        compared = labels.compare_with_gold(votes, tallied, problems, accepted)
         metrics = labels.vote_metrics(votes, compared, rule)
         cli.write_metrics(metrics, args.metrics)
         args.plot.parent.mkdir(parents=True, exist_ok=True)

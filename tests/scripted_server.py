@@ -29,6 +29,8 @@ class Reply(NamedTuple):
     """Answer under another name than the one asked for."""
     half: bool = False
     """Close the connection in the middle of the body."""
+    no_chunk: bool = False
+    """A chunked body whose first chunk says no size."""
     choices: int | None = None
     """As many choices, whatever was asked for."""
     prompt_ids: tuple[int, ...] | None = None
@@ -138,6 +140,12 @@ class ScriptedServer:
             whole = json.dumps(completion(body, found)).encode()
             handler.close_connection = True
             self._send_bytes(handler, 200, whole[: len(whole) // 2], length=len(whole))
+        elif reply.no_chunk:
+            handler.send_response(200)
+            handler.send_header("Transfer-Encoding", "chunked")
+            handler.end_headers()
+            handler.close_connection = True
+            handler.wfile.write(b"no size\r\n")
         elif body.get("stream"):
             self._stream(handler, body, found)
         else:

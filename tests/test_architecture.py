@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -83,22 +84,28 @@ def wrong_imports(project: Path) -> list[str]:
                 top in EFFECTS or (top not in sys.stdlib_module_names and top not in PURE_LIBRARIES)
             ):
                 fault = "core has no effects and only pure libraries"
-            elif top == "trl" and module != "stages.edge.trainer":
+            elif top == "trl" and module != "stages.edge.training.trainer":
                 fault = "only the trainer imports trl"
             if fault:
                 faults.append(f"{module} imports {name}: {fault}")
     return sorted(faults)
 
 
+@cache
+def arrows(project: Path) -> dict[str, set[str]]:
+    """Dotted name -> the modules of the project that it imports."""
+    trees = modules(project)
+    return {name: imports(tree, set(trees)) & set(trees) for name, tree in trees.items()}
+
+
 def closure(project: Path, verb: str) -> set[str]:
     """Files whose change may change the verb's results: itself and every core module that it reaches, also through edge."""
-    trees = modules(project)
     waiting, seen = [verb], set()
     while waiting:
         module = waiting.pop()
         if module not in seen:
             seen.add(module)
-            waiting += imports(trees[module], set(trees)) & set(trees)
+            waiting += arrows(project)[module]
     return {f"{module.replace('.', '/')}.py" for module in seen if module == verb or room(module) == "core"} - PACKAGES
 
 
@@ -172,11 +179,12 @@ def wrong_params(project: Path) -> list[str]:
 
 def defaults(project: Path) -> list[str]:
     """Fields of settings that have a default, which DVC would not see change."""
-    tree = modules(project)["stages.edge.params"]
     return [
         f"{node.name}.{ast.unparse(field.target)} has a default"
+        for name, tree in modules(project).items()
+        if name.startswith("stages.edge.params.")
         for node in tree.body
-        if isinstance(node, ast.ClassDef) and any(ast.unparse(base) in ("Section", "BaseModel") for base in node.bases)
+        if isinstance(node, ast.ClassDef)
         for field in node.body
         if isinstance(field, ast.AnnAssign) and field.value is not None
     ]
@@ -248,7 +256,7 @@ def replace(file: Path, old: str, new: str) -> None:
         (wrong_deps, "dvc.yaml", "      - stages/core/arithmetic.py\n", "", "collect: stages/core/arithmetic.py is missing"),
         (wrong_deps, "dvc.yaml", "      - stages/base.py\n", "      - stages/base.py\n      - stages/core/chat.py\n", "not imported"),
         (wrong_deps, "stages/core/chat.py", "import polars", "import stages.core.scoring\nimport polars", "curate: stages/core"),
-        (defaults, "stages/edge/params.py", "    min_votes: Count\n", "    min_votes: Count = 4\n", "Vote.min_votes"),
+        (defaults, "stages/edge/params/judging.py", "    min_votes: Count\n", "    min_votes: Count = 4\n", "Vote.min_votes"),
         (wrong_imports, "stages/core/chat.py", "import polars", "from stages.edge import tables\nimport polars", "core alone"),
         (wrong_imports, "stages/core/chat.py", "import polars", "import os\nimport polars", "no effects"),
         (wrong_imports, "stages/core/chat.py", "import polars", "import torch\nimport polars", "pure libraries"),

@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 
 from stages.core import chat, contamination, judging, problems, queries
-from stages.edge import server, tables, training
+from stages.edge import server, tables
+from stages.edge.training import learning
 from tests.projects import copy_project, environment
 from tests.scripted_server import Reply, ScriptedServer
 from tests.test_kills import write_sft
@@ -135,7 +136,7 @@ def exam(path: str, num_problems: int, **known: object) -> dict[str, Any]:
         (cpu(lambda p: p["collect"]["benchmarks"].append(exam("one.jsonl", 1, answers_digest="0" * 16))), "its answers hash to"),
         (cpu(lambda p: p["collect"]["sources"].append(p["collect"]["sources"][0])), "two sources are named one_step"),
         (cpu(lambda p: p["collect"].update(sources=[source("good.jsonl") | {"where": {"level": [1]}}])), "good.jsonl: line 1: no column 'level'"),
-        (cpu(lambda p: p["collect"].update(sources=[source("good.jsonl") | {"where": {"answer": ["9"]}}])), "no problem is left of 0"),
+        (cpu(lambda p: p["collect"].update(sources=[source("good.jsonl") | {"where": {"answer": ["9"]}}])), "source mine: none of its 2 rows has what `where` asks for"),
         (cpu(lambda p: p["collect"].update(sources=[source("good.jsonl", id="answer")])), "column 'answer': the id '2' stands at"),
         (cpu(lambda p: p["collect"].update(sources=[source("good.jsonl") | {"columns": "polar"}])), "columns 'polar' is none of polaris"),
         (cpu(lambda p: p["collect"]["decontaminate"].update(ngram={"size": 8, "min_share": 0})), "decontaminate.ngram.min_share"),
@@ -427,7 +428,7 @@ def test_a_student_without_a_tokenizer_is_named(folder: Path) -> None:
 def test_train_refuses_what_it_cannot_do(
     change: dict[str, Any], told: str, folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "keep_freed_memory", lambda: None)  # of these tests' process
+    monkeypatch.setattr(learning, "_keep_freed_memory", lambda: None)  # of these tests' process
     copy_project(
         folder,
         cpu(lambda p: (p["curate"]["turbo"]["filters"].update(max_tokens=20), p["train"]["turbo"].update(change))),

@@ -90,6 +90,10 @@ def test_the_other_way_round_they_are_lost(folder: Path) -> None:
     assert "- final: -36.2 points [" in shown and "0 problems gained, 29 lost" in shown
 
 
+def test_where_no_setting_differs_that_is_said(folder: Path) -> None:
+    assert compare(folder, "main", "workspace").stdout.endswith("\nsettings that differ: none\n")
+
+
 def test_a_revision_that_is_none_and_one_whose_scores_are_gone_are_told(folder: Path) -> None:
     done = compare(folder, "main", "nowhere")
     assert done.returncode == 1 and "nowhere: is no commit, branch or experiment that has dvc.lock" in done.stderr

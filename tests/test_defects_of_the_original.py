@@ -62,7 +62,7 @@ def test_an_answer_that_was_not_judged_is_not_wrong() -> None:
 def test_votes_add_up_to_the_answers_that_were_given() -> None:
     """A language model counts the votes, and nobody checks its sum."""
     said = ["4", "4.0", "5", None, "4"]
-    answers = pl.DataFrame([("p", each) for each in said], schema=voting.ANSWERS_IN, orient="row")
+    answers = pl.DataFrame([("p", each, 1) for each in said], schema=voting.ANSWERS_IN, orient="row")
     found = voting.vote(voting.tallies(answers)["p"], {})
     assert [(each.answer, each.votes) for each in found.classes] == [("4", 3), ("5", 1)]
     assert found.num_answered == 4
@@ -133,7 +133,7 @@ def test_every_trace_says_how_it_ended_and_what_it_cost() -> None:
 
 def test_votes_in_several_files_are_all_read(tmp_path: Path) -> None:
     """Only the last file of votes is loaded, and the first problem of another one ends the run."""
-    from stages.edge.reasonlite import _Lines
+    from stages.edge.reasonlite.importing import _Lines
 
     for run, (name, prompt) in enumerate([("0_2", "a?"), ("1_2", "b?"), ("0_1", "c?")]):
         path = tmp_path / f"vote/{run // 2}/{name}.jsonl"

@@ -18,6 +18,7 @@ from stages.edge import params, server, tables
 from tests.projects import ROOT, copy_project, environment
 from tests.test_bad_input import TEACH, TRAIN, write_problems
 from tests.test_kills import tiny
+from tests.test_train import EXAM
 from tests.tiny_models import save_tiny_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -105,12 +106,12 @@ def test_vllms_own_parser_takes_the_flags_of_the_gpu_profiles(
     params_file = (ROOT / "params.yaml").read_text().replace("profile: cpu", f"profile: {profile}", 1)
     (tmp_path / "params.yaml").write_text(params_file)
     monkeypatch.chdir(tmp_path)
-    params._document.cache_clear()
+    params.document.cache_clear()
     try:
         runtime = params.load(params.Runtime, "runtime")
         teacher = params.load(list[params.TeacherModel], "teach.models")[0]
     finally:
-        params._document.cache_clear()
+        params.document.cache_clear()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     settings = runtime.engine.model_copy(update={"tensor_parallel_size": 2})
     flags = {"dtype": teacher.dtype, "reasoning-parser": teacher.reasoning_parser}
@@ -128,16 +129,7 @@ def test_vllms_own_parser_takes_the_flags_of_the_gpu_profiles(
 
 
 def test_a_training_stage_can_examine_its_checkpoints_and_hand_on_the_best(tmp_path: Path) -> None:
-    exam = {
-        "num_samples": 2,
-        "pass_k": 1,
-        "dtype": "float32",
-        "reasoning_parser": None,
-        "sampling": {
-            "temperature": 0.0, "top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "max_tokens": 48,
-        },
-    }  # fmt: skip
-    chosen = {"held_out_every": 40, "keep": "best_avg", "num_checkpoints": 2, "checkpoint_exam": exam}
+    chosen = {"held_out_every": 40, "keep": "best_avg", "num_checkpoints": 2, "checkpoint_exam": EXAM}
     folder = copy_project(
         tmp_path / "project", tiny(tmp_path, epochs=10, max_length=512, learning_rate=0.01, batch_size=4, **chosen)
     )

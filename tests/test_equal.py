@@ -83,3 +83,16 @@ def test_what_is_no_pair_is_named_by_its_line_and_nothing_is_written(
     done = run(project, text)
     assert done.returncode == 1 and said in done.stderr and "Traceback" not in done.stderr
     assert not list((project / "out").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nope.jsonl", "nope.jsonl: there is no such file; name another with --input"),
+        ("stages", "stages: cannot be read (Is a directory); name another file with --input"),
+    ],
+)
+def test_a_file_that_is_not_there_or_is_none_is_told(project: Path, name: str, said: str) -> None:
+    command = [sys.executable, "-m", "stages.equal", "--input", name, "--output", "out/verdicts.jsonl"]
+    done = subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stderr) == (1, f"error: {said}\n")

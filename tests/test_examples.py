@@ -16,7 +16,7 @@ from stages.edge import tables
 from tests import stand_ins
 from tests.projects import ROOT, copy_project, environment
 from tests.ray_cluster import RayCluster
-from tests.test_train import log, straight  # noqa: F401  (a fixture)
+from tests.test_train import ONE_LEFT, log, straight  # noqa: F401  (a fixture)
 from tests.test_train import project as training_project
 from tests.tiny_models import save_tiny_model
 
@@ -152,7 +152,7 @@ def test_a_ray_cluster_serves_the_teacher_on_every_gpu_and_the_command_asks_all_
 def test_a_slurm_job_trains_on_two_hosts_as_one_process_does(straight: Path, tmp_path: Path) -> None:  # noqa: F811
     """Each host has its torchrun of its own; they meet at the address that the job makes of Slurm's variables."""
     launcher = ["srun", "--ntasks-per-node=1", "--kill-on-bad-exit=1"]
-    folder = training_project(tmp_path / "project", {"num_hosts": 2, "launcher": launcher}, epochs=1)
+    folder = training_project(tmp_path / "project", {"num_hosts": 2, "launcher": launcher}, ONE_LEFT, epochs=1)
     port = free_port("")
     env = slurm(tmp_path, tasks_per_node=1, job=port - 20_000)
     done = run(["bash", str(ROOT / "examples/slurm/train.sbatch"), "train@turbo"], folder, env)

@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from stages.core import queries
-from stages.edge import tables, webpage
+from stages.edge import tables
+from stages.edge.results import webpage
 from tests.test_verbs import (
     EXAM,
     HALF,

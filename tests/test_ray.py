@@ -122,10 +122,11 @@ def test_votes_verdicts_and_rows_of_two_nodes_are_byte_for_byte_those_of_one_mac
         run(there, verb, **cluster.environment)
     assert written(there) == written(here)
     assert len(written(there)) >= len(MADE)
-    done = cluster.tasks()
-    for address in cluster.addresses:
-        names = {name.rpartition(".")[2] for where, name in done if where == address}
-        assert {"_run_there", "_decide_there"} <= names, f"{address} did not work on both kinds of tasks"
+    # Which node takes which task is Ray's choice, and a quick one may take all of a kind.
+    done = [(where, name.rpartition(".")[2]) for where, name in cluster.tasks()]
+    done = [(where, name) for where, name in done if name in {"_run_there", "_decide_there"}]
+    assert {where for where, _ in done} == set(cluster.addresses), "not all nodes worked"
+    assert {name for _, name in done} == {"_run_there", "_decide_there"}, "not both kinds of tasks ran there"
 
 
 def test_a_node_that_dies_in_the_middle_costs_nothing_but_its_work(

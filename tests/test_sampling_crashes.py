@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from stages.core import problems
-from stages.edge import segments, tables
-from stages.edge.requests import SEED_STEP, SEEDS
+from stages.edge import tables
+from stages.edge.asking.requests import SEED_STEP, SEEDS
+from stages.edge.store import segments
 from tests.projects import copy_project, environment
 from tests.scripted_server import Reply, ScriptedServer
 

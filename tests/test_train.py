@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from stages.core import chat
-from stages.edge import tables, weights
+from stages.edge import claims, tables, weights
 from tests.projects import ROOT, copy_project, environment
 from tests.test_kills import write_sft
 from tests.tiny_models import save_tiny_model
@@ -184,6 +184,10 @@ def test_a_finished_run_is_reused_and_another_learning_rate_is_trained_anew(trai
     assert weights.identity(trained / "models/turbo") != before
 
 
+ONE_LEFT = 65
+"""Rows of which one is left for the last step: of two processes one has nothing to do there but to wait."""
+
+
 def zero(stage: int) -> str:
     return str(ROOT / f"examples/deepspeed/zero{stage}.json")
 
@@ -206,7 +210,7 @@ def test_losses_and_weights_are_the_same_however_a_step_is_cut_and_shared(
     runtime: dict[str, Any], said: str, straight: Path, tmp_path: Path
 ) -> None:
     # The first time on a machine DeepSpeed compiles its collectives, which takes a minute.
-    folder = project(tmp_path / "project", runtime, epochs=1)
+    folder = project(tmp_path / "project", runtime, ONE_LEFT, epochs=1)
     assert said in train(folder)
     assert log(folder)["loss"].to_list() == pytest.approx(log(straight)["loss"].to_list(), abs=1e-5)
     assert log(folder)["grad_norm"].to_list() == pytest.approx(log(straight)["grad_norm"].to_list(), rel=1e-4)
@@ -220,7 +224,7 @@ def test_losses_and_weights_are_the_same_however_a_step_is_cut_and_shared(
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = project(tmp_path_factory.mktemp("straight") / "project", {}, epochs=1)
+    folder = project(tmp_path_factory.mktemp("straight") / "project", {}, ONE_LEFT, epochs=1)
     train(folder)
     return folder
 
@@ -232,7 +236,7 @@ def test_two_hosts_that_a_launcher_starts_train_as_one_process_does(straight: Pa
     launcher = tmp_path / "launcher"
     launcher.write_text('#!/bin/sh\n"$@" & first=$!\n"$@"; second=$?\nwait $first && exit $second\n')
     launcher.chmod(0o755)
-    folder = project(tmp_path / "project", {"num_hosts": 2, "launcher": [str(launcher)]}, epochs=1)
+    folder = project(tmp_path / "project", {"num_hosts": 2, "launcher": [str(launcher)]}, ONE_LEFT, epochs=1)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     done = subprocess.run(
@@ -377,6 +381,8 @@ def test_a_loss_that_is_no_number_stops_the_stage_and_keeps_the_last_checkpoint(
     assert "is nan: lower train's learning_rate" in told or "is inf: lower train's learning_rate" in told
     (step,) = re.findall(r"of step (\d+) is (?:nan|inf)", told)
     assert last_step(folder) == int(step) - 1, "the checkpoint of a step without a number is not written"
+    figures = json.loads((folder / "metrics/train_turbo.json").read_text())
+    assert figures["num_rows"] == 64 and "last_loss" not in figures, "what the look before the first step found"
     assert not (folder / "models/turbo").exists()
 
 
@@ -387,7 +393,7 @@ def test_bfloat16_with_compiled_layers_and_activations_computed_anew_learns_the_
     deepspeed: str | None, straight: Path, tmp_path: Path
 ) -> None:
     runtime = {"gradient_checkpointing": True, "compile": True, "deepspeed": deepspeed}
-    folder = project(tmp_path / "project", runtime, epochs=1, bf16=True)
+    folder = project(tmp_path / "project", runtime, ONE_LEFT, epochs=1, bf16=True)
     train(folder)
     assert log(folder)["loss"].to_list() == pytest.approx(log(straight)["loss"].to_list(), abs=0.05)
     kinds = {str(each.dtype) for each in torch_tensors(folder / "models/turbo").values()}
@@ -417,3 +423,88 @@ def test_a_checkpoint_of_other_processes_is_not_gone_on_from_in_silence(tmp_path
     done = subprocess.run(command(), cwd=folder, env=environment(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 1
     assert "the checkpoints of this run were written with {'deepspeed': " in done.stderr
+
+
+EXAM = {
+    "num_samples": 2,
+    "pass_k": 1,
+    "dtype": "float32",
+    "reasoning_parser": None,
+    "sampling": {
+        "temperature": 0.0, "top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "max_tokens": 48,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "told"),
+    [
+        (48, "no held-out row states an answer: keep the last weights, or hold more problems out in curate"),
+        (32_768, "lower train.turbo.checkpoint_exam.sampling.max_tokens"),
+    ],
+)
+def test_an_exam_of_checkpoints_that_cannot_be_held_is_refused_before_the_first_step(
+    max_tokens: int, told: str, tmp_path: Path
+) -> None:
+    exam = {**EXAM, "sampling": {**EXAM["sampling"], "max_tokens": max_tokens}}  # type: ignore[dict-item]
+    folder = project(tmp_path / "project", {}, keep="best_avg", held_out_every=10, checkpoint_exam=exam)
+    done = subprocess.run(
+        [*command(), "--check"], cwd=folder, env=environment(), capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode and told in done.stderr, done.stderr
+
+
+SEEN_AT_THE_EXAM = """
+import sys, weakref
+import transformers
+import stages.train as train
+from stages.edge import cli
+
+loaded = transformers.AutoModelForCausalLM.from_pretrained
+models = []
+def watched(*arguments, **others):
+    model = loaded(*arguments, **others)
+    models.append(weakref.ref(model))
+    return model
+transformers.AutoModelForCausalLM.from_pretrained = watched
+chosen = train._chosen
+def choose(*arguments):
+    print("models in memory:", [model() is not None for model in models])
+    return chosen(*arguments)
+train._chosen = choose
+cli.run(train.main)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_memory_of_the_trained_model_is_free_when_checkpoints_are_examined(tmp_path: Path) -> None:
+    folder = project(tmp_path / "project", {}, num_rows=16, epochs=1, held_out_every=1, keep="best_loss")
+    done = subprocess.run(
+        [sys.executable, "-c", SEEN_AT_THE_EXAM, *command()[3:]],
+        cwd=folder, env=environment(), capture_output=True, text=True, timeout=500,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "models in memory: [False]" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_who_waits_for_another_that_trains_the_same_takes_its_weights(tmp_path: Path) -> None:
+    folder = project(tmp_path / "project", {}, num_rows=16, epochs=1)
+    train(folder)
+    (folder / "models/turbo").rename(tmp_path / "turbo")
+    (done,) = (folder / ".cache/training").glob("*/done")
+    scratch = done.parent
+    done.rename(tmp_path / "done")
+    with claims.held(scratch.with_name(f"{scratch.name}.lock"), "trains the same"):
+        second = subprocess.Popen(
+            command(), cwd=folder, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        )
+        assert second.stderr is not None
+        assert any("trains the same" in line for line in second.stderr)
+        (tmp_path / "done").rename(done)
+    rest = second.stderr.read()
+    assert second.wait(200) == 0, rest
+    assert "step" not in rest and [path.name for path in scratch.iterdir()] == ["done"]
+    assert weights.identity(folder / "models/turbo") == weights.identity(tmp_path / "turbo")

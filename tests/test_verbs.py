@@ -41,12 +41,12 @@ def call(folder: Path, *arguments: str, is_stage: bool = True) -> Ended:
         patch.setattr(sys, "argv", [f"stages/{arguments[0]}.py", *arguments[1:]])
         os.environ["MLFLOW_TRACKING_URI"] = "off"
         os.environ.pop("DVC_STAGE", None)
-        params._document.cache_clear()
+        params.document.cache_clear()
         try:
             with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
                 module.cli.run(module.main, is_stage=is_stage)
         finally:
-            params._document.cache_clear()
+            params.document.cache_clear()
             signal.signal(signal.SIGTERM, at_sigterm)
             os.environ.clear()
             os.environ.update(variables)

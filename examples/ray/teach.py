@@ -17,6 +17,10 @@ import urllib.request
 
 from stages.edge import cluster
 from stages.edge.errors import PipelineError, ServerError
+from stages.edge.server import PINNED
+
+SECONDS_TO_PLACE = 60.0
+"""For Ray to find GPUs for all servers, beyond the time that they take to start."""
 
 
 class Server:
@@ -33,7 +37,7 @@ class Server:
         self._url = f"http://{self._host}:{port}"
         # The guard ends the engine and its workers when this actor's process is gone.
         guard = [sys.executable, "-m", "stages.edge.guard", "vllm", "serve", model, *where, *flags]
-        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, env={**os.environ, "VLLM_API_KEY": key})
+        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, env={**os.environ, **PINNED, "VLLM_API_KEY": key})
 
     def ready(self, seconds: float) -> str:
         """Its base URL, as soon as it is well."""
@@ -51,7 +55,10 @@ class Server:
 
 def main() -> int:
     """Start the servers, run the command with their addresses, and end them; return the command's status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        usage="python -m examples.ray.teach [-h] [--gpus N] [--start-seconds S] model [vLLM's flags] -- command ...",
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("model", help="hub id or folder")
     parser.add_argument("--gpus", type=int, default=1, help="of one server")
     parser.add_argument("--start-seconds", type=float, default=1800)
@@ -69,7 +76,15 @@ def main() -> int:
     key = secrets.token_hex(16)
     actor = ray.remote(num_gpus=args.gpus, num_cpus=0)(Server)
     servers = [actor.remote(args.model, flags, key) for _ in range(num_servers)]
-    urls = cluster.taken([server.ready.remote(args.start_seconds) for server in servers])
+    asked = [server.ready.remote(args.start_seconds) for server in servers]
+    _, late = ray.wait(asked, num_returns=len(asked), timeout=args.start_seconds + SECONDS_TO_PLACE)
+    if late:
+        free = int(ray.available_resources().get("GPU", 0))
+        raise ServerError(
+            f"{len(late)} of {num_servers} servers got no GPUs, of which {free} are free; end what uses the others "
+            "(`ray status`), or wait for it"
+        )
+    urls = cluster.taken(asked)
     found = {"OPENAI_BASE_URL": ",".join(urls), "OPENAI_API_KEY": key}
     print(f"OPENAI_BASE_URL={found['OPENAI_BASE_URL']}", file=sys.stderr, flush=True)
     return subprocess.run(command, env={**os.environ, **found}, check=False).returncode

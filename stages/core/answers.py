@@ -7,19 +7,12 @@ back is read by its last word. Responses without a box are read by their closing
 import re
 from typing import Literal, NamedTuple
 
+from stages.core import boxes
+
 STATEMENT_CHARS = 300
 """A stated answer longer than this is prose, and cut here."""
-MAX_JOINED = 100
-"""No answer has more boxes than this side by side."""
-
-_BRACES = re.compile(
-    r"(?P<box>\\{1,4}(?:boxed|fbox)\s*\{)|(?P<short>\\{1,4}(?:boxed|fbox)\s+(?P<word>-?\w+))|\\.|(?P<open>\{)|(?P<close>\})",
-    re.DOTALL,
-)
-_INNER_BOX = re.compile(r"\\{1,4}(?:boxed|fbox)\s*(?=\{)")
-_BETWEEN_BOXES = re.compile(
-    r"(?:\s|[$,;&.]|\\quad|\\qquad|\\[,;:! ()\[\]]|\\(?:text|mbox|mathrm)\s*\{|\}|,?\b(?:and|or)\b)*"
-)
+MAX_STATEMENTS = 10
+"""So many of the last statements are looked at."""
 _GAP_CHARS = 60
 _STATEMENT = re.compile(
     r"(?:\b(?:answer|réponse|resp(?:ue|o)sta|risposta|antwort|ответ)\b[^\n:=]{0,60}?(?:\bis\b|\bare\b|[:=])"
@@ -28,7 +21,17 @@ _STATEMENT = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _TURN = re.compile(r"<\|[a-z_]+\|>")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^\s\d])|(?<=[。！？।])|\n+")  # noqa: RUF001
+_SENTENCE = re.compile(
+    # "10! - 1" is one formula, and "A. x" one choice
+    r"(?<=[.?])(?<!^[A-J]\.)\s+(?=[^\s\d])|(?<=!)\s+(?=[A-Z][a-z\u2019' ])|(?<=[。！？।])|\n+"  # noqa: RUF001
+)
+_ENCLOSED = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}|\n\n|[()\[\]{}]")
+_ENVIRONMENT = re.compile(r"\\begin\s*\{(?P<kind>[a-z]+\*?)\}.*\\end\s*\{(?P=kind)\}", re.DOTALL)
+_LANGUAGE = re.compile(r"(?<![\\a-zA-Z])[^\W\d_]{2}|[\u3000-\u9fff]")
+_TYPESET = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}|\\(?:text|mbox)\s*\{[^{}]*\}|\\[a-zA-Z]+")
+_YES_OR_NO = re.compile(r"\s*(?:yes|no)\b", re.IGNORECASE)
+_PREMISE = re.compile(r"\b(?:if|since|when|with|because|let|as)\b", re.IGNORECASE)
+_AND_MORE = re.compile(r"(?:,|;|,?\s+(?:and|but|while))\s+(?!(?:so|thus|then|hence|therefore)\b)")
 _CLOSING = re.compile(r"\bI hope\b|^\s*Note\b", re.IGNORECASE)
 _CONNECTIVE = re.compile(r"(?:,|;|,?\s*\b(?:and|or)\b|和|或|、)?")
 _JOINS = re.compile(r"\b(?:and|or)\b")
@@ -42,7 +45,13 @@ CONCLUSION_CHARS = 4_000
 _BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")
 _VERB = re.compile(r"\b(?:is|are|equals|be|est|sont|ist|sind|es|son)\b|[是为為]")
 _NUMBER = re.compile(r"(?:[$€£¥]\s?)?-?\d(?:[\d,]*\d)?(?:\.\d+)?(?:\s?/\s?\d+)?(?:\s?(?:\\?%|°))?")
-_MATH = re.compile(r"\$\$?([^$]+)\$\$?|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000}?)\\\]", re.DOTALL)
+_MATH = re.compile(r"(?<!\\)\$\$?((?:[^$\\]|\\.)+)\$\$?|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000}?)\\\]", re.DOTALL)
+_COMMENT = re.compile(
+    r"(?:also |indeed |therefore |thus )?(?:correct|right|reasonable|valid|consistent|plausible|sensible|verified|"
+    r"confirmed)\b\s*(?=$|[.,;!*]|because|since|as|and|with|when|if|for)"
+)
+"""What is said of an answer rather than what it is."""
+_UNEQUAL = re.compile(r"[<>]|\\(?:le|ge|lt|gt|leq|geq|leqslant|geqslant|ne|neq)(?![a-zA-Z])")
 _SENTENCE_END = re.compile(r"(?<!\d)\.(?=\s|$)|(?<=\d)\.(?=\s|$)|[。\n]|<\|")
 
 
@@ -53,42 +62,22 @@ class Extracted(NamedTuple):
     rule: Literal["box", "stated", "none"]
 
 
-class _Box(NamedTuple):
-    """One complete box: its span in the response, and the span of what is inside."""
-
-    start: int
-    inner_start: int
-    inner_end: int
-    end: int
-
-
 def extract(response: str) -> Extracted:
     r"""The final answer of a whole response.
 
     Boxes that stand side by side, or joined by "and" or a comma, are one answer ("1, 2"); otherwise the last complete,
     non-empty ``\boxed`` or ``\fbox`` counts. Takes time linear in the length.
     """
-    if plain := _only_box(response):
-        return Extracted(plain, "box")
-    boxes = _filled(response, _complete_boxes(response))
-    if boxes:
-        return Extracted(_join_adjacent(response, boxes), "box")
+    inside = boxes.last(response)
+    if inside is not None:
+        return Extracted(inside, "box")
     stated = _stated(response)
     return Extracted(stated, "stated") if stated else Extracted(None, "none")
 
 
 def boxed(response: str) -> list[str]:
     """What the boxes of a response say, in order: boxes side by side, or joined by "and" or a comma, say one thing."""
-    left = _filled(response, _complete_boxes(response))
-    said: list[str] = []
-    while left:
-        last = _join_adjacent(response, left)
-        said.insert(0, last)
-        # What was joined is gone; a box that repeats an answer within is no answer of its own.
-        left.pop()
-        while left and len(said[0].split(", ")) > 1 and left[-1][1] in said[0].split(", "):
-            left.pop()
-    return said
+    return boxes.boxed(response)
 
 
 def payload(text: str) -> str:
@@ -111,12 +100,18 @@ def concluded(text: str) -> str | None:
     whole response reads it so, a vote does not.
     """
     end = _TURN.split(text, maxsplit=1)[0][-CONCLUSION_CHARS:]
-    sentences = [part for part in _SENTENCE.split(end) if part.strip(" .*\n")]
+    if not _LANGUAGE.search(_TYPESET.sub(" ", end)):
+        return None  # nothing but formulas: all of them are the answer
+    sentences = [part for part in _SENTENCE.split(_on_one_line(end)) if part.strip(" .*\n")]
     while sentences and _CLOSING.search(sentences[-1]):
         sentences.pop()
     if not sentences:
         return None
     last = sentences[-1]
+    if len(sentences) == 1 and _says_more(last):
+        return None
+    if found := _ENVIRONMENT.search(last):
+        return found[0]
     bold = _BOLD.findall(last)
     if bold and any(map(str.isdigit, bold[-1])):
         return str(bold[-1]).strip()
@@ -137,6 +132,39 @@ def concluded(text: str) -> str | None:
     return _whole(last[number.start() :], _NUMBER.match(last, number.start())) if number else None
 
 
+def _on_one_line(text: str) -> str:
+    """`text` without the line ends inside brackets and environments: what stands there is one formula."""
+    spans: list[tuple[int, int]] = []
+    opened: list[int] = []
+    for mark in _ENCLOSED.finditer(text):
+        if mark[0][0] in "([{" or mark[0].startswith("\\b"):
+            opened.append(mark.start())
+        elif mark[0] == "\n\n":
+            opened.clear()  # no formula goes over a paragraph, so what is open is a smile or a slip
+        elif opened:
+            spans.append((opened.pop(), mark.end()))
+    lines = list(text)
+    end = 0
+    for start, stop in sorted(spans):
+        lines[max(start, end) : max(stop, end)] = text[max(start, end) : max(stop, end)].replace("\n", " ")
+        end = max(stop, end)
+    return "".join(lines)
+
+
+def _says_more(sentence: str) -> bool:
+    """Whether the only sentence of a text says more than its last number or formula does.
+
+    Yes and no, two values ("Alice is 6 and Bob is 7"), or a condition on a letter ("all even $n$").
+    """
+    clauses = [clause.strip(" *:") for clause in _VERB.split(sentence)]
+    number = _NUMBER.match(clauses[-2]) if len(clauses) > 2 and _NUMBER.match(clauses[-1]) else None
+    formulas = list(_MATH.finditer(sentence))
+    lone = bool(formulas) and len(_formula(formulas[-1]).strip()) == 1 and _formula(formulas[-1]).strip().isalpha()
+    said = number is not None and _AND_MORE.match(clauses[-2], len(number[0].rstrip()))
+    more = said and not _PREMISE.search(clauses[0])
+    return bool(_YES_OR_NO.match(sentence) or lone or more)
+
+
 def _whole(text: str, number: re.Match[str] | None) -> str | None:
     """The number that `text` begins with, or all of it where the number is a part of what it says: 2x, 3 or 4."""
     if number is None:
@@ -154,16 +182,17 @@ def _formulas(text: str, is_said: bool) -> str | None:
     None where words say something else of it, or of several formulas without a verb, as in "3 hours and 20 minutes".
     """
     found = list(_MATH.finditer(text))
-    parts = [_formula(found[-1]).strip()]
+    joined, num_joined = _formula(found[-1]).strip(), 1
     for left, right in zip(reversed(found[:-1]), reversed(found[1:]), strict=True):
-        if not _CONNECTIVE.fullmatch(text[left.end() : right.start()].strip()):
+        connective = text[left.end() : right.start()].strip()
+        if not _CONNECTIVE.fullmatch(connective):
             break
-        parts.insert(0, _formula(left).strip())
-    if len(parts) < len(found) and not is_said:
+        joined, num_joined = _connected(_formula(left).strip(), connective, joined), num_joined + 1
+    if num_joined < len(found) and not is_said:
         return None
-    if len(parts) == 1 and _OTHERWISE.search(text[: found[-1].start()]):
+    if num_joined == 1 and _OTHERWISE.search(text[: found[-1].start()]):
         return None
-    return ", ".join(parts)
+    return joined
 
 
 def _is_sentence(answer: str) -> bool:
@@ -171,67 +200,17 @@ def _is_sentence(answer: str) -> bool:
     return len(answer.split()) > 5 and any(map(str.isdigit, answer)) and not any(mark in answer for mark in "\\=<>$")
 
 
-def _only_box(response: str) -> str | None:
-    """What is in the only box of a response, if that is as simple as most are: a number, a word."""
-    start = response.find(r"\boxed{")
-    if start < 0 or response.find("box", start + 4) >= 0:
-        return None
-    end = response.find("}", start)
-    inside = response[start + 7 : end].strip() if end >= 0 else ""
-    return inside if inside.isalnum() else None
-
-
-def _complete_boxes(response: str) -> list[_Box]:
-    """The complete boxes in the order of the text, by one pass over the braces; of nested ones the outermost."""
-    boxes: list[_Box] = []
-    opened: list[tuple[int, int] | None] = []
-    first = response.find("box")
-    if first < 0:
-        return boxes
-    # Brackets before the first box change nothing, and most of a response stands there.
-    for mark in _BRACES.finditer(response, len(response[:first].rstrip("\\f"))):
-        found = None
-        if mark["box"]:
-            opened.append((mark.start(), mark.end()))
-        elif mark["short"]:
-            found = _Box(mark.start(), *mark.span("word"), mark.end())
-        elif mark["open"]:
-            opened.append(None)
-        elif mark["close"] and opened and (box := opened.pop()):
-            found = _Box(*box, mark.start(), mark.end())
-        if found:
-            while boxes and boxes[-1].start >= found.start:
-                boxes.pop()
-            boxes.append(found)
-    return boxes
-
-
-def _filled(response: str, boxes: list[_Box]) -> list[tuple[_Box, str]]:
-    """The boxes that hold something, with their contents; boxes inside them are undone."""
-    contents = (_INNER_BOX.sub("", response[box.inner_start : box.inner_end]).strip() for box in boxes)
-    filled = [(box, content) for box, content in zip(boxes, contents, strict=True) if content.strip(" .\t\n{}")]
-    return filled[-MAX_JOINED:]
-
-
-def _join_adjacent(response: str, boxes: list[tuple[_Box, str]]) -> str:
-    """The last box, with the boxes before it from which only a connective separates it."""
-    contents = [boxes[-1][1]]
-    for (left, content), (right, _) in zip(reversed(boxes[:-1]), reversed(boxes[1:]), strict=True):
-        gap = response[left.end : right.start]
-        joined = gap == "" or bool(re.search(r",|\band\b|\bor\b", gap[:_GAP_CHARS]))
-        if len(gap) > _GAP_CHARS or not joined or not _BETWEEN_BOXES.fullmatch(gap):
-            break
-        if content not in contents:
-            contents.insert(0, content)
-    return ", ".join(contents)
-
-
 def _stated(response: str) -> str | None:
     """What follows the last "answer is", "Answer:" or "####", up to the end of its sentence."""
     ends = [found.end() for found in _STATEMENT.finditer(response)]
-    if not ends:
-        return None
-    tail = response[ends[-1] : ends[-1] + STATEMENT_CHARS].lstrip(" \t\n*:")
+    said = [response[end : end + STATEMENT_CHARS].lstrip(" \t\n*:") for end in ends[-MAX_STATEMENTS:]]
+    while len(said) > 1 and _COMMENT.match(said[-1]):
+        said.pop()
+    return _said(said[-1]) if said else None
+
+
+def _said(tail: str) -> str | None:
+    """What a statement says, up to the end of its sentence."""
     end = _SENTENCE_END.search(tail)
     if re.match(r"(?:the|so|it|there)\b", tail, re.IGNORECASE) and end:
         subject = list(re.finditer(r"\b(?:is|are|equals)\b:?[ \t]*", tail[: end.start()]))
@@ -242,15 +221,24 @@ def _stated(response: str) -> str | None:
         said = tail[: math.start()]
         if _OTHERWISE.search(said):
             return (tail[: end.start()] if end else tail).strip().rstrip(".") or None
-        joined = [_formula(math).strip()]
+        joined = _formula(math).strip()
         for more in _MATH.finditer(tail, math.end()):
-            if not _CONNECTIVE.fullmatch(tail[math.end() : more.start()].strip()):
+            connective = tail[math.end() : more.start()].strip()
+            if not _CONNECTIVE.fullmatch(connective):
                 break
-            joined.append(_formula(more).strip())
+            joined = _connected(joined, connective, _formula(more).strip())
             math = more
-        return ", ".join(filter(None, joined)) or None
+        return joined or None
     sentence = tail[: end.start()] if end else tail
     return sentence.replace("**", "").strip().rstrip(".") or None
+
+
+def _connected(left: str, connective: str, right: str) -> str:
+    """Two formulas as one answer: a list, but "x < 1 or x > 2" is a region and keeps its word."""
+    word = _JOINS.search(connective)
+    if word and _UNEQUAL.search(left) and _UNEQUAL.search(right):
+        return f"{left} {word[0]} {right}"
+    return ", ".join(filter(None, (left, right)))
 
 
 def _formula(match: re.Match[str]) -> str:

@@ -9,7 +9,7 @@ MAX_LAYERS = 40
 _PREAMBLE = re.compile(
     r"(?:the |our )?(?:final |correct )?(?:answer|option|choice|solution)(?: is|:)?:?\s+", re.IGNORECASE
 )
-_SEPARATOR = re.compile(r",?\s+(?:and|or)\s+|(?<=[,;])\s*(?:and|or)\s+")
+_SEPARATOR = re.compile(r",?\s+(?:and|or|AND|OR)\s+|(?<=[,;])\s*(?:and|or|AND|OR)\s+")
 _OPENERS, _CLOSERS = "([{", ")]}"
 
 
@@ -48,6 +48,19 @@ def split(text: str) -> list[str]:
             parts.append(text[start:index])
             start = index + 1
     return [part.strip() for part in [*parts, text[start:]] if part.strip()]
+
+
+def ratio(text: str) -> list[str]:
+    """The terms of a ratio such as 1:2, or of a time: cut at colons outside brackets; [] when it is none."""
+    level = start = 0
+    terms: list[str] = []
+    for index, char in enumerate(text):
+        level += (char in _OPENERS) - (char in _CLOSERS)
+        if char == ":" and level == 0:
+            terms.append(text[start:index].strip())
+            start = index + 1
+    terms.append(text[start:].strip())
+    return terms if len(terms) > 1 and all(terms) else []
 
 
 def depth(text: str) -> int:

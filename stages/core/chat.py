@@ -79,7 +79,7 @@ def read_back(row: Row, messages: Sequence[Message], tokenizer: Any) -> None:  #
     """Check what `tokenise` made: its text is the template's, what is trained is the answer, to its end token.
 
     Raises:
-        ValueError: decoding gives another text, or the trained part is not the assistant's.
+        ValueError: decoding gives another text, or the trained part is not the assistant's whole turn and nothing else.
     """
     text = tokenizer.decode(row.input_ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
     rendered = _text(tokenizer, messages, add_generation_prompt=False)
@@ -89,8 +89,17 @@ def read_back(row: Row, messages: Sequence[Message], tokenizer: Any) -> None:  #
     answer = tokenizer.decode(trained, skip_special_tokens=False, clean_up_tokenization_spaces=False)
     if trained[-1] != tokenizer.eos_token_id or _squeezed(answer) not in _squeezed(rendered):
         raise ValueError("what is trained is not the answer up to its end token")
-    if _squeezed(messages[-1]["content"])[-40:] not in _squeezed(answer):
-        raise ValueError("the end of the answer is not in what is trained")
+    content = _squeezed(messages[-1]["content"])
+    # Some templates ask with "<think>" already written.
+    wanted = content if content in _squeezed(answer) else content.removeprefix("<think>")
+    before, found, _ = _squeezed(answer).partition(wanted)
+    if not found or content not in _squeezed(text):
+        raise ValueError("the chat template leaves out a part of the answer, or of its reasoning")
+    if before not in ("", "<think></think>"):
+        raise ValueError(
+            f"the chat template writes {before!r} before the answer, which is not in what the student is asked with; "
+            "use one with add_generation_prompt that keeps <think> as it is"
+        )
 
 
 def _squeezed(text: str) -> str:

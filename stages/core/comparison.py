@@ -5,21 +5,19 @@ math-verify. The gates stand here: a pair is no set, words are no product of let
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from stages.core import forms
-from stages.core.brackets import SET
+from stages.core import forms, words
+from stages.core.brackets import SET, ratio
 from stages.core.forms import LIST, SCALAR, TUPLE, Form
+from stages.core.matching import all_of, paired
 from stages.core.notation import squeeze
-from stages.core.numerals import decimal_places, is_rounding_of
-from stages.core.quantities import Quantity, quantity
+from stages.core.numerals import is_rounding_of
+from stages.core.quantities import Quantity, is_time, quantity, same_time, without_unit
 
 Leaf = Callable[[str, str], bool | None]
 
 MATRIX = "matrix "
-ROUNDED_PLACES = 6
-"""A decimal may stand for an endless fraction from this many places on."""
-
 MAX_UNORDERED = 60
 """Longer lists are equal by their keys or not told: matching takes the square of the length."""
 
@@ -28,22 +26,10 @@ _BOUND = re.compile(r"_\{[^{}]*\}")
 _REGION = re.compile(r"[<>]|\\(?:le|ge|ne|cup|setminus|mathbb)(?![a-zA-Z])")
 _BASED = re.compile(r"\d\w*_\{?\s*\w+\s*\}?")
 _PRIME = re.compile(r"[A-Za-z](?:\s*'+|\^\{?\\prime)")
-_CAPITALS = re.compile(r"[A-Z]{2,}|no|on|up|in|by")
-_WORD = re.compile(r"[^\W\d_]{3,}|[^\x00-\x7f]")
-_NOT_WORDS = re.compile(r"\\(?:begin|end)\{[a-z]+\*?\}|\\[a-zA-Z]+|_\{[^{}]*\}")
-_ARTICLE = re.compile(r"^(?:an?|the)\s+", re.IGNORECASE)
 _CHOICE = re.compile(r"\(?([A-J])(?:\)|[.:](?=\s|$|[^\x00-\x7f])|$)|([A-J])\s+(?=[A-Z][a-z]+)")
 _LETTER = re.compile(r"[A-J]")
 _LETTERS = re.compile(r"[A-J]{2,6}")
 _MONOMIAL = re.compile(r"[-+\d./]*\s?[a-hj-zA-HJ-Z]{1,2}(?:\^\{?\d+\}?)?")
-
-
-def is_words(text: str) -> bool:
-    """Whether a tidied text is language rather than a formula: a run of three letters outside macros, or of capitals.
-
-    AB is no product that commutes, and IV no VI.
-    """
-    return bool(_CAPITALS.fullmatch(text) or _WORD.search(_NOT_WORDS.sub(" ", text)))
 
 
 def compare(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
@@ -52,10 +38,9 @@ def compare(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
         return False
     if lenient:
         letters = _choice(a), _choice(b)
-        if all(letters):
-            rests = [rest for _, rest in letters if rest]  # type: ignore[misc]
-            return letters[0][0] == letters[1][0] and len(set(rests)) < 2  # type: ignore[index]
-        a, b = opened(a), opened(b)
+        if letters[0] and letters[1]:
+            return _choices(letters[0], letters[1], leaf)
+        a, b = _looked_through(a, b)
         if a.brackets.startswith(MATRIX):
             b = _as_matrix(b, a.brackets)
         elif b.brackets.startswith(MATRIX):
@@ -69,6 +54,31 @@ def compare(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
         region = len(sequence.parts) == 2 and sequence.brackets not in (LIST, SET)
         return leaf(spelled(a), spelled(b)) if region and is_region(spelled(scalar)) else False
     return _sequences(a, b, lenient, leaf)
+
+
+def _looked_through(a: Form, b: Form) -> tuple[Form, Form]:
+    r"""Gold and prediction without what a judge looks through: 30.4 or 152/5 is one value, \{5\} is 5, m+n=5 is 5."""
+    a, b = opened(a), opened(b)
+    if (a.brackets == SCALAR) != (b.brackets == SCALAR):
+        a, b = (
+            opened(Form(SCALAR, (without_unit(form.parts[0]),), form.names)) if form.brackets == SCALAR else form
+            for form in (a, b)
+        )
+    if LIST in (a.brackets, b.brackets) and SCALAR in (a.brackets, b.brackets):
+        a, b = _once(a), _once(b)
+    if {a.brackets, b.brackets} == {SCALAR, SET}:
+        a, b = (Form(SCALAR, *form[1:]) if len(form.parts) == 1 else form for form in (a, b))
+    if a.brackets == SCALAR == b.brackets and not _is_relation(spelled(a)):
+        result = forms.result(b)
+        b = Form(SCALAR, (result,), ("",)) if result else b
+    return a, b
+
+
+def _once(form: Form) -> Form:
+    """A list that says one value in several spellings, "30.4 or 152/5", as that value; 2, 2 are two."""
+    values = {quantity(part).value for part in form.parts}
+    says_one = form.brackets == LIST and len(values) == 1 and None not in values and not any(form.names)
+    return Form(SCALAR, form.parts[:1], ("",)) if says_one and len(set(form.parts)) == len(form.parts) else form
 
 
 def opened(form: Form) -> Form:
@@ -112,7 +122,16 @@ def _choice(form: Form) -> tuple[str, str] | None:
     if form.brackets != SCALAR or _LETTERS.fullmatch(text):
         return (text, "") if form.brackets == SCALAR and list(text) == sorted(set(text)) else None
     found = _CHOICE.match(text)
-    return (found[1] or found[2], squeeze(text[found.end() :])) if found else None
+    return (found[1] or found[2], text[found.end() :].strip()) if found else None
+
+
+def _choices(gold: tuple[str, str], other: tuple[str, str], leaf: Leaf) -> bool | None:
+    """Two choices by their letters and, where both say it, by what these stand for."""
+    if gold[0] != other[0]:
+        return False
+    if not gold[1] or not other[1] or squeeze(gold[1]) == squeeze(other[1]):
+        return True
+    return compare(forms.read(gold[1]), forms.read(other[1]), True, leaf)
 
 
 def _scalars(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
@@ -127,15 +146,19 @@ def _scalars(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
         return False
     if texts[0] == texts[1] and left.unit == right.unit and (lenient or a.names == b.names):
         return True
+    if _names_swap(a, b, texts):
+        return leaf(spelled(a), spelled(b))
     single = all(len(text) == 1 for text in texts)
     if sorted(_PRIME.findall(texts[0])) != sorted(_PRIME.findall(texts[1])):
         return False  # math-verify takes a derivative for its function
     if single or any(map(_BASED.search, texts)) or _is_multiple(left, right) or _is_multiple(right, left):
         # math-verify drops subscripts and takes the letter of 10m for a unit
         return False
-    words = [is_words(text) for text in texts]
-    if any(words):
-        return all(words) and _key_of_words(texts[0], lenient) == _key_of_words(texts[1], lenient)
+    are_words = [words.is_words(text) for text in texts]
+    if any(are_words):
+        return all(are_words) and words.key(texts[0], lenient) == words.key(texts[1], lenient)
+    if ":" in texts[0] + texts[1] and not any(map(_is_relation, texts)):
+        return _ratios(a.parts[0], b.parts[0], lenient, leaf)
     units = {left.unit, right.unit}
     if len(units) > 1 and not (lenient and "" in units and "%" not in units):
         return False
@@ -144,6 +167,35 @@ def _scalars(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
     related = [_is_relation(spelled(form)) for form in (a, b)]
     regions = [is_region(spelled(form)) for form in (a, b)]
     return leaf(spelled(a), spelled(b)) if related[0] == related[1] or all(regions) else False
+
+
+def _ratios(a: str, b: str, lenient: bool, leaf: Leaf) -> bool | None:
+    """Ratios and times by their terms; only a judge reduces a ratio, or reads one of two terms as a fraction."""
+    at_once = same_time(a, b, lenient)
+    if at_once is not None:
+        return at_once
+    left, right = ratio(a), ratio(b)
+    if left and right:
+        if len(left) != len(right):
+            return False
+        found = all_of(compare(forms.read(x), forms.read(y), lenient, leaf) for x, y in zip(left, right, strict=True))
+        if found or not lenient or (is_time(a) and is_time(b)) or "0" in map(squeeze, left + right):
+            return found
+        products = [(f"({left[0]})*({y})", f"({right[0]})*({x})") for x, y in zip(left[1:], right[1:], strict=True)]
+        return all_of(compare(forms.read(x), forms.read(y), False, leaf) for x, y in products)
+    terms, other = (left, b) if left else (right, a)
+    if not lenient or len(terms) != 2:
+        return False if terms else None
+    return compare(forms.read(rf"\frac{{{terms[0]}}}{{{terms[1]}}}"), forms.read(other), False, leaf)
+
+
+def _names_swap(a: Form, b: Form, texts: tuple[str, str]) -> bool:
+    """Whether each side is solved for a letter that the other side is made of, as in x=2y and y=x/2."""
+    names = a.names[0], b.names[0]
+    return names[0] != names[1] and all(
+        len(name) == 1 and re.search(rf"(?<![\\a-zA-Z]){name}|(?<![\\a-zA-Z])[a-zA-Z]{name}(?![a-zA-Z])", text)
+        for name, text in zip(names, reversed(texts), strict=True)
+    )
 
 
 def _is_relation(text: str) -> bool:
@@ -174,14 +226,9 @@ def _quantities(gold: Quantity, other: Quantity, lenient: bool) -> bool:
         return False
     if any(left == right for left, right in values):
         return True
-    return lenient and gold.unit == other.unit and (_rounds(gold, other) or _rounds(other, gold))
-
-
-def _rounds(decimal: Quantity, exact: Quantity) -> bool:
-    places = decimal_places(decimal.text)
-    if places is None or places < ROUNDED_PLACES or decimal.value is None or exact.value is None:
+    if not lenient or gold.unit != other.unit:
         return False
-    return is_rounding_of(decimal.value, places, exact.value)
+    return is_rounding_of(gold.text, gold.value, other.value) or is_rounding_of(other.text, other.value, gold.value)
 
 
 def _sequences(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
@@ -197,7 +244,7 @@ def _sequences(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
         if kinds <= {LIST, SET} and not named:
             return _unordered(list(a.parts), list(b.parts), lenient, leaf)
         pairs = list(zip(a.parts, b.parts, strict=True))
-    return _all(compare(forms.read(x), forms.read(y), lenient, leaf) for x, y in pairs)
+    return all_of(compare(forms.read(x), forms.read(y), lenient, leaf) for x, y in pairs)
 
 
 def _names(form: Form) -> set[str]:
@@ -213,26 +260,12 @@ def _by_name(a: Form, b: Form) -> list[tuple[str, str]] | None:
 
 
 def _unordered(left: list[str], right: list[str], lenient: bool, leaf: Leaf) -> bool | None:
-    """Compare as multisets: each part takes the first free partner that is equal."""
+    """Compare as multisets: each part has a partner that is equal, or could be; neither order nor side matters."""
     if len(left) > MAX_UNORDERED:
         return None
-    told = True
-    for part in left:
-        verdicts = [compare(forms.read(part), forms.read(other), lenient, leaf) for other in right]
-        if True in verdicts:
-            right.pop(verdicts.index(True))
-        elif None in verdicts:
-            told = False
-        else:
-            return False
-    return True if told else None
-
-
-def _all(verdicts: Iterable[bool | None]) -> bool | None:
-    found = list(verdicts)
-    return False if False in found else None if None in found else True
-
-
-def _key_of_words(text: str, lenient: bool) -> str:
-    text = squeeze(text).casefold()
-    return _ARTICLE.sub("", text) if lenient else text
+    for part in list(left):
+        if part in right:
+            left.remove(part)
+            right.remove(part)
+    verdicts = [[compare(forms.read(x), forms.read(y), lenient, leaf) for y in right] for x in left]
+    return paired(verdicts)

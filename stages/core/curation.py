@@ -30,7 +30,9 @@ WHOLE = KEY[:3]
 _KEYS = {name: chat.SFT[name] for name in KEY}
 REJECTS = pl.Schema({**_KEYS, "reason": pl.Enum(REASONS)})
 DECISIONS = pl.Schema({**REJECTS, "num_tokens": pl.Int32(), "draw": pl.Float64()})
-"""One row a trace: why it falls (null: it stays), its length where that was counted, and its number in the draw."""
+"""One row a trace: why it falls (null: it stays), its length where that was counted, and its number in the draw of
+`selection`. Each choice draws for itself: the best three of a problem's sixteen in one draw would be ahead of another's
+only one in the next, and a target would take the easy problems."""
 TRACES_IN = pl.Schema({**_KEYS, "reasoning": pl.String(), "content": pl.String(), "status": pl.Enum(STATUSES)})
 VERDICTS_IN = pl.Schema({**_KEYS, "answer": pl.String(), "verdict": pl.Enum(VERDICT)})
 VOTES_IN = pl.Schema({"problem_id": pl.String(), "answer": pl.String()})
@@ -75,13 +77,6 @@ class Rules(NamedTuple):
     seed: int
 
 
-class Loss(NamedTuple):
-    """A filter and the rows that it took."""
-
-    reason: str
-    num_rows: int
-
-
 Row = Mapping[str, object]
 Reason = str | None
 
@@ -111,7 +106,7 @@ def decide(
 def _of_one_problem(
     rows: Sequence[Row], rules: Rules, render: Callable[[str], Messages], count_tokens: Callable[[Messages], int]
 ) -> Iterator[tuple[object, ...]]:
-    draws = [draw(rules.seed, tuple(row[name] for name in KEY)) for row in rows]
+    keys = [tuple(row[name] for name in KEY) for row in rows]
     reasons: list[Reason] = [_fault(row, rules) for row in rows]
     lengths: list[int | None] = [None] * len(rows)
     is_outside = rules.pass_rate is not None and not rules.pass_rate[0] <= _pass_rate(rows) <= rules.pass_rate[1]
@@ -120,15 +115,15 @@ def _of_one_problem(
     for place, row in enumerate(rows):
         if reasons[place] is None and is_outside:
             reasons[place] = "pass_rate"
-        if reasons[place] is None and draws[place] >= share:
+        if reasons[place] is None and draw(rules.seed, ("mixture", *keys[place])) >= share:
             reasons[place] = "mixture"
         if reasons[place] is None:
             answer = chat.assistant_text(_text(row["reasoning"]), str(row["content"]))
             num_tokens = count_tokens([*before, {"role": "assistant", "content": answer}])
             lengths[place], reasons[place] = num_tokens, length_fault(num_tokens, rules.filters)
-    _choose(rows, reasons, lengths, draws, rules)
-    for row, *decision in zip(rows, reasons, lengths, draws, strict=True):
-        yield (*(row[name] for name in KEY), *decision)
+    _choose(rows, reasons, lengths, [draw(rules.seed, key) for key in keys], rules)
+    for key, *decision in zip(keys, reasons, lengths, strict=True):
+        yield (*key, *decision, draw(rules.seed, ("target", *key)))
 
 
 def _fault(row: Row, rules: Rules) -> Reason:
@@ -148,7 +143,8 @@ def _wrong(row: Row, labels: Labels) -> Reason:
     if labels == "majority":
         if row["majority"] is None:
             return "unjudged"
-        return None if same_cheaply(str(row["answer"]), str(row["majority"])).equal is True else "incorrect"
+        equal = same_cheaply(str(row["answer"]), str(row["majority"])).equal
+        return None if equal else "unjudged" if equal is None else "incorrect"
     if row["verdict"] == "incorrect":
         return "incorrect"
     return None if row["verdict"] == "correct" else "unjudged"
@@ -265,14 +261,19 @@ def chosen(problem_ids: Iterable[str], num: int, seed: int) -> set[str]:
     return set(sorted(problem_ids, key=lambda problem_id: draw(seed, ("held out", problem_id)))[:num])
 
 
-def conversations(candidates: pl.DataFrame, decisions: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+def conversations(
+    candidates: pl.DataFrame, decisions: pl.DataFrame, prompts: pl.DataFrame, render: Callable[[str], Messages]
+) -> pl.DataFrame:
     """`chat.SFT` rows of the decisions given, sorted by key.
 
     Args:
         candidates: columns of `TRACES_IN`.
         decisions: those whose traces are wanted.
-        before: `problem_id` and `before`, the messages that come before the answer.
+        prompts: `problem_id` and `prompt` of their problems at least. All are rendered, at five times their size.
+        render: as in `decide`.
     """
+    made = pl.Series([render(prompt) for prompt in prompts["prompt"]], dtype=chat.SFT["messages"])
+    before = prompts.select("problem_id", before=made)
     block = pl.concat_str(pl.lit("<think>\n"), "reasoning", pl.lit("\n</think>"), "content")
     is_reasoned = pl.col("reasoning").is_not_null() & (pl.col("reasoning") != "")
     answer = pl.struct(role=pl.lit("assistant"), content=pl.when(is_reasoned).then(block).otherwise(pl.col("content")))
@@ -284,9 +285,3 @@ def conversations(candidates: pl.DataFrame, decisions: pl.DataFrame, before: pl.
         .select(list(chat.SFT))
         .sort(KEY, nulls_last=False)
     )
-
-
-def losses(reasons: pl.Series) -> list[Loss]:
-    """Rows that each filter took, in the order of the filters; `reasons` of all rows, null for those that stay."""
-    counts = dict(reasons.drop_nulls().cast(pl.String).value_counts().iter_rows())
-    return [Loss(reason, counts.get(reason, 0)) for reason in REASONS]

@@ -66,7 +66,8 @@ def _needed(
 ) -> tuple[int | None, int | None]:
     """(problems, samples of each) with which the interval of this difference would leave out zero.
 
-    Its width goes with the root of the variance, which is that among problems plus that of the samples, p (1 - p) / k.
+    Its width goes with the root of the variance, which is that among problems plus that of the samples, p (1 - p) / k,
+    for both students with the same k.
     """
     distance = abs(found.value)
     width = found.value - found.low if found.value > 0 else found.high - found.value
@@ -75,14 +76,14 @@ def _needed(
     num_problems = sum(part.height for part in parts)
     squared = (width / distance) ** 2
     total = sum(float(np.var(each)) / len(each) for each in differences)
-    sampled = sum(
-        float(np.mean([_sampling_variance(part, name).mean() for name in ("", "_second")])) * 2 / part.height
-        for part in parts
-    )
-    share = min(1.0, sampled / total) if total else 0.0
-    room = 1 - squared * (1 - share)
-    most = max(int(pl.select(part["num_samples"].max()).item()) for part in parts)
-    return ceil(num_problems * squared), ceil(most * share * squared / room) if room > 0 else None
+    sampled = of_one_sample = 0.0
+    for part in parts:
+        for name in ("", "_second"):
+            variance, counts = _sampling_variance(part, name), part[f"num_samples{name}"].to_numpy()
+            sampled += float(variance.mean()) / part.height
+            of_one_sample += float((variance * counts).mean()) / part.height
+    room = total / squared - max(0.0, total - sampled)
+    return ceil(num_problems * squared), ceil(of_one_sample / room) if room > 0 and of_one_sample else None
 
 
 def _sampling_variance(part: pl.DataFrame, suffix: str) -> NDArray[np.float64]:

@@ -40,6 +40,9 @@ NUM_PERM, NUM_BANDS, SEED = 128, 32, 1
 """Bands of four: of two prompts with similarity 0.8, one pair in 10**7 goes unseen; with 0.6, one in 90."""
 
 
+BRACKETS = ("(", ")", "[", "]")
+
+
 class Kept(NamedTuple):
     """One row a problem, in the order of the sources, and the rows that went for them."""
 
@@ -59,7 +62,7 @@ def drop(problems: pl.DataFrame, min_similarity: float | None) -> Kept:
     wordings = [" ".join(words_and_signs(prompt)) for prompt in prompts]
     is_gradable = problems["gradable"].to_list()
     believed = [canonical(gold) if usable else None for gold, usable in zip(problems["gold"], is_gradable, strict=True)]
-    groups = _Groups(len(prompts))
+    groups = _Groups(believed)
     rules: dict[int, tuple[str, float]] = {}
     for rule, marks in (("same", ids), ("exact", wordings)):
         first: dict[str, int] = {}
@@ -69,7 +72,7 @@ def drop(problems: pl.DataFrame, min_similarity: float | None) -> Kept:
     if min_similarity is not None:
         alone = [row for row in range(len(prompts)) if groups.find(row) == row]
         for one, other, similarity in _near(alone, wordings, believed, min_similarity):
-            if (joined := groups.join(one, other)) is not None:
+            if groups.agree(one, other) and (joined := groups.join(one, other)) is not None:
                 rules[joined] = ("near", similarity)
     kept = list(range(len(prompts)))
     for members in groups.of_several():
@@ -85,10 +88,11 @@ def drop(problems: pl.DataFrame, min_similarity: float | None) -> Kept:
 
 
 class _Groups:
-    """Union-find over rows; the root of a group is its first row."""
+    """Union-find over rows; the root of a group is its first row. Each group knows the golds of its rows."""
 
-    def __init__(self, size: int) -> None:
-        self._parent = list(range(size))
+    def __init__(self, believed: list[str | None]) -> None:
+        self._parent = list(range(len(believed)))
+        self._golds = {row: {gold} for row, gold in enumerate(believed) if gold is not None}
 
     def find(self, row: int) -> int:
         while self._parent[row] != row:
@@ -99,8 +103,17 @@ class _Groups:
     def join(self, one: int, other: int) -> int | None:
         """The row that is no longer the root of a group of its own; None if they were together."""
         first, second = sorted((self.find(one), self.find(other)))
+        if first == second:
+            return None
         self._parent[second] = first
-        return second if first != second else None
+        if golds := self._golds.pop(second, None):
+            self._golds.setdefault(first, set()).update(golds)
+        return second
+
+    def agree(self, one: int, other: int) -> bool:
+        """Whether no golds of theirs speak against it. A row without one is no bridge between two that differ."""
+        first, second = (self._golds.get(self.find(row)) for row in (one, other))
+        return not first or not second or not first.isdisjoint(second)
 
     def of_several(self) -> Iterator[list[int]]:
         groups: dict[int, list[int]] = {}
@@ -117,18 +130,21 @@ def _near(
     for start in range(0, len(rows), AT_ONCE):
         some = rows[start : start + AT_ONCE]
         # Shingles are made anew for the few pairs that are compared: those of all rows would take gigabytes.
-        sets = [sorted(runs(wordings[row].split(" "), SHINGLE)) for row in some]
+        sets = [sorted(_shingles(wordings[row])) for row in some]
         for row, sketch in zip(some, RMinHash.from_token_sets(sets, NUM_PERM, SEED), strict=True):
             for other in sorted(index.query(sketch)):
                 if (golds[other] is None or golds[row] in (None, golds[other])) and (
                     _numbers(wordings[other]) == _numbers(wordings[row])
                 ):
-                    similarity = jaccard(
-                        runs(wordings[other].split(" "), SHINGLE), runs(wordings[row].split(" "), SHINGLE)
-                    )
+                    similarity = jaccard(_shingles(wordings[other]), _shingles(wordings[row]))
                     if similarity >= min_similarity:
                         yield other, row, similarity
             index.insert(row, sketch)
+
+
+def _shingles(wording: str) -> set[str]:
+    """Runs of words and signs; which brackets stand between them is left to the golds, for 1/b may be a fraction."""
+    return runs([word for word in wording.split(" ") if word not in BRACKETS], SHINGLE)
 
 
 def _numbers(wording: str) -> list[str]:

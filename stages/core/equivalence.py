@@ -15,12 +15,13 @@ from functools import _lru_cache_wrapper, lru_cache, partial
 from typing import NamedTuple, TypeVar
 
 from stages.core import expressions, forms, identities, quantities, regions
-from stages.core.answers import payload
-from stages.core.brackets import SET
-from stages.core.comparison import MATRIX, compare, is_region, is_words, spelled
+from stages.core.answers import extract, payload
+from stages.core.brackets import SET, bare
+from stages.core.comparison import MATRIX, compare, is_region, spelled
 from stages.core.forms import LIST, SCALAR, Form
-from stages.core.notation import squeeze
+from stages.core.notation import squeeze, tidy
 from stages.core.symbolic import formulas_equal
+from stages.core.words import folded, is_words
 
 VERSIONED = ("math-verify", "latex2sympy2_extended", "sympy")
 """The distributions whose versions can change a verdict."""
@@ -30,6 +31,7 @@ CACHED = 100_000
 CACHED_CHARS = 500
 Found = TypeVar("Found")
 _INTEGER = re.compile(r"-?[1-9][0-9]{0,17}|0")
+_PAIR = re.compile(r"([1-9]\d{0,2}),(\d{3})")
 KEY_CHARS = 60
 """A number with more digits keeps its own spelling as its key: 2^{1000} reads better than its value."""
 
@@ -90,11 +92,19 @@ def number(answer: str) -> Fraction | None:
 
 
 def accepts_cheaply(gold: str, prediction: str) -> Decision:
-    """All tiers of `accepts` but the symbolic one, which must tell where `equal` is None.
+    """All tiers of `accepts` but the symbolic one, which must tell of the payloads where `equal` is None.
 
     Either side may be a whole response.
     """
-    return _remembered(_cheaply, payload(gold), payload(prediction), True)
+    return accepts_extracted(payload(gold), payload(prediction))
+
+
+def accepts_extracted(gold: str, answer: str) -> Decision:
+    """`accepts_cheaply` of an extracted answer, of which every word and line counts; so it does of the gold.
+
+    But a gold that is a whole solution is read by its box or its statement.
+    """
+    return _remembered(_cheaply, _said(gold), answer, True)
 
 
 def same_cheaply(a: str, b: str) -> Decision:
@@ -103,12 +113,12 @@ def same_cheaply(a: str, b: str) -> Decision:
 
 
 def accepts_symbolically(gold: str, prediction: str) -> bool:
-    """The symbolic tier of `accepts`; either side may be a whole response.
+    """The symbolic tier of `accepts`, for two extracted answers.
 
     Raises ValueError when a formula is refused or unreadable, or off the main thread; TimeoutError when math-verify's
     own limit ran out.
     """
-    return _told(compare(forms.read(payload(gold)), forms.read(payload(prediction)), True, formulas_equal))
+    return _told(compare(forms.read(_said(gold)), forms.read(prediction), True, formulas_equal))
 
 
 def same_symbolically(a: str, b: str) -> bool:
@@ -116,6 +126,11 @@ def same_symbolically(a: str, b: str) -> bool:
     left, right = forms.read(a), forms.read(b)
     exactly = partial(formulas_equal, rounding=False)
     return all(_told(compare(x, y, False, exactly)) for x, y in ((left, right), (right, left)))
+
+
+def _said(gold: str) -> str:
+    """What a gold says: a whole solution by its box or its statement, anything else as it stands."""
+    return extract(gold).answer or gold
 
 
 def _told(equal: bool | None) -> bool:
@@ -137,12 +152,16 @@ def _remembered(function: "_lru_cache_wrapper[Found]", *arguments: str | bool) -
 def _cheaply(a: str, b: str, lenient: bool) -> Decision:
     if _INTEGER.fullmatch(a) and _INTEGER.fullmatch(b):
         return Decision(a == b, Tier.NUMBER)
+    if (_joins(a) or _joins(b)) and (found := _by_points(a, b)) is not None:
+        return Decision(found, Tier.EVALUATED)
     if _joins(a) != _joins(b) and is_region(a) and is_region(b):
         return Decision(False, Tier.TEXT)  # x<1 or x>2 is no x<1 and x>2
     keys = canonical(a), canonical(b)
     if "" in keys:
         return Decision(False, Tier.TEXT)
     left, right = forms.read(a), forms.read(b)
+    if lenient and left.brackets != right.brackets:
+        left, right = _apart(a, left, right), _apart(b, right, left)
     tier = Tier.NUMBER if _is_numeric(left) and _is_numeric(right) else Tier.TEXT
     if keys[0] == keys[1]:
         return Decision(True, tier)
@@ -161,17 +180,32 @@ def _cheaply(a: str, b: str, lenient: bool) -> Decision:
     return Decision(equal, None if equal is None else Tier.EVALUATED if evaluated else tier)
 
 
+def _apart(text: str, form: Form, other: Form) -> Form:
+    """81,256 as the two numbers that the other side says they are."""
+    pair = _PAIR.fullmatch(text.strip())
+    return forms.read(f"{pair[1]}, {pair[2]}") if pair and other.brackets == LIST else form
+
+
 def _joins(text: str) -> set[str]:
     """Which of "and" and "or" a text has, if it has only one of them."""
-    found = set(re.findall(r"\b(and|or)\b|\\(?:text|mbox)\{\s*(?:and|or)\s*\}", text))
+    found = {word.lower() for word in re.findall(r"\b(?:and|or|AND|OR)\b", text)}
     return found if len(found) == 1 else set()
+
+
+def _by_points(a: str, b: str) -> bool | None:
+    """Two parts of the line, x<1 or x>2, by the points that they hold; None where one of them is none."""
+    if max(len(a), len(b)) > forms.MAX_CHARS:
+        return None
+    texts = bare(tidy(a)), bare(tidy(b))
+    return regions.equal(*texts) if any(map(is_region, texts)) else None
 
 
 def _by_value(one: str, other: str, lenient: bool) -> bool | None:
     """Two formulas by what they are worth: expressions, equations, unions of intervals; None for anything else."""
     are_regions = is_region(one), is_region(other)
     if any(are_regions):
-        found = regions.equal(one, other)
+        # an inequality of its own is left to algebra, which knows more of them
+        found = None if regions.is_inequality(one) or regions.is_inequality(other) else regions.equal(one, other)
         if found is None and not all(are_regions) and expressions.read(other if are_regions[0] else one):
             return False  # a value is no part of the line
         return found
@@ -194,7 +228,7 @@ def _key(part: str, name: str) -> str:
     else:
         found = quantities.quantity(part)
         text = squeeze(found.text)
-        key = text.casefold() if is_words(text) else text
+        key = folded(text) if is_words(text) else text
         if found.value is not None and len(str(found.value)) <= KEY_CHARS:
             key = str(found.value)
         key += f" {found.unit}" if found.unit else ""

@@ -8,6 +8,8 @@ import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from stages.core.numerals import DATE
+
 MAX_CHARS = 500
 MAX_DEPTH = 40
 MAX_LENGTH = 60
@@ -28,6 +30,12 @@ _GREEK = re.compile(
 )
 _APPLIED = frozenset("fghFGHP")
 """Before a bracket these letters are functions more often than factors: not read."""
+APPLIED_GREEK = re.compile(
+    r"\\(?:(?:zeta|Gamma)\s*\(|(?:(?:var)?phi|Phi|[pP]si|sigma|tau|mu|eta|omega)\s*\(\s*(?:\d+|[a-zA-Z])\s*\))"
+)
+"""So are these: the zeta function of 3 is no product."""
+ORDER = re.compile(r"(?<![\\a-zA-Z])[a-df-zA-Z]'*(?:_(?:\w|\{\w+\}))?\s*\^\s*\{\s*\(\s*\w+\s*\)\s*\}")
+"""The fourth derivative y^{(4)} is no power."""
 
 
 class Expression(NamedTuple):
@@ -70,7 +78,7 @@ class _Reader:
 
     def whole(self, text: str) -> Tree:
         position, end = 0, len(text.rstrip())
-        if _SCIENTIFIC.search(text):
+        if _SCIENTIFIC.search(text) or DATE.fullmatch(text) or APPLIED_GREEK.search(text) or ORDER.search(text):
             raise _NotAnExpression
         while position < end:
             found = _TOKEN.match(text, position)

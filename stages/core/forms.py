@@ -9,10 +9,11 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from stages.core import expressions
 from stages.core.brackets import MAX_LAYERS, SET, bare, depth, split, unbracket
 from stages.core.notation import squeeze, tidy
 from stages.core.numerals import evaluate
-from stages.core.quantities import join_thousands
+from stages.core.quantities import join_thousands, quantity
 
 SCALAR = ""
 LIST = ","
@@ -29,6 +30,10 @@ _MATRIX = re.compile(
 _ENVIRONMENT = re.compile(r"\\begin\{[a-zA-Z]+\}.*?\\end\{[a-zA-Z]+\}", re.DOTALL)
 _ROW_END = re.compile(r"(?:\\\\)+")
 _EQUALS = re.compile(r"=|\\in(?![a-zA-Z])")
+_DESCRIBED = re.compile(
+    r"[a-wA-Z](?:\+[a-wA-Z])+|[fghpqEFGHPQRSTV]'*(?:_\{\w+\})?\([^()=]*\)|m?\\angle ?[A-Z]{1,3}"
+    r"|\\(?:sin|cos|tan)(?: ?[A-Z]|\(?\\[a-z]+\)?|\([A-Z]\))"
+)
 _POINT = re.compile(r"[ABDEFGHIJKLMOPQRSTVWXYZ](?=\([^()]*,)")
 
 
@@ -120,6 +125,21 @@ def split_name(text: str) -> tuple[str, str]:
     if len(sides) == 2 and _NAME.fullmatch(squeeze(sides[1])) and evaluate(sides[0]) is not None:
         return squeeze(sides[1]), sides[0]
     return ("", sides[-1]) if all(evaluate(side) is not None for side in sides) else ("", text)
+
+
+def result(form: Form) -> str:
+    """What a chain of equations that begins with a value's description ends with: 113 of m+n=100+13=113; else "".
+
+    A description is a sum of letters, an applied function, a measured angle or a constant.
+    """
+    sides = _sides(form.parts[0]) if form.brackets == SCALAR and not form.names[0] else []
+    if len(sides) < 2 or not all(sides) or any(evaluate(side) is None for side in sides[1:-1]):
+        return ""
+    constant = expressions.read(sides[0])
+    described = _DESCRIBED.fullmatch(squeeze(sides[0])) or (constant is not None and not constant.variables)
+    last = quantity(sides[-1])
+    value = last.value is not None or ((read := expressions.read(last.text)) is not None and not read.variables)
+    return sides[-1] if described and value else ""
 
 
 def point(text: str) -> str:

@@ -8,6 +8,8 @@ ReasonLite's `generation.jsonl` (`response`, `answer`).
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from stages.core.queries import escape_surrogates
+
 
 class Generation(NamedTuple):
     """One sample of a problem; `text` is None where no answer came back."""
@@ -22,6 +24,10 @@ class Parsed(NamedTuple):
 
     generations: list[Generation]
     gold: str | None
+    name: str
+    """The problem's."""
+    view: str | None = None
+    """Which of several views of the same answers it is: lm-eval writes each sample once for each of its filters."""
 
 
 def parse(row: Mapping[str, Any], number: int) -> Parsed:
@@ -31,9 +37,10 @@ def parse(row: Mapping[str, Any], number: int) -> Parsed:
         ValueError: it is of no known form, or of one and spoilt.
     """
     if "text" in row and "sample" in row:
-        return Parsed([_ours(row)], None)
+        own = _ours(row)
+        return Parsed([own], None, own.problem_id)
     if "resps" in row and "doc_id" in row:
-        return _several(row["doc_id"], _flat(row["resps"]), row.get("target"))
+        return _several(row["doc_id"], _flat(row["resps"]), row.get("target"), row.get("filter"))
     if isinstance(row.get("model_response"), Mapping) and isinstance(row.get("doc"), Mapping):
         doc = row["doc"]
         name = next((doc[key] for key in ("id", "doc_id", "query") if doc.get(key) not in (None, "")), number)
@@ -57,16 +64,19 @@ def _ours(row: Mapping[str, Any]) -> Generation:
         raise ValueError(f"`sample` is {sample!r}, not a number from 0 on")
     if not isinstance(text, str | None):
         raise ValueError("`text` is neither text nor null")
-    return Generation(str(name), sample, text)
+    return Generation(escape_surrogates(str(name)), sample, None if text is None else escape_surrogates(text))
 
 
-def _several(name: object, texts: object, gold: object) -> Parsed:
+def _several(name: object, texts: object, gold: object, view: object = None) -> Parsed:
     if not isinstance(texts, list) or not all(isinstance(text, str | None) for text in texts):
         raise ValueError("its answers are no list of texts")
-    made = [Generation(str(name), sample, text) for sample, text in enumerate(texts)]
+    named = escape_surrogates(str(name))
+    clean = [None if text is None else escape_surrogates(text) for text in texts]
+    made = [Generation(named, sample, text) for sample, text in enumerate(clean)]
     if isinstance(gold, list):
         gold = gold[0] if len(gold) == 1 else None
-    return Parsed(made, None if gold is None else str(gold))
+    said = None if gold is None else escape_surrogates(str(gold))
+    return Parsed(made, said, named, None if view is None else str(view))
 
 
 def _flat(answers: object) -> object:

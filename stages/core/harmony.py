@@ -13,7 +13,8 @@ from openai_harmony import HarmonyError, Role, StreamableParser
 CHANNELS = ("analysis", "commentary", "final")
 # A channel's header that runs into text instead of ending in <|message|>; a recipient or content type belongs to it.
 _UNFINISHED_HEADER = re.compile(
-    rf"<\|channel\|>({'|'.join(CHANNELS)})((?:\s*to=\S+|\s*<\|constrain\|>\s*\w+|\s*json)*)(\s*)(?!\s*<\|)(?=\S)"
+    r"<\|channel\|>(?![^<\n]{0,200}(?:<\|constrain\|>[^<\n]{0,80})?<\|message\|>)"
+    rf"({'|'.join(CHANNELS)})((?:\s*+to=[^\s<]++|\s*+<\|constrain\|>\s*+\w++|\s*+json\b)*+)(\s*+)(?!<\|)(?=\S)"
 )
 
 
@@ -54,7 +55,7 @@ def split(text: str, encoding: Any) -> Turn:  # noqa: ANN401
     spoken = [message for message in messages if message.author.role == Role.ASSISTANT]
     thoughts = [_text(message) for message in spoken if message.channel == "analysis" and message.recipient is None]
     finals = [_text(message) for message in spoken if message.channel == "final"]
-    calls = sum(message.recipient is not None for message in spoken)
+    calls = sum(message.recipient is not None and message.channel != "final" for message in spoken)
     return Turn("\n\n".join(thoughts) or None, finals[-1] if finals else None, calls)
 
 

@@ -75,7 +75,7 @@ def take(name: str, rows: Iterable[Raw], columns: Columns, where: Mapping[str, S
         ids: dict[object, str] = {}
         for place, row in rows:
             counts["rows"] += 1
-            if any(_named(row, column, place) not in values for column, values in where.items()):
+            if not all(_is_among(_named(row, column, place), values) for column, values in where.items()):
                 counts["filtered"] += 1
                 continue
             ours = _mapped(row, columns, place)
@@ -95,6 +95,11 @@ def take(name: str, rows: Iterable[Raw], columns: Columns, where: Mapping[str, S
 
     table = problems.problem_rows(name, chosen())
     return Taken(table, counts["rows"], counts["filtered"], counts["empty"], counts["repeated"])
+
+
+def _is_among(value: object, wanted: Sequence[object]) -> bool:
+    """Whether a row has one of the wanted values. In CSV all is text, so a number there is one by its spelling."""
+    return value in wanted or (isinstance(value, str) and value.strip() in [str(each) for each in wanted])
 
 
 def _named(row: Mapping[str, object], column: str, place: str) -> object:

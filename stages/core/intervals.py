@@ -14,6 +14,9 @@ WEIGHT = 1.03
 """Of a problem, where Rubin's bootstrap has 1. With these weights and priors the intervals of simulated exams of thirty
 problems with sixteen samples each hold the truth in 94 to 96% of cases, for difficulties uniform, mostly near 0, near 1
 and near both (Beta distributions of seventeen shapes)."""
+LEAST_WEIGHT = 0.5
+"""Of a problem in one of very many strata with few problems. With 1 - 2 / n, n of them spread as their mean does, where
+no pseudo-problem widens the spread."""
 SCORE_PRIOR: Prior = ((0.0, 0.6), (1.0, 0.6))
 """(score, weight) of the pseudo-problems: about the halves of Jeffreys' prior for a share."""
 DIFFERENCE_PRIOR: Prior = ((-1.0, 0.3), (0.0, 0.6), (1.0, 0.3))
@@ -35,7 +38,7 @@ def bayesian_bootstrap(
 
     Args:
         strata: one array a benchmark, one value a problem. The order of values matters to the last digits: sort them.
-        prior: pseudo-problems, resampled with the real ones of each stratum.
+        prior: pseudo-problems, resampled with the real ones; each stratum has its part of their weight.
         num_resamples: how often to resample.
         seed: of the resampling.
 
@@ -66,10 +69,14 @@ def _draws(
         return None
     rng = np.random.default_rng(seed)
     pseudo, pseudo_weights = np.array(prior).T
+    # Shared by the strata: given whole to each of several, they would pull the mean further than it spreads.
+    pseudo_weights = pseudo_weights / len(strata)
+    alone = 1 / len(strata)
     draws = np.zeros(num_resamples)
     for values in strata:
         # Gamma variates over their sum are Dirichlet weights; that of a pseudo-problem has a smaller shape than 1.
-        shape = np.concatenate([np.full(len(values), WEIGHT), pseudo_weights])
+        real = alone * WEIGHT + (1 - alone) * max(LEAST_WEIGHT, 1 - 2 / len(values))
+        shape = np.concatenate([np.full(len(values), real), pseudo_weights])
         weights = rng.standard_gamma(shape, size=(num_resamples, len(shape)))
         draws += weights @ np.concatenate([values, pseudo]) / weights.sum(axis=1) / len(strata)
     return draws

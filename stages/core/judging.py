@@ -4,12 +4,13 @@
 algebra; `verdicts` puts the outcomes of those in. A trace that was never answered is `unscored`: it is not wrong.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from stages.core import answers
-from stages.core.equivalence import accepts_cheaply, canonical
+from stages.core.equivalence import accepts_extracted, canonical
 from stages.core.queries import STATUSES
 
 VERDICT = ("correct", "incorrect", "no_answer", "unparsable", "timeout", "no_label", "unscored")
@@ -22,6 +23,9 @@ _KEYS = {
     "problem_id": pl.String(),
     "sample": pl.Int16(),
 }
+UNSCORED = ("no_label", "unscored")
+"""Verdicts that say nothing about the answer. `timeout` is none of them: leaving out an answer that no judge can finish
+would raise the score of a model that writes monstrous ones."""
 RULES = ("box", "stated", "none")
 VERDICTS = pl.Schema(
     {
@@ -56,9 +60,9 @@ def extracted(content: str | None) -> answers.Extracted:
 
 
 def answers_of(traces: pl.DataFrame, effort: str | None, models: Sequence[str] | None) -> pl.DataFrame:
-    """(problem_id, answer) of every trace that came back, at one effort or all, of some models or all.
+    """(problem_id, answer, num_traces) of the traces that came back, at one effort or all, of some models or all.
 
-    `traces` has the columns of `TRACES_IN`.
+    The answer is null where those traces have none. `traces` has the columns of `TRACES_IN`.
     """
     if effort is not None:
         traces = traces.filter(pl.col("effort") == effort)
@@ -66,7 +70,8 @@ def answers_of(traces: pl.DataFrame, effort: str | None, models: Sequence[str] |
         traces = traces.filter(pl.col("model").is_in(list(models)))
     came_back = traces.filter(~pl.col("status").is_in(["refused", "failed"]))
     found = [answer_of(content) for content in came_back["content"]]
-    return came_back.select("problem_id", answer=pl.Series(found, dtype=pl.String))
+    each = came_back.select("problem_id", answer=pl.Series(found, dtype=pl.String))
+    return each.group_by("problem_id", "answer", maintain_order=True).agg(num_traces=pl.len().cast(pl.Int64))
 
 
 def prepare(traces: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
@@ -80,7 +85,7 @@ def prepare(traces: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
         labels: `label` by `problem_id`, or by `benchmark` and `problem_id` where it has both.
     """
     on = [name for name in ("benchmark", "problem_id") if name in labels.columns]
-    joined = traces.join(labels, on=on, how="left")
+    joined = traces.join(labels, on=on, how="left", maintain_order="left")
     found = [extracted(content) for content in joined["content"]]
     joined = joined.with_columns(
         answer=pl.Series([each.answer for each in found], dtype=pl.String),
@@ -110,11 +115,11 @@ def prepare(traces: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
 
 def _is_missed(label: str, content: str | None) -> bool:
     said = answers.concluded(content) if content else None
-    return said is not None and accepts_cheaply(label, said).equal is True
+    return said is not None and accepts_extracted(label, said).equal is True
 
 
 def _cheap_verdict(label: str, answer: str) -> tuple[str | None, str | None]:
-    equal, tier = accepts_cheaply(label, answer)
+    equal, tier = accepts_extracted(label, answer)
     return (None, None) if equal is None else ("correct" if equal else "incorrect", tier)
 
 
@@ -148,17 +153,23 @@ def verdicts(
     ).select(list(VERDICTS))
 
 
-def metrics(table: pl.DataFrame, num_missed: int) -> dict[str, int | float]:
-    """Counts by verdict, tier and rule, and the share of scored traces that are correct.
+def counted(table: pl.DataFrame) -> Counter[str]:
+    """Traces of a verdicts table by verdict, tier and rule: those of its pieces add up to those of the whole."""
+    found = Counter({"traces": table.height})
+    for column, name in (("verdict", "{}"), ("decided_by", "by_{}"), ("extracted_by", "{}")):
+        found.update({name.format(value): num for value, num in table[column].drop_nulls().value_counts().iter_rows()})
+    return found
+
+
+def metrics(counts: Mapping[str, int], num_missed: int) -> dict[str, int | float]:
+    """Counts by verdict, tier and rule, and the share of scored traces that are correct, of what `counted` found.
 
     `num_missed` traces without an answer come to the label all the same, by their last sentence.
     """
-    counts: dict[str, int | float] = {
-        f"num_{verdict}": table.filter(pl.col("verdict") == verdict).height for verdict in VERDICT
+    names = ("traces", *VERDICT, *(f"by_{tier}" for tier in TIERS), *RULES[:-1])
+    num_scored = sum(counts.get(verdict, 0) for verdict in VERDICT if verdict not in UNSCORED)
+    return {
+        **{f"num_{name}": counts.get(name, 0) for name in names},
+        "num_right_but_not_extracted": num_missed,
+        "correct_share": counts.get("correct", 0) / num_scored if num_scored else 0.0,
     }
-    by_tier = {f"num_by_{tier}": table.filter(pl.col("decided_by") == tier).height for tier in TIERS}
-    scored = table.filter(~pl.col("verdict").is_in(["no_label", "unscored"]))
-    share = float((scored["verdict"] == "correct").mean() or 0.0) if scored.height else 0.0  # type: ignore[arg-type]
-    by_rule = {f"num_{rule}": table.filter(pl.col("extracted_by") == rule).height for rule in RULES[:-1]}
-    rest = {"num_right_but_not_extracted": num_missed, "correct_share": share}
-    return {"num_traces": table.height, **counts, **by_tier, **by_rule, **rest}

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import polars as pl
 
-from stages.core.equivalence import accepts_cheaply
+from stages.core.equivalence import accepts_extracted
 from stages.core.intervals import beta_below
 from stages.core.voting import NO_TRACES, VOTES, Outcomes, Pair, Tally, Vote, resolve, vote
 
@@ -65,7 +65,7 @@ def gold_pairs_to_decide(tallied: Mapping[str, Tally], problems: pl.DataFrame) -
         for problem_id, gold in _gradable(problems).items()
         for candidate in tallied.get(problem_id, NO_TRACES).candidates
     }
-    return sorted(pair for pair in pairs if accepts_cheaply(*pair).equal is None)
+    return sorted(pair for pair in pairs if accepts_extracted(*pair).equal is None)
 
 
 def votes(
@@ -136,7 +136,7 @@ def accepts(gold: str, answer: str, accepted: Outcomes) -> bool:
     Raises:
         ValueError: only the symbolic tier can tell, and its outcome is missing.
     """
-    return resolve(accepts_cheaply(gold, answer), (gold, answer), accepted)
+    return resolve(accepts_extracted(gold, answer), (gold, answer), accepted)
 
 
 def vote_metrics(voted: pl.DataFrame, compared: pl.DataFrame, rule: Rule) -> dict[str, float]:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from stages.core import card
 from stages.core.markdown import escaped, fenced, table
+from stages.core.scoring import average_key, spoken
 
 Numbers = Mapping[str, float]
 
@@ -13,6 +14,8 @@ class Exam(NamedTuple):
     """How students were examined, and what came of it."""
 
     num_samples: int
+    is_open: bool
+    """Whether more samples were drawn until the interval was narrow."""
     pass_k: int
     system: str | None
     suffix: str | None
@@ -22,6 +25,11 @@ class Exam(NamedTuple):
     """student -> benchmark -> `scoring.metrics`."""
     means: Mapping[str, Numbers]
     """student -> value, ci_low and ci_high of the mean over the benchmarks."""
+
+    @property
+    def average(self) -> str:
+        """The key of the average in `numbers`."""
+        return average_key(self.num_samples, self.is_open)
 
 
 class Training(NamedTuple):
@@ -82,16 +90,14 @@ class Result(NamedTuple):
 def results(exam: Exam, student: str) -> list[Result]:
     """The student's avg@k, pass@j and maj@k, benchmark by benchmark; without those that were not scored."""
     found = []
-    names = {
-        f"avg_at_{exam.num_samples}": f"avg@{exam.num_samples}",
-        f"pass_at_{exam.pass_k}": f"pass@{exam.pass_k}",
-        f"maj_at_{exam.num_samples}": f"maj@{exam.num_samples}",
-    }
+    names = {key: spoken(key) for key in (exam.average, f"pass_at_{exam.pass_k}", f"maj_at_{exam.num_samples}")}
     for benchmark, numbers in exam.numbers[student].items():
         for key, metric in names.items():
             if key in numbers:
                 interval = f"95% interval {_interval(numbers)}; " if key.startswith("avg") else ""
-                notes = f"{metric}, {interval}{numbers['num_problems']:.0f} problems; {_sampled(exam.sampling)}"
+                is_of_all = exam.is_open and not key.startswith("maj")
+                drawn = f" x {numbers['samples_drawn']:.0f} samples" if is_of_all else ""
+                notes = f"{metric}, {interval}{numbers['num_problems']:.0f} problems{drawn}; {_sampled(exam.sampling)}"
                 found.append(Result(benchmark, metric, percent(numbers[key]), notes))
     return found
 
@@ -127,26 +133,28 @@ def _introduction(model: Checkpoint) -> str:
 
 def _own(model: Checkpoint) -> list[str]:
     exam, k, j = model.exam, model.exam.num_samples, model.exam.pass_k
-    heads = ["benchmark", "problems", f"avg@{k}", "95% interval", f"pass@{j}", f"maj@{k}", "cut off", "no answer"]
+    heads = ["benchmark", "problems", spoken(exam.average), "95% interval", f"pass@{j}", f"maj@{k}"]
+    heads += ["cut off", "no answer", *(["samples of each"] if exam.is_open else [])]
     shares = (f"pass_at_{j}", f"maj_at_{k}", "truncated_share", "no_answer_share")
     rows = []
     for benchmark, numbers in exam.numbers[model.student].items():
-        average = _share(numbers, f"avg_at_{k}")
-        interval = _interval(numbers) if f"avg_at_{k}" in numbers else "-"
+        average = _share(numbers, exam.average)
+        interval = _interval(numbers) if exam.average in numbers else "-"
         found = [average, interval, *(_share(numbers, key) for key in shares)]
+        found += [f"{numbers['samples_drawn']:.0f}"] if exam.is_open else []
         rows.append([escaped(benchmark), f"{numbers['num_problems']:.0f}", *found])
     return [*table(heads, rows), "", "In percent; the interval is one over problems (Bayesian bootstrap)."]
 
 
 def _students(exam: Exam) -> list[str]:
     """Every student and baseline of the same exam."""
-    key = f"avg_at_{exam.num_samples}"
+    key = exam.average
     benchmarks = list(dict.fromkeys(name for each in exam.numbers.values() for name in each))
     rows = [
         [escaped(student), *(_averaged(numbers.get(name, {}), key) for name in benchmarks), _mean(exam, student)]
         for student, numbers in exam.numbers.items()
     ]
-    heads = [f"avg@{exam.num_samples}", *(escaped(name) for name in benchmarks), "mean"]
+    heads = [spoken(exam.average), *(escaped(name) for name in benchmarks), "mean"]
     return ["On the same problems:", "", *table(heads, rows)]
 
 
@@ -159,8 +167,9 @@ def _mean(exam: Exam, student: str) -> str:
 
 
 def _protocol(exam: Exam) -> list[str]:
+    more = ", or more often until the interval is narrow or more would not help" if exam.is_open else ""
     lines = [
-        f"Each problem is asked {exam.num_samples} times, each time with another seed, and with "
+        f"Each problem is asked {exam.num_samples} times{more}, each time with another seed, and with "
         f"{escaped(_sampled(exam.sampling))}."
     ]
     for what, text in (("The system message:", exam.system), ("On a line of its own behind the problem:", exam.suffix)):

@@ -28,6 +28,7 @@ _LOWERED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
 _GROUP = r"(?:,\\!\s*|\{,\}\s*|\\[,;:! ]\s*|~)"
 _STYLES = r"text(?:bf|it|rm|sf)?|math(?:rm|bf|it|sf|cal)|mbox|operatorname\*?|underline|emph|boxed|fbox"
+_VECTOR = r"\\(?:mathbf|boldsymbol|vec|overrightarrow)\s*(?:\{\s*[a-zA-Z]{1,2}\s*\}|[a-zA-Z])"
 _WORDS = r"sqrt|pi|sin|cos|tan|sec|csc|cot|log|ln|exp|arcsin|arccos|arctan|infty|gcd|lcm"
 
 _Replacement = str | Callable[[re.Match[str]], str]
@@ -53,13 +54,14 @@ _RULES: list[tuple[re.Pattern[str], _Replacement]] = [
         (r"\\(?:lt|gt)(?![a-zA-Z])", lambda found: "<" if found[0] == r"\lt" else ">"),
         (r"\\(?:leqslant|leq)(?![a-zA-Z])|<=", r"\\le "),
         (r"\\(?:geqslant|geq)(?![a-zA-Z])|>=", r"\\ge "),
-        (r"\\neq(?![a-zA-Z])|!=", r"\\ne "),
+        (r"\\neq(?![a-zA-Z])|(?<![\w)}])!=", r"\\ne "),  # 5!=120 is a factorial
         (r"\\(?:varnothing|empty)(?![a-zA-Z])|\\\{\s*\\\}", r"\\emptyset "),
         (r"\\l(?:brace|vert)(?![a-zA-Z])", lambda found: r"\{" if "brace" in found[0] else "|"),
         (r"\\r(?:brace|vert)(?![a-zA-Z])", lambda found: r"\}" if "brace" in found[0] else "|"),
         (r"\\langle(?![a-zA-Z])", "("),
         (r"\\rangle(?![a-zA-Z])", ")"),
         (r"\^\s*\\circ(?![a-zA-Z])|\\degree(?![a-zA-Z])|\\deg(?![a-zA-Z])", r"^{\\circ}"),
+        (rf"({_VECTOR})\s*\\times(?![a-zA-Z])", r"\1 \\cross "),  # unlike \cdot
         (r"\\(?:cdot|times|ast)(?![a-zA-Z])", "*"),
         (r"\\div(?![a-zA-Z])", "/"),
         (r"\\colon(?![a-zA-Z])", ":"),

@@ -14,12 +14,18 @@ MAX_CHARS = 2_000
 MAX_BITS = 12_000
 MAX_FACTORIAL = 1_000
 MAX_DEPTH = 40
+ROUNDED_PLACES = 6
+"""A decimal may stand for an endless fraction from this many places on."""
+ROUNDED_DIGITS = 4
+"""So many of its digits have to be significant: 0.000000 is no small fraction."""
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<repeating>\d*\.\d*\\overline\{\d+\})|(?P<literal>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4}(?![\d.]))?)"
     r"|(?P<macro>\\frac|\\binom|\\gcd|\\lcm)(?![a-zA-Z])|(?P<sign>[-+*/^!(){},]))"
 )
 _MIXED = re.compile(r"(-?)(\d{1,9})\s+(\d{1,9})/(\d{1,9})")
+DATE = re.compile(r"\s*\d{4}-\d{2}-\d{2}\s*")
+"""2020-01-05 is no difference."""
 _SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _SCALED = re.compile(rf"(.+?)\s+({'|'.join(_SCALES)})s?")
 
@@ -30,7 +36,7 @@ class _NotExact(Exception):
 
 def evaluate(text: str) -> Fraction | None:
     """The exact value of a tidied text, or None when it is not arithmetic on rational numbers."""
-    if len(text) > MAX_CHARS or not any(char.isdigit() for char in text):
+    if len(text) > MAX_CHARS or not any(char.isdigit() for char in text) or DATE.fullmatch(text):
         return None
     mixed = _MIXED.fullmatch(text)
     if mixed and 0 < int(mixed[3]) < int(mixed[4]):
@@ -44,14 +50,12 @@ def evaluate(text: str) -> Fraction | None:
         return None
 
 
-def decimal_places(text: str) -> int | None:
-    """The number of places of a decimal literal such as -0.3333, or None for anything else."""
-    found = re.fullmatch(r"[-+]?\d*\.(\d+)", text.replace(" ", ""))
-    return len(found[1]) if found else None
-
-
-def is_rounding_of(decimal: Fraction, places: int, exact: Fraction) -> bool:
-    """Whether `decimal`, written with `places` places, is `exact` rounded or cut there; `exact` must not terminate."""
+def is_rounding_of(text: str, decimal: Fraction, exact: Fraction) -> bool:
+    """Whether `decimal`, a literal written as `text`, is `exact` rounded or cut there; `exact` must not terminate."""
+    literal = re.fullmatch(r"[-+]?\d*\.(\d+)", text.replace(" ", ""))
+    places = len(literal[1]) if literal else 0
+    if places < ROUNDED_PLACES or len(re.sub(r"\D", "", text).lstrip("0")) < ROUNDED_DIGITS:
+        return False
     rest = exact.denominator
     for prime in (2, 5):
         while rest % prime == 0:

@@ -88,12 +88,14 @@ def _sum(rows: Mapping[str, Mapping[str, Figure | None]], field: str) -> Row | N
     if not given and rows:
         return None
     known = {name: each for name, each in given.items() if each.is_known and each.value}
+    if not known and any(not each.is_known for each in given.values()):
+        return {"value": None, "basis": str(Basis.UNKNOWN), "at_most": [], "without": list(given)}
     bounded = [name for name, each in known.items() if each.basis == Basis.BOUND]
     # A sum of estimates and bounds is an estimate; it names the bounds that are in it.
     rest = planning.total(each for name, each in known.items() if name not in bounded)
     return {
         "value": planning.total(known.values()).value,
-        "basis": str(rest.basis if len(bounded) < len(known) else Basis.BOUND),
+        "basis": str(rest.basis if len(bounded) < len(known) or not known else Basis.BOUND),
         "at_most": bounded,
         "without": [name for name, each in given.items() if not each.is_known],
     }

@@ -127,8 +127,8 @@ TRAINING = {
 
 COLLECTED = Prior(3_500, "perf/README.md: 343,000 problems in 98 s, one process")
 """Problems a second."""
-JUDGED = Prior(148_600, "perf/README.md: 8,918,000 answers in 1.0 min, two cores, short texts")
-VOTED = Prior(212_000, "perf/README.md: 8,918,000 answers in 0.7 min, two cores, short texts")
+JUDGED = Prior(280_400, "perf/README.md: 8,918,000 answers in 0.53 min, two cores, short texts")
+VOTED = Prior(221_800, "perf/README.md: 8,918,000 answers in 0.67 min, two cores, short texts")
 """Answers a second. Not stretched to more cores than they were measured on, nor `CURATED`."""
-CURATED = Prior(1_367_000, "perf/README.md: 2,059 traces of 664 tokens a second, two cores")
+CURATED = Prior(1_439_000, "perf/README.md: 2,167 traces of 664 tokens a second, two cores")
 """Tokens of traces a second."""

@@ -14,7 +14,7 @@ import polars as pl
 
 STATUSES = ("stop", "length", "refused", "failed")
 STOPS = ("fixed", "settled", "hopeless", "exhausted")
-"""Why no more samples of a problem were drawn; see `adaptive`. `fixed`: every problem gets the same number."""
+"""Why no more samples of a problem were drawn; see `adaptive`, and for exams `precision`. `fixed`: the number was."""
 TRACES = pl.Schema(
     {
         "model": pl.String(),

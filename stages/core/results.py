@@ -8,6 +8,7 @@ import polars as pl
 from stages.core import differences, scoring
 from stages.core.faults import repeated_share
 from stages.core.intervals import Interval
+from stages.core.scoring import Method
 
 FIRST = {"base": 0, "turbo": 1, "final": 2}
 
@@ -15,15 +16,6 @@ Metrics = dict[str, dict[str, dict[str, float]]]
 """student -> benchmark -> metric -> value."""
 Figures = Mapping[str, Mapping[str, tuple[float, float]]]
 """avg and pass in percent, by student and benchmark."""
-
-
-class Method(NamedTuple):
-    """How scores become numbers."""
-
-    num_samples: int
-    pass_k: int
-    num_resamples: int
-    seed: int
 
 
 class Published(NamedTuple):
@@ -46,14 +38,14 @@ def students(scores: pl.DataFrame, method: Method) -> dict[str, pl.DataFrame]:
     found = {}
     for name in names:
         efforts = scores.filter(pl.col("student") == name).partition_by("effort", maintain_order=True)
-        found[name] = max(efforts, key=lambda table: _mean(table, method).value)
+        found[name] = max(efforts, key=lambda table: mean.value if (mean := _mean(table, method)) else 0.0)
     return found
 
 
 def metrics(table: pl.DataFrame, method: Method) -> dict[str, dict[str, float]]:
     """A student's numbers by benchmark."""
     parts = table.sort("benchmark").partition_by("benchmark", maintain_order=True)
-    return {part["benchmark"][0]: scoring.metrics(part, *method) for part in parts}
+    return {part["benchmark"][0]: scoring.metrics(part, method) for part in parts}
 
 
 def bars(found: Metrics, average: str) -> list[dict[str, object]]:
@@ -67,15 +59,23 @@ def bars(found: Metrics, average: str) -> list[dict[str, object]]:
     return [row for _, row in sorted(rows, key=lambda pair: pair[0])]
 
 
-def _mean(table: pl.DataFrame, method: Method) -> Interval:
-    """The mean over benchmarks, or (0, 0, 1), which says nothing, where one of them has no scored answer."""
-    found = scoring.mean_over_benchmarks(table, method.num_resamples, method.seed)
-    return found or Interval(0.0, 0.0, 1.0)
+def _mean(table: pl.DataFrame, method: Method) -> Interval | None:
+    """The mean over benchmarks; None where one of them has no scored answer."""
+    return scoring.mean_over_benchmarks(table, method.num_resamples, method.seed)
 
 
-def summary(tables: Mapping[str, pl.DataFrame], method: Method) -> Metrics:
-    """Means over the benchmarks, and how much `final` is above each other student on the same problems."""
-    found: Metrics = {"mean": {name: _named(_mean(table, method)) for name, table in tables.items()}, "difference": {}}
+def summary(scores: pl.DataFrame, tables: Mapping[str, pl.DataFrame], method: Method) -> Metrics:
+    """Means over the benchmarks, and how much `final` is above each other student on the same problems.
+
+    `tables` are those that `students` took of `scores`. `effort` has the means of those that were asked as the teacher
+    is, by effort.
+    """
+    means = {name: _mean(table, method) for name, table in tables.items()}
+    found: Metrics = {"mean": {name: _named(mean) for name, mean in means.items() if mean}, "difference": {}}
+    asked_as_teacher = scores.filter(pl.col("effort").is_not_null()).sort("student", "effort")
+    for (name, effort), table in asked_as_teacher.group_by("student", "effort", maintain_order=True):
+        if mean := _mean(table, method):
+            found.setdefault("effort", {}).setdefault(str(name), {})[str(effort)] = mean.value
     for name, table in tables.items():
         if name != "final" and "final" in tables:
             gain = difference(table, tables["final"], method)
@@ -133,15 +133,19 @@ def cells(
     """
     names = benchmarks(found)
     known = [name for name in names if any(name in each for each in published.figures.values())]
-    heads = ["student", *(f"{name} avg@{method.num_samples} / pass@{method.pass_k}" for name in names), "mean avg"]
+    average = scoring.spoken(method.average)
+    number = ", samples" if method.is_open else ""
+    heads = ["student", *(f"{name} {average} / pass@{method.pass_k}{number}" for name in names), "mean avg"]
     lines = [heads + [f"{name} published" for name in known]]
     for name, numbers in found.items():
-        mean = means["mean"][name]
+        mean = means["mean"].get(name)
         lines.append(
             [
                 f"{name} *" if name in marked else name,
                 *(_cell(numbers.get(benchmark, {}), method) for benchmark in names),
-                f"{_percent(mean['value'])} [{_percent(mean['ci_low'])}, {_percent(mean['ci_high'])}]",
+                f"{_percent(mean['value'])} [{_percent(mean['ci_low'])}, {_percent(mean['ci_high'])}]"
+                if mean
+                else "unscored",
                 *(_figures(published.figures.get(name, {}).get(benchmark)) for benchmark in known),
             ]
         )
@@ -169,6 +173,7 @@ def notes(
     published: Published,
     departures: Mapping[str, Mapping[str, object]],
     exams: Mapping[str, tuple[str | None, bool | None]],
+    efforts: Mapping[str, Mapping[str, float]],
 ) -> list[str]:
     """What a reader of the table has to know.
 
@@ -179,10 +184,13 @@ def notes(
         departures: the settings in which a student's exam is not the protocol's, by student.
         exams: (date of publication, whether all problems to learn from are older, None where that is unknown) by
             benchmark.
+        efforts: the means of those that were asked as the teacher is, by name and effort.
     """
     told = ["Percent; in brackets 95% intervals over problems."]
     counts = {name: max(int(each[name]["num_problems"]) for each in found.values() if name in each) for name in exams}
-    asked = [f"{name} {count} problems x {method.num_samples} samples" for name, count in counts.items()]
+    narrowed = " or more, until the interval was narrow or more would not have helped" if method.is_open else ""
+    each = f"{method.num_samples} samples{narrowed}"
+    asked = [f"{name} {count} problems x {each}" for name, count in counts.items()]
     told += [f"{', '.join(asked)}."] if asked else []
     for student, numbers in found.items():
         scored = {name: int(numbers[name]["num_problems"]) for name in counts if name in numbers}
@@ -193,6 +201,10 @@ def notes(
     for name, fields in departures.items():
         other = ", ".join(f"{key} {value}" for key, value in fields.items())
         told.append(f"* {name} was asked with {other}, not as the protocol says.")
+    for name, means in efforts.items():
+        listed = ", ".join(f"{effort} {_percent(mean)}" for effort, mean in means.items())
+        better = f"; of the means at {listed} the better is shown" if len(means) > 1 else f", at {listed}"
+        told.append(f"* {name} was asked as it teaches, with the teacher's prompt and examples{better}.")
     for word, verdict in (("older", False), ("younger", True)):
         such = [f"{name} ({date})" for name, (date, is_younger) in exams.items() if is_younger is verdict]
         if such:
@@ -219,11 +231,13 @@ def _figures(figures: tuple[float, float] | None) -> str:
 
 
 def _cell(numbers: Mapping[str, float], method: Method) -> str:
-    average, passed = f"avg_at_{method.num_samples}", f"pass_at_{method.pass_k}"
+    average, passed = method.average, f"pass_at_{method.pass_k}"
     if average not in numbers:
         return "unscored"
     interval = f"[{_percent(numbers['ci_low'])}, {_percent(numbers['ci_high'])}]"
-    return f"{_percent(numbers[average])} {interval} / {_percent(numbers[passed]) if passed in numbers else '-'}"
+    one_right = _percent(numbers[passed]) if passed in numbers else "-"
+    number = f", {numbers['samples_drawn']:.0f}" if method.is_open else ""
+    return f"{_percent(numbers[average])} {interval} / {one_right}{number}"
 
 
 def _percent(share: float) -> str:

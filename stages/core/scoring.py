@@ -6,7 +6,7 @@ Three levels are kept apart: a verdict a sample, scores a problem, metrics a ben
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from stages.core.equivalence import canonical
 from stages.core.estimators import pass_at_k
 from stages.core.intervals import SCORE_PRIOR, Interval, bayesian_bootstrap
-from stages.core.judging import VERDICT
+from stages.core.judging import UNSCORED, VERDICT
 from stages.core.queries import STATUSES
 
 SCORES = pl.Schema(
@@ -45,9 +45,6 @@ TRACES_IN = pl.Schema({**_TRACE, "looping": pl.Boolean()})
 
 UNANSWERED = ("refused", "failed")
 """Statuses of requests that no model answered."""
-UNSCORED = ("no_label", "unscored")
-"""Verdicts that say nothing about the answer. `timeout` is none of them: leaving out an answer that no judge can finish
-would raise the score of a model that writes monstrous ones."""
 
 
 def scores(marks: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
@@ -130,36 +127,71 @@ def _passes(counts: Mapping[str, int]) -> list[float | None]:
     return [pass_at_k(num_samples, counts["num_correct"], k) for k in range(1, num_samples + 1)]
 
 
-def metrics(table: pl.DataFrame, num_samples: int, pass_k: int, num_resamples: int, seed: int) -> dict[str, float]:
+class Method(NamedTuple):
+    """How scores become numbers.
+
+    `num_samples` of each problem were drawn; or, where `is_open`, at least so many, until the interval was narrow.
+    """
+
+    num_samples: int
+    pass_k: int
+    num_resamples: int
+    seed: int
+    is_open: bool
+
+    @property
+    def average(self) -> str:
+        """The key of the average."""
+        return average_key(self.num_samples, self.is_open)
+
+    @property
+    def majority(self) -> str:
+        """The key of the majority's average."""
+        return f"maj_at_{self.num_samples}"
+
+
+def average_key(num_samples: int, is_open: bool) -> str:
+    """The key of the average in `metrics`: avg@k promises one k to every student and benchmark."""
+    return "avg" if is_open else f"avg_at_{num_samples}"
+
+
+def spoken(key: str) -> str:
+    """How a reader knows a metric: avg@16."""
+    return key.replace("_at_", "@")
+
+
+def metrics(table: pl.DataFrame, method: Method) -> dict[str, float]:
     """The numbers of one student on one benchmark, from its `SCORES`: finite ones only, absent where there is none.
 
-    `avg_at_{num_samples}` is the mean over problems of the share of right samples, `ci_low` and `ci_high` its 95%
-    interval, `maj_at_{num_samples}` the mean of `majority_correct`, `mean_tokens` the mean over problems of the tokens
+    `method.average` is the mean over problems of the share of right samples, `ci_low` and `ci_high` its 95% interval,
+    `method.majority` the mean of maj@k over the first `num_samples`, `mean_tokens` the mean over problems of the tokens
     of a sample, `mean_tokens_correct` and `mean_tokens_wrong` that of the right and the wrong ones. A problem without a
     scored sample is left out of these and of `num_problems`. `pass_at_{pass_k}` is absent as soon as any problem has
     fewer than `pass_k` scored samples: the rest would be another benchmark. `truncated_share`, `no_answer_share` and
-    `looping_share` are of the `num_samples` scored ones, `unscored_share` is of those drawn.
+    `looping_share` are of the `num_samples` scored ones, `unscored_share` is of those drawn, of which there
+    were `samples_drawn` a problem (told where the method is open).
 
     Raises:
-        ValueError: more than one student, effort or benchmark, or a problem for which not exactly `num_samples` were
-            drawn, so that the metric would not be what its key says.
+        ValueError: more than one student, effort or benchmark, or a problem for which other than `num_samples` were
+            drawn (fewer, where the method is open), so that the metric would not be what its key says.
     """
     only_one(table, ["student", "effort", "benchmark"])
+    num_samples, pass_k = method.num_samples, method.pass_k
     table = table.sort("problem_id")
     drawn = (table["num_samples"] + table["num_unscored"]).to_list()
-    if set(drawn) - {num_samples}:
-        raise ValueError(
-            f"avg_at_{num_samples} needs {num_samples} samples a problem, not {min(drawn)} to {max(drawn)}"
-        )
+    if drawn and (min(drawn) < num_samples or (max(drawn) > num_samples and not method.is_open)):
+        raise ValueError(f"{method.average} needs {num_samples} samples a problem, not {min(drawn)} to {max(drawn)}")
     scored = table.filter(pl.col("num_samples") > 0)
     total = int(scored["num_samples"].sum())
     found: dict[str, float] = {"num_problems": scored.height, "num_samples": total}
-    if average := bayesian_bootstrap([shares(scored)], SCORE_PRIOR, num_resamples, seed):
-        found |= {f"avg_at_{num_samples}": average.value, "ci_low": average.low, "ci_high": average.high}
-        found[f"maj_at_{num_samples}"] = fmean(scored["majority_correct"])
+    if average := bayesian_bootstrap([shares(scored)], SCORE_PRIOR, method.num_resamples, method.seed):
+        found |= {method.average: average.value, "ci_low": average.low, "ci_high": average.high}
+        found[method.majority] = fmean(scored["maj_at"].list.head(num_samples).list.last())
         found["truncated_share"] = int(scored["num_truncated"].sum()) / total
         found["no_answer_share"] = int(scored["num_no_answer"].sum()) / total
         found["looping_share"] = int(scored["num_looping"].sum()) / total
+    if drawn and method.is_open:
+        found["samples_drawn"] = max(drawn)
     if drawn:
         found["unscored_share"] = int(table["num_unscored"].sum()) / sum(drawn)
     passed = [pass_at_k(n, c, pass_k) for n, c in table.select("num_samples", "num_correct").iter_rows()]

@@ -1,11 +1,11 @@
 """Selection: which of the rows that may stay are taken, weighed against those of other problems."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from typing import Literal, NamedTuple
 
 import polars as pl
 
-from stages.core.curation import KEY, REASONS
+from stages.core.curation import REASONS
 
 
 class Selection(NamedTuple):
@@ -21,33 +21,60 @@ class Selection(NamedTuple):
     """Rows or tokens to aim for; None takes all."""
 
 
-def select(decisions: pl.DataFrame, problems: pl.DataFrame, selection: Selection) -> pl.DataFrame:
-    """The decisions, in their order, with reasons for the rows that these choices take.
+def select(decisions: Iterable[pl.DataFrame], problems: pl.DataFrame, selection: Selection) -> Iterator[pl.DataFrame]:
+    """The decisions, in their order and pieces, with reasons for the rows that these choices take.
 
-    Rows are taken in the order of the draw. `problems` has the columns of `PROBLEMS_IN`; problems without a difficulty
-    are a class of their own.
+    Rows are taken in the order of the draw, and of the table where that is the same. `decisions` is gone through twice,
+    and of the rows that are left only numbers are held. `problems` has the columns of `PROBLEMS_IN`; problems without a
+    difficulty are a class of their own.
     """
     apart = pl.col("reason").is_null() & pl.col("problem_id").is_in(list(selection.set_apart))
-    found = decisions.with_columns(reason=_marked(apart, "held_out"))
+    marked = pl.col("reason").is_null().alias("left")
+    by = pl.lit("all") if selection.balance is None else pl.col(selection.balance).cast(pl.String).fill_null("none")
+    names = problems.select("problem_id", of=by)
+    classes = names.with_columns(of=pl.col("of").cast(pl.Enum(names["of"].unique().sort())))
+
+    def pieces() -> Iterator[pl.DataFrame]:
+        for piece in decisions:
+            yield piece.with_columns(reason=_marked(apart, "held_out")).with_columns(marked)
+
+    if selection.balance is None and selection.num_rows is None and selection.num_tokens is None:
+        yield from (piece.drop("left") for piece in pieces())
+        return
+    reasons = _weighed(pl.concat(_left(piece, classes) for piece in pieces()), selection)
+    start = 0
+    for piece in pieces():
+        places = piece["left"].arg_true()
+        found = piece["reason"].scatter(places, reasons.slice(start, places.len()))
+        start += places.len()
+        yield piece.drop("left").with_columns(found)
+
+
+def _left(piece: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFrame:
+    """(of, num_tokens, draw) of the rows that are left in a piece."""
+    left = piece.filter("left").select("problem_id", "num_tokens", "draw")
+    return left.join(classes, on="problem_id", how="left", maintain_order="left").drop("problem_id")
+
+
+def _weighed(left: pl.DataFrame, selection: Selection) -> pl.Series:
+    """Why each of the rows that were left falls now, or null."""
+    found = left.with_columns(reason=pl.lit(None, pl.Enum(REASONS)))
     if selection.balance is not None:
-        classes = problems.select("problem_id", of=pl.col(selection.balance).cast(pl.String).fill_null("none"))
-        found = found.join(classes, on="problem_id", how="left", maintain_order="left")
-        counts = dict(found.filter(pl.col("reason").is_null())["of"].value_counts().iter_rows())
+        counts = dict(found["of"].value_counts().iter_rows())
         most = _cap(list(counts.values()), selection.max_share)
-        place = pl.col("draw").rank("ordinal").over("of", pl.col("reason").is_null())
-        found = found.with_columns(reason=_marked(pl.col("reason").is_null() & (place > most), "balance")).drop("of")
+        place = pl.col("draw").rank("ordinal").over("of")
+        found = found.with_columns(reason=_marked(place > most, "balance"))
     if selection.num_rows is not None or selection.num_tokens is not None:
-        left = found.with_row_index().filter(pl.col("reason").is_null()).sort("draw", *KEY, nulls_last=False)
+        rest = found.with_row_index().filter(pl.col("reason").is_null()).sort("draw", maintain_order=True)
         is_over = pl.lit(value=False)
         if selection.num_rows is not None:
             is_over |= pl.int_range(pl.len()) >= selection.num_rows
         if selection.num_tokens is not None:
             is_over |= pl.col("num_tokens").cast(pl.Int64).cum_sum() > selection.num_tokens
-        over = left.filter(is_over)["index"]
-        found = found.with_columns(
-            reason=_marked(pl.int_range(pl.len(), dtype=pl.UInt32).is_in(over.implode()), "target")
-        )
-    return found
+        over = rest.filter(is_over)["index"]
+        is_over = pl.int_range(pl.len(), dtype=pl.UInt32).is_in(over.implode())
+        found = found.with_columns(reason=_marked(is_over, "target"))
+    return found["reason"]
 
 
 def _marked(mask: pl.Expr, reason: str) -> pl.Expr:

@@ -10,6 +10,9 @@ import sympy
 from math_verify import LatexExtractionConfig, parse, verify
 from math_verify.errors import TimeoutException
 
+from stages.core.expressions import APPLIED_GREEK, ORDER
+from stages.core.numerals import DATE
+
 MAX_CHARS = 300
 MAX_DEPTH = 9
 MAX_TERMS = 60
@@ -19,6 +22,8 @@ VERIFY_SECONDS = 3
 DIGITS = 30
 RELATION_DIGITS = 60
 """Of numbers in relations and sets, which are not re-checked: in math-verify's own six places 2^-99 equals 2^-98."""
+NUM_POINTS = 23
+"""At which an equation is looked at for a change of sign."""
 RELATIVE_ERROR = sympy.Float("1e-12")
 ROUNDED_ERROR = sympy.Float("1e-6")
 
@@ -37,6 +42,16 @@ _DANGERS = {
     "a modulus": re.compile(r"\\[bp]?mod(?![a-zA-Z])"),
     "an ellipsis": re.compile(r"\\ldots"),
     "a numeral of another base or of two points": re.compile(r"\d(?:[xXeE][-+]?|\.\d+\.)\d"),
+    "a date": DATE,
+    "a product of vectors": re.compile(r"\\cross(?![a-zA-Z])"),
+    "a ratio or a time": re.compile(":"),
+    "a derivative": re.compile(
+        r"\\partial|\\frac\s*\{\s*d\s*(?:[A-Za-z\\(^](?:[^{}]|\{[^{}]*\})*)?\}\s*\{\s*d\s*[A-Za-z\\]"
+    ),
+    "a transpose": re.compile(r"\^\s*\{?\s*(?:T|\\top|\\mathsf|\\intercal)(?![a-zA-Z])"),
+    "an order of a derivative": ORDER,
+    "a digit behind a letter": re.compile(r"(?<![\\a-zA-Z])[A-Za-z]\s*\d"),
+    "a function with the name of a number": APPLIED_GREEK,
     "a set cut and joined": re.compile(r"\\setminus.*\\cup"),
     "a matrix in an equation": re.compile(r"\\begin.*=|=.*\\begin"),
 }  # fmt: skip
@@ -84,8 +99,10 @@ def formulas_equal(gold: str, prediction: str, rounding: bool = True) -> bool:
             timeout_seconds=VERIFY_SECONDS,
             raise_on_error=True,
             **precision,
-        ) and _close(left, right, rounding)
-        return bool(equal)
+        )
+        if equal and isinstance(left, sympy.Eq) and isinstance(right, sympy.Eq):
+            return _same_solutions(left.lhs - left.rhs, right.lhs - right.rhs)
+        return bool(equal and _close(left, right, rounding))
     except TimeoutException as error:
         raise TimeoutError("math-verify ran out of time") from error
     except RecursionError as error:
@@ -112,6 +129,45 @@ def _parsed(text: str) -> sympy.Basic | sympy.MatrixBase:
     if _IMAGINARY.search(text) and isinstance(formula, sympy.Expr) and not re.search(r"\\(?:sum|prod)", text):
         formula = formula.subs({symbol: sympy.I for symbol in formula.free_symbols if symbol.name == "i"})
     return formula
+
+
+def _same_solutions(left: sympy.Expr, right: sympy.Expr) -> bool:
+    """Re-check of two equations: math-verify compares their real solutions, so any two without one are equal.
+
+    Raises ValueError when neither a real solution is in sight nor complex ones can be compared.
+    """
+    # 1/x changes its sign and is nowhere zero: only the numerators tell
+    left, right = (sympy.fraction(sympy.together(each))[0] for each in (left, right))
+    if left.is_number or right.is_number:
+        raise ValueError("an equation without a solution")
+    ratio = sympy.simplify(left / right)
+    if ratio.is_number and ratio.is_finite and ratio != 0:
+        return True
+    names = left.free_symbols | right.free_symbols
+    if all(_changes_sign(each) for each in (left, right)):
+        return True
+    if left.free_symbols != right.free_symbols:
+        return False
+    if len(names) == 1 and all(each.is_polynomial(*names) for each in (left, right)):
+        first, second = (sympy.Poly(each, *names) for each in (left, right))
+        if min(first.count_roots(), second.count_roots()) > 0:
+            return True
+        return bool(first.sqf_part().monic() == second.sqf_part().monic())
+    raise ValueError("equations without a solution in sight")
+
+
+def _changes_sign(difference: sympy.Expr) -> bool:
+    """Whether a difference of two sides is above and below zero at some real points, and so zero in between."""
+    names = sorted(difference.free_symbols, key=str)
+    signs = set()
+    for point in range(NUM_POINTS):
+        where = {
+            name: sympy.Rational((place * 7 + point * (place + 2) * 5) % 23 - 11, 2) for place, name in enumerate(names)
+        }
+        value = sympy.N(difference.subs(where))
+        if value.is_real and value.is_finite:
+            signs.add(sympy.sign(value))
+    return {sympy.Integer(-1), sympy.Integer(1)} <= signs
 
 
 def _close(left: object, right: object, rounding: bool) -> bool:

@@ -28,8 +28,8 @@ VOTES = pl.Schema(
     }
 )
 VOTES_KEY = ["problem_id"]
-ANSWERS_IN = pl.Schema({"problem_id": pl.String(), "answer": pl.String()})
-"""One row a trace that came back; `answer` is null or "" where it has none."""
+ANSWERS_IN = pl.Schema({"problem_id": pl.String(), "answer": pl.String(), "num_traces": pl.Int64()})
+"""How many traces that came back give an answer, null or "" where they have none; several rows of one add up."""
 
 Pair = tuple[str, str]
 Outcomes = Mapping[Pair, str]
@@ -85,7 +85,9 @@ class Vote(NamedTuple):
 
 def tallies(answers: pl.DataFrame) -> dict[str, Tally]:
     """`ANSWERS_IN` counted by problem_id; the order of rows does not matter."""
-    counted = answers.group_by(list(ANSWERS_IN)).agg(votes=pl.len()).sort(list(ANSWERS_IN))
+    counted = (
+        answers.group_by("problem_id", "answer").agg(votes=pl.col("num_traces").sum()).sort("problem_id", "answer")
+    )
     by_problem = counted.group_by("problem_id", maintain_order=True).agg("answer", "votes")
     return {
         problem_id: Tally(sum(votes), _candidates(zip(spellings, votes, strict=True)))

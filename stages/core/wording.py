@@ -1,6 +1,7 @@
 """The words of a problem, so that copies of it that differ in typesetting have the same ones."""
 
 import re
+import unicodedata
 
 NUMERALS = {
     "zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7",
@@ -10,7 +11,12 @@ MASK = "#"
 
 _WORD = re.compile(r"\d+|[^\W\d_]+")
 """A number or a run of letters. Copies space formulas freely, so `2x` is cut as `2 x` is, `r_1` as `r_{1}`."""
-_SIGN = re.compile(r"\d+|[^\W\d_]+|[-+*/^=<>!|%]")
+_OTHER_SIGNS = "".join(chr(code) for code in range(0x80, 0x2C00) if unicodedata.category(chr(code)) == "Sm") + "\u00b7"
+_SIGN = re.compile(rf"\d+|[^\W\d_]+|[-+*/^=<>!|%()\[\]{re.escape(_OTHER_SIGNS)}]")
+_OPERATOR = re.compile(r"[-+*/=<>]")
+_DISPLAY = re.compile(r"\\[()\[\]]")
+_BRACED = re.compile(r"\{([^{}]*)\}")
+"""Braces around one thing are typesetting, `r_{1}`; around a sum they are brackets, `e^{x+1}`."""
 _LETTERS_APART = re.compile(r"(?<=\b[^\W\d_]) (?=[^\W\d_]\b)")
 _DRAWING = re.compile(r"\[asy\].*?\[/asy\]", re.DOTALL | re.IGNORECASE)
 _TYPESETTING = re.compile(
@@ -27,8 +33,10 @@ def words(prompt: str) -> list[str]:
 
 
 def words_and_signs(prompt: str) -> list[str]:
-    """`words` with operators and relations between them: `7 + 5` is not `7 - 5`."""
-    return _joined(_SIGN.findall(prompt.lower()))
+    """`words` with operators, relations and brackets between them: `7 + 5` is not `7 - 5`, nor `(1+2)/3` `1+(2/3)`."""
+    text = _DISPLAY.sub(" ", prompt.lower().replace("\N{MINUS SIGN}", "-"))
+    text = _BRACED.sub(lambda braced: f"({braced[1]})" if _OPERATOR.search(braced[1]) else f" {braced[1]} ", text)
+    return _joined(_SIGN.findall(text))
 
 
 def _joined(tokens: list[str]) -> list[str]:

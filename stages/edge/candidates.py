@@ -1,6 +1,6 @@
 """Traces with their verdicts, votes and problems, piece by piece: what curation decides on, and writes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from stages.core import chat, curation, queries
-from stages.edge import shards, tables
+from stages.edge import scratch, shards, tables
 from stages.edge.errors import InputError
 from stages.edge.shards import Piece
 
@@ -53,7 +53,6 @@ def decide(
     Raises:
         InputError: a trace has no verdict or no problem, or the student's tokenizer cannot be used.
     """
-    system, suffix = prompt
     keys = traces.select(curation.WHOLE).unique()
     verdicts = _verdicts(places, keys).join(keys, on=curation.WHOLE, how="semi")
     joined = traces.join(verdicts, on=curation.KEY).join(_problems(places), on="problem_id")
@@ -67,10 +66,7 @@ def decide(
         joined = joined.join(votes, on=["effort", "problem_id"], how="left")
     else:
         joined = joined.with_columns(majority=pl.lit(None, pl.String))
-    count = counter(places).count
-    return curation.decide(
-        joined, rules, lambda problem: list(queries.render(problem, None, system, suffix, [])), count
-    )
+    return curation.decide(joined, rules, _render(prompt), counter(places).count)
 
 
 def _verdicts(places: Places, keys: pl.DataFrame) -> pl.DataFrame:
@@ -162,17 +158,28 @@ def num_verdicts(folder: Path, efforts: Sequence[str]) -> int:
 
 
 def conversations(
-    found: Sequence[Piece], decisions: pl.DataFrame, wanted: pl.Expr, before: pl.DataFrame
+    found: Sequence[Piece],
+    decisions: Iterable[pl.DataFrame],
+    wanted: pl.Expr,
+    problems: pl.DataFrame,
+    prompt: tuple[str | None, str | None],
 ) -> Iterator[pl.DataFrame]:
     """The SFT rows of the wanted decisions in the order of their key.
 
-    `decisions` has all rows of the pieces in their order.
+    `decisions` has all rows of the pieces in their order, `problems` the columns `problem_id` and `prompt`; `prompt` is
+    (system, suffix).
     """
     yield pl.DataFrame(schema=chat.SFT)
-    start = 0
-    for piece in found:
-        num_rows = sum(shard.num_rows for shard in piece)
-        some = decisions.slice(start, num_rows).filter(wanted)
-        start += num_rows
+    problems = problems.sort("problem_id")
+    sizes = [sum(shard.num_rows for shard in piece) for piece in found]
+    for piece, decided in zip(found, scratch.cut(decisions, sizes), strict=True):
+        some = decided.filter(wanted)
         if some.height:
-            yield curation.conversations(shards.read(piece, curation.TRACES_IN), some, before)
+            ids = some["problem_id"].sort()
+            first, last = (problems["problem_id"].search_sorted(end) for end in (ids[0], ids[-1]))
+            own = problems.slice(first, last - first + 1)
+            yield curation.conversations(shards.read(piece, curation.TRACES_IN), some, own, _render(prompt))
+
+
+def _render(prompt: tuple[str | None, str | None]) -> Callable[[str], curation.Messages]:
+    return lambda problem: list(queries.render(problem, None, *prompt, []))

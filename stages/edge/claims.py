@@ -8,6 +8,7 @@ and that another may take over once nobody has touched it for `LEASE_SECONDS` of
 import contextlib
 import fcntl
 import os
+import re
 import socket
 import sys
 import threading
@@ -77,7 +78,8 @@ def is_on_network(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> boo
     kinds = {}
     for line in lines:
         _, point, kind, *_ = line.split(" ")
-        place = point.encode().decode("unicode_escape").rstrip("/")  # spaces stand there as \040
+        # a space stands there as \040
+        place = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), point).rstrip("/")
         if found == place or found.startswith(f"{place}/"):
             kinds[place] = kind
     return bool(kinds) and kinds[max(kinds, key=len)].startswith(NETWORK_FILESYSTEMS)

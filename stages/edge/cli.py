@@ -3,6 +3,7 @@
 `python -m stages.edge.cli` prints the minutes and memory of the stages that ran last.
 """
 
+import argparse
 import contextlib
 import csv
 import errno
@@ -41,7 +42,7 @@ class Become(Exception):
 def run(verb: Callable[[], None], *, is_stage: bool = True) -> NoReturn:
     """Run a stage's main and exit: 0, or 1 with one sentence, or 143 on SIGTERM. A bug keeps its traceback.
 
-    A tool that is no stage is neither claimed nor timed.
+    A tool that is no stage is not claimed. Timed is what `dvc` runs: a stage that is tried by hand is no part of a run.
     """
     if "DVC_STAGE" in os.environ:
         # A stage whose `dvc` was killed would go on beside the next run's: it ends with its parent instead.
@@ -71,7 +72,7 @@ def run(verb: Callable[[], None], *, is_stage: bool = True) -> NoReturn:
     except KeyboardInterrupt:
         print("interrupted; run again to go on", file=sys.stderr)
         sys.exit(130)
-    if is_stage and os.environ.get("RANK", "0") == "0":  # of all that torchrun made of it, one
+    if is_stage and "DVC_STAGE" in os.environ and os.environ.get("RANK", "0") == "0":  # of torchrun's processes, one
         _log(name, time.monotonic() - started)
     sys.exit(0)
 
@@ -160,15 +161,37 @@ def _log(name: str, seconds: float) -> None:
     print(f"{name}: {seconds / 60:.1f} min, peak {row['peak_gib']} GiB", file=sys.stderr)
 
 
-def main() -> None:
-    """Print the last logged minutes of each stage."""
+def count(text: str) -> int:
+    """A whole number from 1 on, for `argparse`."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
+def _logged(profile: str) -> Iterator[dict[str, Any]]:
     path = project_root(Path.cwd()) / LOG
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    last = {row["stage"]: row for row in rows}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
+        with contextlib.suppress(ValueError):  # a kill may have cut a line off
+            row = json.loads(line)
+            if row.get("profile", profile) == profile:
+                yield row
+
+
+def main() -> None:
+    """Print the last logged minutes of each stage of the chosen profile."""
+    argparse.ArgumentParser(
+        "python -m stages.edge.cli", description="Minutes and memory of the stages that ran last."
+    ).parse_args()
+    name = params.profile()
+    last = {row["stage"]: row for row in _logged(name)}
+    if not last:
+        print(f"no stage of the profile {name} has run here yet; `dvc repro` runs them")
+        return
     for row in last.values():
         print(f"{row['stage']:<18} {row['seconds'] / 60:6.1f} min {row['peak_gib']:6.2f} GiB  load {row['load']:.1f}")
     print(f"{'all':<18} {sum(row['seconds'] for row in last.values()) / 60:6.1f} min")
 
 
 if __name__ == "__main__":
-    main()
+    run(main, is_stage=False)

@@ -44,6 +44,11 @@ def connected() -> Any:  # noqa: ANN401
     return ray
 
 
+def num_cpus() -> int:
+    """Processors of all nodes that are there now."""
+    return max(1, int(connected().cluster_resources().get("CPU", 1)))
+
+
 def _knock(address: str | None) -> None:
     """Whether someone listens there, which Ray by itself takes minutes to give up on. Raises OSError: nobody does."""
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")

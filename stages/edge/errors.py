@@ -4,6 +4,8 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
+
 
 class PipelineError(Exception):
     """A failure that the user can act on: shown as one sentence, without a traceback."""
@@ -38,5 +40,10 @@ def writing(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
+    except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{path}: cannot be written ({error}); see to the disk and its permissions") from error
+
+
+def raised_by(error: BaseException, *libraries: str) -> bool:
+    """Whether an exception is a class of one of these libraries, which need not be installed for that."""
+    return type(error).__module__.partition(".")[0] in libraries

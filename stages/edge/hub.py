@@ -12,6 +12,8 @@ from stages.edge.params import HubSplit, Section
 from stages.edge.paths import project_root
 
 SEEN = Path(".cache") / "hub_revisions.json"
+_UNREACHED: set[str] = set()
+"""Data sets for which the hub gave this process no answer: they are read from its cache."""
 
 
 class Commits:
@@ -99,6 +101,7 @@ def _commit(source: HubSplit) -> str:
             )
         except (LocalEntryNotFoundError, OSError) as missing:
             raise InputError(_told(source, error)) from missing
+        _UNREACHED.add(source.dataset)
         return Path(folder).name
 
 
@@ -107,7 +110,7 @@ def _cached(source: HubSplit, commit: str) -> str | None:
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    if not constants.HF_HUB_OFFLINE:
+    if not constants.HF_HUB_OFFLINE and source.dataset not in _UNREACHED:
         return None
     try:
         return str(snapshot_download(source.dataset, repo_type="dataset", revision=commit, local_files_only=True))

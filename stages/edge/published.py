@@ -7,7 +7,7 @@ each bucket is sorted and its tokens are counted, in several processes.
 import hashlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import polars as pl
 
 from stages.core import chat, curation
 from stages.core.problems import problem_id
-from stages.edge import candidates, hub, params, shards, tables
+from stages.edge import candidates, hub, params, scratch, shards, tables
 from stages.edge.errors import InputError
 from stages.edge.shards import Shard
 
@@ -25,36 +25,31 @@ BUCKET = pl.Schema({"problem_id": pl.String(), "digest": pl.String(), "messages"
 
 
 def decide(
-    settings: params.Published, rules: curation.Rules, student: Path, runtime: params.Runtime, scratch: Path
-) -> tuple[pl.DataFrame, list[Path]]:
-    """`curation.DECISIONS` on every row, and the files of `chat.SFT` rows that they are about, in the same order.
+    settings: params.Published, rules: curation.Rules, student: Path, runtime: params.Runtime, texts: Path
+) -> Iterator[pl.DataFrame]:
+    """`curation.DECISIONS` on every row, whose texts are then in the folder `texts`, for `rows`.
 
     Of the rules, those on length and the draw count: what is published was judged.
 
     Raises:
         InputError: the data set cannot be read, or holds a row that is no conversation.
     """
-    buckets = _fetch(settings, scratch)
+    buckets = _fetch(settings, texts)
     pieces = [tuple(Shard(file, 0, tables.height(file)) for file in files) for files in buckets]
     place = candidates.Places(student, student, student, student, time.time_ns())
-    work = partial(_count, settings=settings, rules=rules, places=place, scratch=scratch)
-    found = list(shards.each(pieces, BUCKET, work, runtime.num_workers, runtime.pool))
-    files = sorted((scratch / "rows").glob("*.parquet"))
-    return pl.concat([pl.DataFrame(schema=curation.DECISIONS), *found]), files
+    work = partial(_count, settings=settings, rules=rules, places=place, texts=texts)
+    yield from shards.each(pieces, BUCKET, work, runtime.num_workers, runtime.pool)
 
 
-def rows(files: list[Path], decisions: pl.DataFrame, wanted: pl.Expr) -> Iterator[pl.DataFrame]:
-    """The wanted rows in the order of their key."""
+def rows(texts: Path, decisions: Iterable[pl.DataFrame], wanted: pl.Expr) -> Iterator[pl.DataFrame]:
+    """The wanted rows in the order of their key; `decisions` has all that `decide` made, in their order."""
+    files = sorted((texts / "rows").glob("*.parquet"))
     yield pl.DataFrame(schema=chat.SFT)
-    start = 0
-    for file in files:
-        table = tables.read(file, chat.SFT)
-        mask = decisions.slice(start, table.height).select(wanted).to_series()
-        start += table.height
-        yield table.filter(mask)
+    for file, decided in zip(files, scratch.cut(decisions, map(tables.height, files)), strict=True):
+        yield tables.read(file, chat.SFT).filter(decided.select(wanted).to_series())
 
 
-def _fetch(settings: params.Published, scratch: Path) -> list[list[Path]]:
+def _fetch(settings: params.Published, texts: Path) -> list[list[Path]]:
     """Files by bucket: all rows of a problem are in one."""
     commits = hub.Commits([settings], None)
     waiting: dict[str, list[tuple[str, str, object]]] = {}
@@ -66,16 +61,16 @@ def _fetch(settings: params.Published, scratch: Path) -> list[list[Path]]:
         waiting.setdefault(problem[:2], []).append((problem, digest, messages))
         num_rows += 1
         if num_rows - num_flushed >= ROWS_IN_MEMORY:
-            _flush(waiting, scratch, num_rows)
+            _flush(waiting, texts, num_rows)
             num_flushed = num_rows
         if time.monotonic() - last > SECONDS_BETWEEN_LINES:
             last = time.monotonic()
             print(f"{settings.dataset}: {num_rows:,} rows read", file=sys.stderr, flush=True)
-    _flush(waiting, scratch, num_rows)
+    _flush(waiting, texts, num_rows)
     commits.remember()
     if not num_rows:
         raise InputError(f"{settings.dataset}: holds no row; check config and split")
-    return [sorted(folder.glob("*.parquet")) for folder in sorted((scratch / "buckets").iterdir())]
+    return [sorted(folder.glob("*.parquet")) for folder in sorted((texts / "buckets").iterdir())]
 
 
 def _conversation(value: object, place: str) -> tuple[str, str, list[dict[str, str]]]:
@@ -96,9 +91,9 @@ def _conversation(value: object, place: str) -> tuple[str, str, list[dict[str, s
     return kept[-2]["content"], kept[-1]["content"], kept
 
 
-def _flush(waiting: dict[str, list[tuple[str, str, object]]], scratch: Path, number: int) -> None:
+def _flush(waiting: dict[str, list[tuple[str, str, object]]], texts: Path, number: int) -> None:
     for bucket, found in waiting.items():
-        folder = scratch / "buckets" / bucket
+        folder = texts / "buckets" / bucket
         folder.mkdir(parents=True, exist_ok=True)
         pl.DataFrame(found, schema=BUCKET, orient="row").write_parquet(folder / f"{number:012d}.parquet")
     waiting.clear()
@@ -109,7 +104,7 @@ def _count(
     settings: params.Published,
     rules: curation.Rules,
     places: candidates.Places,
-    scratch: Path,
+    texts: Path,
 ) -> pl.DataFrame:
     """Write a bucket's SFT rows and decide on them. Runs in a worker."""
     count = candidates.counter(places).count
@@ -125,7 +120,7 @@ def _count(
         messages="messages",
         num_tokens=pl.Series(lengths, dtype=pl.Int32),
     ).select(list(chat.SFT))
-    tables.write(sft, scratch / "rows" / f"{ordered['problem_id'][0][:2]}.parquet", chat.SFT, chat.SFT_KEY)
+    tables.write(sft, texts / "rows" / f"{ordered['problem_id'][0][:2]}.parquet", chat.SFT, chat.SFT_KEY)
     made = [
         (*key, curation.length_fault(length, rules.filters), length, curation.draw(rules.seed, key))
         for *key_list, length in sft.select(*curation.KEY, "num_tokens").iter_rows()

@@ -27,6 +27,10 @@ SECONDS_TO_FORGET_A_RESTART = 3600.0
 GPU_VARIABLES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 QUIET = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+SYSTEM_DATE = "2025-06-28"
+"""gpt-oss is told a date in its system message, by default today's: with it the same question would be another each day
+(vllm#22340). This one is the format's own example."""
+PINNED = {"VLLM_SYSTEM_START_DATE": SYSTEM_DATE}
 
 
 def command(model: str, name: str, port: int, fields: Mapping[str, str | None], args: Sequence[str]) -> list[str]:
@@ -66,7 +70,7 @@ class Engine:
             self._guard = subprocess.Popen(
                 [sys.executable, "-m", "stages.edge.guard", *self._serve],
                 stdin=subprocess.PIPE, stdout=stream, stderr=subprocess.STDOUT,
-                env={**_alone(os.environ), **QUIET, **self._env}, start_new_session=True,
+                env={**_alone(os.environ), **QUIET, **self._env, **PINNED}, start_new_session=True,
             )  # fmt: skip
 
     def await_ready(self) -> None:

@@ -122,7 +122,7 @@ def _on_ray(found: list[Piece], needs: pl.Schema, work: Work) -> Iterator[pl.Dat
     def begin(piece: Piece) -> Callable[[], pl.DataFrame]:
         return partial(cluster.taken, remote.remote(here, piece, needs, shared))
 
-    yield from _in_order(found, int(ray.cluster_resources().get("CPU", 1)), begin)
+    yield from _in_order(found, cluster.num_cpus(), begin)
 
 
 def _in_order(

@@ -16,13 +16,15 @@ import polars as pl
 from stages.core import arithmetic, intake
 from stages.core.intake import PRESETS, Raw
 from stages.edge import hub
-from stages.edge.errors import InputError, SettingError
+from stages.edge.errors import InputError, SettingError, raised_by
 from stages.edge.params import AnyColumns, FilesSource, GeneratedSource, Generator, HubSource, Source
 
 MAX_LINE = 64 * 2**20
 """Bytes of a line. A problem has thousands; a longer line is that of another kind of file, or one without line ends."""
 SECONDS_BETWEEN_LINES = 10.0
 PACKED = (".gz", ".bz2", ".xz", ".zst")
+OF_SETTINGS, OF_ARGUMENTS = "correct `path` or the file", "mend it, or name another file"
+"""What to do about a file that cannot be read, by where it is named."""
 OURS = intake.Columns("prompt", "gold", topic="topic")
 
 
@@ -58,6 +60,10 @@ def take(source: Source, folder: Path, generator: Generator, revision: str | Non
         raise InputError(f"source {source.name}: {error}; correct its rows or its `columns`") from error
     if not taken.num_rows:
         raise InputError(f"source {source.name}: {_where(source, folder)} holds no rows")
+    if taken.num_filtered == taken.num_rows:
+        raise InputError(
+            f"source {source.name}: none of its {taken.num_rows} rows has what `where` asks for; correct it"
+        )
     return taken
 
 
@@ -90,14 +96,14 @@ def _files(source: FilesSource, folder: Path, needed: list[str]) -> Iterator[Raw
     from fsspec.core import url_to_fs
 
     named = source.path if "://" in source.path else str(folder / source.path)
-    with _told(named):
+    with _told(named, OF_SETTINGS):
         system, path = url_to_fs(named)
         found = sorted(system.glob(path)) if any(mark in path for mark in "*?[") else [path]
         if not found:
             raise InputError(f"{named}: there is no such file")
     for each in found:
         shown = named if len(found) == 1 else each
-        for place, row in _records(system, each, shown, needed):
+        for place, row in _records(system, each, shown, needed, OF_SETTINGS):
             yield f"{shown}: {place}", row
 
 
@@ -109,13 +115,15 @@ def records(path: Path) -> Iterator[Raw]:
     """
     from fsspec.core import url_to_fs
 
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file; name another")
     system, inner = url_to_fs(str(path))
-    for place, row in _records(system, inner, str(path), []):
+    for place, row in _records(system, inner, str(path), [], OF_ARGUMENTS):
         yield f"{path}: {place}", row
 
 
-def _records(system: Any, path: str, shown: str, needed: list[str]) -> Iterator[Raw]:  # noqa: ANN401
-    """(place, row) for each record of a file, told apart by its suffix."""
+def _records(system: Any, path: str, shown: str, needed: list[str], step: str) -> Iterator[Raw]:  # noqa: ANN401
+    """(place, row) for each record of a file, told apart by its suffix; `step` is what to do if it cannot be read."""
     suffixes = [suffix.lower() for suffix in PurePosixPath(path).suffixes]
     packed = suffixes.pop() if suffixes and suffixes[-1] in PACKED else None
     read = {".jsonl": _json_lines, ".json": _json_list, ".csv": _csv_rows, ".parquet": _parquet_rows}.get(
@@ -123,23 +131,21 @@ def _records(system: Any, path: str, shown: str, needed: list[str]) -> Iterator[
     )
     if read is None:
         raise InputError(f"{shown}: is none of .jsonl, .json, .csv, .parquet (or these with .gz, .bz2, .xz, .zst)")
-    with _told(shown), system.open(path, "rb", compression="infer" if packed else None) as stream:
+    with _told(shown, step), system.open(path, "rb", compression="infer" if packed else None) as stream:
         # zstandard's own reader knows no lines.
         yield from read(cast("IO[bytes]", io.BufferedReader(stream)) if packed else stream, shown, needed)
 
 
 @contextmanager
-def _told(name: str) -> Iterator[None]:
+def _told(name: str, step: str) -> Iterator[None]:
     """The faults of a disk, a network, an unpacker or a Parquet reader, as one sentence."""
     try:
         yield
     except (OSError, EOFError, ImportError, pl.exceptions.PolarsError, csv.Error) as error:
-        raise InputError(
-            f"{name}: cannot be read ({type(error).__name__}: {error}); correct `path` or the file"
-        ) from error
+        raise InputError(f"{name}: cannot be read ({type(error).__name__}: {error}); {step}") from error
     except Exception as error:
         # An S3 without credentials, a torn .zst: their libraries have exceptions of their own.
-        if type(error).__module__.partition(".")[0] not in ("botocore", "aiobotocore", "zstandard", "lzma", "zlib"):
+        if not raised_by(error, "botocore", "aiobotocore", "zstandard", "lzma", "zlib"):
             raise
         raise InputError(f"{name}: cannot be read ({type(error).__name__}: {error})") from error
 
@@ -201,7 +207,7 @@ def _text(line: bytes, place: str) -> str:
 def _json(text: str, place: str) -> object:
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is no JSONDecodeError
         raise InputError(f"{place}: is no JSON ({error})") from error
 
 

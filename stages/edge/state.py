@@ -77,6 +77,19 @@ def recorded(text: str) -> dict[str, Stage]:
     }
 
 
+def declared(folder: Path) -> set[str]:
+    """Names of all stages of dvc.yaml in `folder`, those of a `foreach` each by itself."""
+    document, settings = _yaml(folder / "dvc.yaml"), _yaml(folder / "params.yaml")
+    stages = document.get("stages", {}) if isinstance(document, dict) else {}
+    found: set[str] = set()
+    for name, stage in stages.items():
+        each = stage.get("foreach")
+        if isinstance(each, str):
+            each = _at(settings, each.strip("${} "))
+        found |= {name} if each is None else {f"{name}@{item}" for item in each}
+    return found
+
+
 def upstream(stages: Mapping[str, Stage], name: str, arguments: Iterable[str]) -> dict[str, str]:
     """md5 of other stages' outs that the command line of the stage `name` spells, by path.
 

@@ -1,19 +1,19 @@
 """Reading and writing Parquet tables: checked against their schema, sorted, byte-identical, renamed into place."""
 
-import contextlib
 import hashlib
-import shutil
-import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from stages.edge.errors import InputError
+from stages.edge import scratch
+from stages.edge.errors import InputError, writing
 
 ROWS_PER_PART = 50_000
 """Rows of one part of a table that is a directory, held in memory while it is written: 1 GB of traces of 20,000
 characters, 200 MB in the file."""
+_WRITTEN: dict[str, Any] = {"compression": "zstd", "compression_level": 6, "statistics": True}
 
 
 def read(path: Path, needs: pl.Schema, start: int = 0, num_rows: int | None = None) -> pl.DataFrame:
@@ -94,74 +94,61 @@ def write(frame: pl.DataFrame, path: Path, schema: pl.Schema, key: Sequence[str]
     is_same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in key)
     if frame.select(is_same).to_series().slice(1).any():  # neighbours, not a hash table of all keys
         raise ValueError(f"{path}: two rows share a key {list(key)}")
-    with _replacing(path) as partial:
+    with scratch.replacing(path) as partial:
         if path.suffix:
-            _write_file(frame, partial)
+            _write_file(frame, partial, path)
             return
         for index, start in enumerate(range(0, max(frame.height, 1), ROWS_PER_PART)):
-            _write_part(frame.slice(start, ROWS_PER_PART), partial, index)
+            _write_part(frame.slice(start, ROWS_PER_PART), partial, index, path)
 
 
 def write_sorted(frames: Iterable[pl.DataFrame], path: Path, schema: pl.Schema, key: Sequence[str]) -> int:
-    """Write tables that follow one another in the order of `key` as a directory of parts, never holding more than one.
+    """Write tables that follow one another in the order of `key`, never holding more than a part of the whole.
 
-    As `write` in all else; the parts are the same however the rows come. Returns the number of rows.
+    As `write` in all else, to the byte, and however the rows come. Returns the number of rows.
 
     Raises:
         ValueError: another schema, rows out of order, or two with the same key.
         InputError: the disk is full, or may not be written to.
     """
+    if path.suffix:
+        with scratch.folder(path, "parts") as folder, scratch.replacing(path) as partial:
+            num_rows = _write_parts(frames, folder, path, schema, key)
+            with writing(path):
+                parts = pl.scan_parquet(sorted(folder.iterdir()))
+                parts.sink_parquet(partial, row_group_size=ROWS_PER_PART, **_WRITTEN)
+            return num_rows
+    with scratch.replacing(path) as partial:
+        return _write_parts(frames, partial, path, schema, key)
+
+
+def _write_parts(
+    frames: Iterable[pl.DataFrame], folder: Path, path: Path, schema: pl.Schema, key: Sequence[str]
+) -> int:
     num_rows = num_parts = 0
     waiting = pl.DataFrame(schema=schema)
     last = pl.DataFrame(schema=schema)
-    with _replacing(path) as partial:
-        for frame in frames:
-            if frame.schema != schema:
-                raise ValueError(f"{path}: schema {frame.schema} is not the declared {schema}")
-            joint = pl.concat([last, frame]).select(key)
-            if joint.is_duplicated().any() or not joint.sort(key, nulls_last=False).equals(joint):
-                raise ValueError(f"{path}: rows are not in the order of {list(key)}, or two share one")
-            last = frame.tail(1) if frame.height else last
-            num_rows += frame.height
-            waiting = pl.concat([waiting, frame])
-            while waiting.height >= ROWS_PER_PART:
-                _write_part(waiting.head(ROWS_PER_PART).rechunk(), partial, num_parts)
-                waiting, num_parts = waiting.slice(ROWS_PER_PART), num_parts + 1
-        if waiting.height or not num_parts:
-            _write_part(waiting.rechunk(), partial, num_parts)
+    for frame in frames:
+        if frame.schema != schema:
+            raise ValueError(f"{path}: schema {frame.schema} is not the declared {schema}")
+        joint = pl.concat([last, frame]).select(key)
+        if joint.is_duplicated().any() or not joint.sort(key, nulls_last=False).equals(joint):
+            raise ValueError(f"{path}: rows are not in the order of {list(key)}, or two share one")
+        last = frame.tail(1) if frame.height else last
+        num_rows += frame.height
+        waiting = pl.concat([waiting, frame])
+        while waiting.height >= ROWS_PER_PART:
+            _write_part(waiting.head(ROWS_PER_PART).rechunk(), folder, num_parts, path)
+            waiting, num_parts = waiting.slice(ROWS_PER_PART), num_parts + 1
+    if waiting.height or not num_parts:
+        _write_part(waiting.rechunk(), folder, num_parts, path)
     return num_rows
 
 
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A place to write to, renamed to `path` at the end; a folder where `path` has no suffix.
-
-    Raises:
-        InputError: the disk is full, or may not be written to.
-    """
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(f".{path.name}.*.partial"):  # by one that was killed: a stage runs once at a time
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-        if not path.suffix:
-            partial.mkdir()
-        yield partial
-        if not path.suffix:
-            shutil.rmtree(path, ignore_errors=True)
-        partial.replace(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{path}: cannot be written ({error}); see to the disk and its permissions") from error
-    finally:
-        if partial.is_dir():
-            shutil.rmtree(partial, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+def _write_part(frame: pl.DataFrame, folder: Path, number: int, out: Path) -> None:
+    _write_file(frame, folder / f"part-{number:04d}.parquet", out)
 
 
-def _write_part(frame: pl.DataFrame, folder: Path, number: int) -> None:
-    _write_file(frame, folder / f"part-{number:04d}.parquet")
-
-
-def _write_file(frame: pl.DataFrame, path: Path) -> None:
-    frame.write_parquet(path, compression="zstd", compression_level=6, statistics=True, row_group_size=ROWS_PER_PART)
+def _write_file(frame: pl.DataFrame, path: Path, out: Path) -> None:
+    with writing(out):
+        frame.write_parquet(path, row_group_size=ROWS_PER_PART, **_WRITTEN)

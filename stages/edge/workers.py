@@ -6,13 +6,13 @@ cap on memory. A worker over its limit is killed and replaced; only its pair is 
 """
 
 import atexit
+import math
 import multiprocessing
 import resource
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from enum import StrEnum
-from itertools import islice
 from types import TracebackType
 from typing import Literal, Self
 
@@ -29,6 +29,9 @@ PAIRS_PER_WORKER = 5_000
 """A worker is replaced after so many pairs: sympy's caches grow."""
 PAIRS_IN_FLIGHT = 1_000
 PAIRS_PER_TASK = 50
+"""At most, on Ray: a lost node costs no more than that."""
+TASKS_PER_CPU = 4
+"""On Ray, so that no processor of the cluster waits long for the slowest."""
 ATTEMPTS = 3
 """How often a pool that broke without naming a pair is started again for the pairs it still owes."""
 GIB = 2**30
@@ -41,6 +44,16 @@ class Outcome(StrEnum):
     DIFFERENT = "different"
     UNPARSABLE = "unparsable"
     TIMEOUT = "timeout"
+
+
+def pairs_at_once(num_cpus: int) -> int:
+    """Pairs that keep a cluster of so many processors busy; their decisions are written down when all are there."""
+    return max(PAIRS_IN_FLIGHT, PAIRS_PER_TASK * TASKS_PER_CPU * num_cpus)
+
+
+def pairs_per_task(num_pairs: int, num_cpus: int) -> int:
+    """Pairs of a task on Ray, of so many that are decided at once: few pairs are spread over the processors as well."""
+    return max(1, min(PAIRS_PER_TASK, math.ceil(num_pairs / (TASKS_PER_CPU * num_cpus))))
 
 
 def symbolic(limits: params.Symbolic, runtime: params.Runtime) -> "Symbolic":
@@ -95,9 +108,10 @@ class Symbolic:
         if self._remembered:
             known = self._remembered.get(relation, [pair for pair in distinct if pair not in outcomes])
             outcomes |= {pair: Outcome(outcome) for pair, outcome in known.items()}
-        self.num_remembered += len(outcomes)
-        waiting = iter([pair for pair in distinct if pair not in outcomes])
-        while batch := list(islice(waiting, PAIRS_IN_FLIGHT)):
+            self.num_remembered += len(known)
+        owed = [pair for pair in distinct if pair not in outcomes]
+        at_once = pairs_at_once(cluster.num_cpus()) if owed and self._on_ray else PAIRS_IN_FLIGHT
+        for batch in (owed[start : start + at_once] for start in range(0, len(owed), at_once)):
             decided = (self._decide_on_ray if self._on_ray else self._decide_batch)(batch, relation)
             self.num_asked += len(decided)
             outcomes |= decided
@@ -131,7 +145,8 @@ class Symbolic:
         ray = cluster.connected()
         remote = ray.remote(_decide_there)
         limits = (relation, self._seconds, self._memory_bytes / GIB)
-        parts = [batch[start : start + PAIRS_PER_TASK] for start in range(0, len(batch), PAIRS_PER_TASK)]
+        size = pairs_per_task(len(batch), cluster.num_cpus())
+        parts = [batch[start : start + size] for start in range(0, len(batch), size)]
         found = cluster.taken([remote.remote(part, *limits) for part in parts])
         return {pair: Outcome(outcome) for outcomes in found for pair, outcome in outcomes}
 

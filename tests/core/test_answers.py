@@ -50,6 +50,15 @@ def test_the_last_complete_box_counts(response: str, answer: str) -> None:
         ("Final Answer: The largest $n$ is 34.", "34"),
         ("5 + 5 = 10\n#### 10", "10"),
         ("答案是5", "5"),
+        (r"The final answer is $\$160$.", r"\$160"),
+        ("The answer is 12. This answer is reasonable because 12 < 20.", "12"),
+        ("Answer: 42\n\nThis answer is correct.", "42"),
+        ("Answer: correct", "correct"),
+        ("The answer is 3. No, the answer is wrong, it is 4", "wrong, it is 4"),
+        ("The answer is a right triangle.", "a right triangle"),
+        (r"The final answer is $x \le -2$ or $x \ge 3$.", r"x \le -2 or x \ge 3"),
+        ("The answer is $x=3$ or $x=4$.", "x=3, x=4"),
+        (r"It costs \$5 and \$6, so the answer is $x$.", "x"),
     ],
 )
 def test_without_a_box_the_last_statement_counts(response: str, answer: str) -> None:
@@ -95,6 +104,17 @@ def test_payload_is_the_answer_or_the_text_itself(text: str, answer: str) -> Non
         ("n is any positive integer", None),
         ("1 and all odd prime numbers", None),
         ("42", None),
+        ("2022! - 1", None),
+        ("x = 1\ny = 2", None),
+        ("(1,\n2)", None),
+        ("Alice is 6 and Bob is 7", None),
+        ("all even $n$", None),
+        ("Yes, $x = 2$ is a solution", None),
+        ("A. x^2 + 1", None),
+        ("If Alice is 4 and Bob is 5, the sum is 9.", "9"),
+        ("There are 5 boys, so there are 12 ways", "12"),
+        ("We are done! There are 12 ways.", "12"),
+        ("We get\n\\begin{cases}\nx=1\\\\\ny=2\n\\end{cases}", "\\begin{cases} x=1\\\\ y=2 \\end{cases}"),
         ("", None),
     ],
 )
@@ -127,14 +147,14 @@ MEGABYTE = 1_000_000
     ],
 )
 def test_a_megabyte_of_anything_takes_linear_time(unit: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     extract(unit * (MEGABYTE // len(unit)))
     concluded(unit * (MEGABYTE // len(unit)))
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_a_megabyte_of_nested_boxes_takes_linear_time_and_memory() -> None:
     depth = MEGABYTE // 8
-    start = time.monotonic()
+    start = time.process_time()
     assert extract("\\boxed{" * depth + "1" + "}" * depth).rule == "box"
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5

@@ -1,12 +1,15 @@
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trl
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from stages.core.chat import IGNORED, Message, assistant_text, prompt, tokenise
+from stages.core.chat import IGNORED, Message, assistant_text, prompt, read_back, tokenise
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
@@ -153,3 +156,65 @@ def test_a_template_that_ends_an_answer_otherwise_than_with_the_end_token_is_ref
     with pytest.raises(ValueError, match=r"without the end token '<\|im_end\|>'"):
         tokenise(conversation("42"), tokenizer(NO_END))
     assert trained(conversation("42"), tokenizer(NO_END, "<|endoftext|>")) == "42<|endoftext|>"
+
+
+# real templates, as TRL ships them
+
+
+def published(name: str) -> str:
+    """The text of a model family's own chat template."""
+    return (Path(trl.__file__).parent / "chat_templates" / f"{name}.jinja").read_text(encoding="utf-8")
+
+
+THOUGHT = assistant_text("6 times 7 is 42.\n\nSo it is.", "The answer is \\boxed{42}.")
+
+
+def test_with_qwen3s_own_template_the_thought_the_answer_and_the_end_token_are_trained_and_nothing_else() -> None:
+    reader = tokenizer(published("qwen3"))
+    messages = conversation(THOUGHT, ("system", "Reason."))
+    row = tokenise(messages, reader)
+    read_back(row, messages, reader)
+    whole = reader.decode(row.input_ids)
+    assert whole == (
+        "<|im_start|>system\nReason.<|im_end|>\n<|im_start|>user\nWhat is 6 times 7?<|im_end|>\n<|im_start|>assistant\n"
+        "<think>\n6 times 7 is 42.\n\nSo it is.\n</think>\n\nThe answer is \\boxed{42}.<|im_end|>"
+    )
+    place = next(place for place, label in enumerate(row.labels) if label != IGNORED)
+    assert row.labels == [IGNORED] * place + row.input_ids[place:]
+    assert reader.decode(row.input_ids[:place]).endswith("<|im_start|>assistant\n")
+    assert reader.decode(row.input_ids[place:]).startswith("<think>\n6 times 7")
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [("qwen3", "<|im_end|>"), ("qwen2_5", "<|im_end|>"), ("llama3", "<|eot_id|>"), ("llama3_2", "<|eot_id|>")],
+)
+@pytest.mark.parametrize("answer", [THOUGHT, "The answer is \\boxed{42}."])
+def test_templates_that_keep_the_thought_are_taken(name: str, end: str, answer: str) -> None:
+    reader = tokenizer(published(name), end)
+    reader.bos_token = "<|im_start|>"
+    messages = conversation(answer)
+    read_back(tokenise(messages, reader), messages, reader)
+
+
+@pytest.mark.parametrize(
+    ("template", "fault"),
+    [
+        (CHATML.replace("message.content", "message.content.split('</think>')[-1]"), "leaves out a part of the answer"),
+        (published("qwen3_8"), "before the answer"),
+        (CHATML.partition("{% if add")[0], "'<|im_start|>assistant' before the answer"),
+        (CHATML.replace("message.content", "message.content | replace('42', '')"), "leaves out a part of the answer"),
+    ],
+    ids=["drops the thought", "puts the thought elsewhere", "no generation prompt", "drops numbers"],
+)
+def test_templates_that_would_train_another_turn_are_refused(template: str, fault: str) -> None:
+    reader = tokenizer(template)
+    messages = conversation(THOUGHT)
+    with pytest.raises(ValueError, match=re.escape(fault)):
+        read_back(tokenise(messages, reader), messages, reader)
+
+
+def test_a_template_that_asks_with_the_thought_opened_is_taken() -> None:
+    reader = tokenizer(THINKING)
+    messages = conversation(THOUGHT)
+    read_back(tokenise(messages, reader), messages, reader)

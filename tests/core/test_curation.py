@@ -26,7 +26,6 @@ from stages.core.curation import (
     chosen,
     conversations,
     decide,
-    losses,
 )
 from stages.core.judging import VERDICT
 from stages.core.queries import STATUSES
@@ -83,9 +82,15 @@ def decided(
 
 def rows_of(table: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
     problems = table.select("problem_id", "prompt").unique("problem_id")
-    made = [render(prompt) for prompt in problems["prompt"]]
-    before = problems.select("problem_id", before=pl.Series(made, dtype=chat.SFT["messages"]))
-    return conversations(table, decisions, before)
+    return conversations(table, decisions, problems, render)
+
+
+def selected(decisions: pl.DataFrame, problems: pl.DataFrame, chosen_by: Selection) -> pl.DataFrame:
+    """The same however the table is cut."""
+    (found,) = select([decisions], problems, chosen_by)
+    pieces = [decisions.head(1), decisions.slice(1, 0), decisions.slice(1)]
+    assert pl.concat(select(pieces, problems, chosen_by)).equals(found)
+    return found
 
 
 def run(table: pl.DataFrame, chosen_by: Selection = ALL, **changed: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -93,7 +98,7 @@ def run(table: pl.DataFrame, chosen_by: Selection = ALL, **changed: Any) -> tupl
     problems = table.select("problem_id", "prompt").unique("problem_id", maintain_order=True).with_columns(
         source=pl.lit("mine"), difficulty=pl.lit(None, pl.Float32)
     )  # fmt: skip
-    decisions = select(decided(table, **changed), problems.cast(PROBLEMS_IN), chosen_by)
+    decisions = selected(decided(table, **changed), problems.cast(PROBLEMS_IN), chosen_by)
     assert decisions.schema == DECISIONS and decisions.height == table.height
     kept = decisions.filter(pl.col("reason").is_null())
     return rows_of(table, kept), decisions.filter(pl.col("reason").is_not_null())
@@ -190,6 +195,7 @@ def test_of_the_verdicts_only_correct_stays_unless_any_will_do(verdict: str) -> 
         ({"answer": "42", "majority": "\\sqrt[3]{74088}"}, None),
         ({"answer": None, "verdict": "no_answer"}, "no_answer"),
         ({"majority": None}, "unjudged"),
+        ({"answer": "(3, \\infty)", "majority": "x > 3"}, "unjudged"),
     ],
 )
 def test_by_majority_a_trace_stays_that_gives_the_votes_answer_whatever_the_label(
@@ -436,31 +442,50 @@ def test_no_source_and_no_difficulty_has_more_than_its_share() -> None:
     sources = {f"p_{number}": "small" if number < 4 else "large" for number in range(20)}
     problems = problems_table(sources, {f"p_{number}": 0.5 for number in range(10)})
     for by, rare in (("source", 20), ("difficulty", 50)):
-        found = select(table, problems, Selection([], by, 0.6, None, None))  # type: ignore[arg-type]
+        found = selected(table, problems, Selection([], by, 0.6, None, None))  # type: ignore[arg-type]
         counted = found.join(problems, on="problem_id").filter(pl.col("reason").is_null())[by].value_counts()["count"]
         assert max(counted) <= 0.6 * sum(counted) and min(counted) == rare
         assert set(found["reason"].drop_nulls()) <= {"balance"}
-    assert select(table, problems, Selection([], "source", 0.8, None, None))["reason"].null_count() == 100
-    even = select(table, problems, Selection([], "source", 0.3, None, None))
+    assert selected(table, problems, Selection([], "source", 0.8, None, None))["reason"].null_count() == 100
+    even = selected(table, problems, Selection([], "source", 0.3, None, None))
     assert even["reason"].null_count() == 40, "two sources cannot both have less than half"
 
 
 def test_a_target_takes_the_first_rows_of_the_draw_up_to_it() -> None:
     table = decided(candidates(*many(20, 5)))
     problems = problems_table({f"p_{number}": "s" for number in range(20)})
-    few = select(table, problems, Selection([], None, 1.0, 30, None))
+    few = selected(table, problems, Selection([], None, 1.0, 30, None))
     assert few["reason"].null_count() == 30 and set(few["reason"].drop_nulls()) == {"target"}
-    more = select(table, problems, Selection([], None, 1.0, 40, None))
+    more = selected(table, problems, Selection([], None, 1.0, 40, None))
     assert keys(few.filter(pl.col("reason").is_null())) < keys(more.filter(pl.col("reason").is_null()))
-    by_tokens = select(table, problems, Selection([], None, 1.0, None, 125))
+    by_tokens = selected(table, problems, Selection([], None, 1.0, None, 125))
     assert by_tokens.filter(pl.col("reason").is_null())["num_tokens"].sum() == 120
-    assert select(table, problems, Selection([], None, 1.0, 1000, 10**9))["reason"].null_count() == 100
+    assert selected(table, problems, Selection([], None, 1.0, 1000, 10**9))["reason"].null_count() == 100
+
+
+def test_a_target_prefers_no_problem_for_the_traces_that_the_cap_took_from_it() -> None:
+    often = [{"problem_id": f"easy_{number}", "sample": sample} for number in range(300) for sample in range(16)]
+    once = [{"problem_id": f"hard_{number}"} for number in range(300)]
+    table = candidates(*often, *once)
+    problems = problems_table(dict.fromkeys(table["problem_id"].unique(), "s"))
+    found = selected(decided(table, max_per_problem=1), problems, Selection([], None, 1.0, 200, None))
+    kept = found.filter(pl.col("reason").is_null())["problem_id"]
+    assert 75 <= kept.str.starts_with("hard").sum() <= 125, "half of the problems are hard: 100 +- 3.5 deviations of 7"
+
+
+def test_a_target_takes_of_a_mixture_by_its_weights() -> None:
+    table = candidates(*many(400, 2, "high"), *many(400, 2, "medium"))
+    problems = problems_table({f"p_{number}": "s" for number in range(400)})
+    before = decided(table, mixture={"high": 1.0, "medium": 0.25})
+    found = selected(before, problems, Selection([], None, 1.0, 300, None))
+    efforts = Counter(found.filter(pl.col("reason").is_null())["effort"])
+    assert 215 <= efforts["high"] <= 265, "four of five: 240 +- 3.5 deviations of 7"
 
 
 def test_the_rows_of_problems_set_apart_are_held_out_whole_and_count_for_no_target() -> None:
     table = candidates(*many(3, 4), {"problem_id": "p_1", "sample": 9, "verdict": "incorrect"})
     problems = problems_table({f"p_{number}": "s" for number in range(3)})
-    found = select(decided(table, max_per_problem=2), problems, Selection({"p_1"}, None, 1.0, 3, None))
+    found = selected(decided(table, max_per_problem=2), problems, Selection({"p_1"}, None, 1.0, 3, None))
     # Only what would have been trained is held out: the rest has fallen to the filters before.
     assert Counter(found["reason"].drop_nulls()) == {"over_cap": 6, "held_out": 2, "incorrect": 1, "target": 1}
     assert set(found.filter(pl.col("reason") == "held_out")["problem_id"]) == {"p_1"}
@@ -479,14 +504,15 @@ def test_losses_count_each_filter_in_order_and_sum_to_the_rejects() -> None:
         {"sample": 4, "content": ""},
     )
     decisions = decided(table)
-    counted = losses(decisions["reason"])
+    found = account.counted(decisions, problems_table({}, {}))
+    counted = found.losses
     assert [loss.reason for loss in counted] == list(REASONS)
     assert {loss.reason: loss.num_rows for loss in counted if loss.num_rows} == {
         "truncated": 1,
         "incorrect": 2,
         "empty": 1,
     }
-    funnel = account.funnel(decisions)
+    funnel = account.funnel(found)
     assert funnel[0] == {"step": "all traces", "num_rows": 5} and funnel[-1]["num_rows"] == 1
 
 
@@ -494,12 +520,16 @@ def test_the_account_tells_rows_by_source_difficulty_and_length() -> None:
     table = candidates(*many(4, 2), {"problem_id": "p_0", "sample": 9, "verdict": "incorrect"})
     sources = {f"p_{number}": "one" if number < 3 else "other" for number in range(4)}
     decisions = decided(table)
-    found = account.metrics(decisions, problems_table(sources, {"p_0": 0.125, "p_1": 0.125}))
+    problems = problems_table(sources, {"p_0": 0.125, "p_1": 0.125})
+    counted = account.counted(decisions, problems)
+    in_pieces = account.total(account.counted(decisions.slice(start, 2), problems) for start in range(0, 10, 2))
+    found = account.metrics(counted)
+    assert account.metrics(in_pieces) == found and account.lengths(in_pieces) == account.lengths(counted)
     assert (found["num_traces"], found["num_rows"], found["num_problems"], found["num_tokens"]) == (9, 8, 4, 96)
     assert found["by_source"]["one"] == {"num_traces": 7, "num_rows": 6, "rejected": {"incorrect": 1}}
     assert found["difficulty_share"] == {"1/8": 0.5, "none": 0.5}
     assert found["tokens"] == {"min": 12, "median": 12, "p90": 12, "max": 12}
-    assert sum(int(str(row["num_rows"])) for row in account.lengths(decisions)) == 8
+    assert sum(int(str(row["num_rows"])) for row in account.lengths(counted)) == 8
 
 
 def test_problems_are_set_apart_by_hash_so_that_others_stay_where_they_are() -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import threading
 import time
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from math_verify.errors import TimeoutException
 
+from stages.core.answers import payload
 from stages.core.equivalence import (
     VERSIONED,
     Decision,
     Tier,
     accepts_cheaply,
+    accepts_extracted,
     accepts_symbolically,
     canonical,
     number,
@@ -247,6 +250,136 @@ def test_careless_decoding_of_escapes_is_undone() -> None:
     assert canonical("\text{Yes}") == "yes"
 
 
+# --- alike and different ---------------------------------------------------------------------------------------------
+
+
+def relation(
+    decide: Callable[[str, str], Decision], algebra: Callable[[str, str], bool], a: str, b: str
+) -> bool | None:
+    """By both tiers; None where neither tells."""
+    equal = decide(a, b).equal
+    if equal is None:
+        try:
+            equal = algebra(a, b)
+        except (ValueError, TimeoutError):
+            return None
+    return equal
+
+
+def accepted(gold: str, prediction: str) -> bool | None:
+    return relation(accepts_cheaply, accepts_symbolically, gold, prediction)
+
+
+def joined(a: str, b: str) -> bool | None:
+    assert same_cheaply(a, b) == same_cheaply(b, a)
+    return relation(same_cheaply, same_symbolically, a, b)
+
+
+ALIKE = [
+    # whole answers, not their last number or formula
+    ("10! - 1", "10! + 1"), (r"8! \cdot 7", r"9! \cdot 7"), ("n! + 1", "n! - 1"), ("2022! - 1", "2023! - 1"),
+    ("x = 1\ny = 2", "x = 5\ny = 2"), ("(1,\n2)", "(3,\n2)"),
+    ("\\begin{pmatrix}\n1 \\\\\n2\n\\end{pmatrix}", "\\begin{pmatrix}\n3 \\\\\n2\n\\end{pmatrix}"),
+    ("\\begin{cases}\nx=1\\\\\ny=2\n\\end{cases}", "\\begin{cases}\nx=3\\\\\ny=2\n\\end{cases}"),
+    ("Alice is 6 and Bob is 7", "Alice is 5 and Bob is 7"), ("Alice wins for even $n$", "Bob wins for even $n$"),
+    ("all even $n$", "all odd $n$"), ("Yes, $x = 2$ is a solution", "No, $x = 2$ is a solution"),
+    ("A. x^2 + 1", "C. y^3 + 1"),
+    # ratios and times
+    ("2:3:4", "2:4:3"), ("1:2:3", "1:6"), (r"1:\sqrt3:2", r"1:2:\sqrt3"), ("4:2:1", "2"), ("10:20", "5:10"),
+    ("12:15", "4:05"), ("10:20 AM", "5:10 AM"), ("10:20 AM", "10:20 PM"), ("10:20 am", "10:20 pm"),
+    ("20:34", "8:34 AM"), (r"05\!:\!00", r"6\!:\!00"), ("5:3", "3:5"), ("0:5", "0:6"),
+    # equations without a real solution
+    ("x^2-4x+5=0", "x^2-2x+2=0"), ("x^2+x+1=0", "x^2-x+1=0"), ("x^4+1=0", "x^2+1=0"), ("x^2+y^2=-1", "x^2+y^2=-2"),
+    ("e^x=-1", "e^x=-2"), ("x^2+1=0", "y^2+1=0"), (r"\frac{1}{x}=0", r"\frac{1}{x+1}=0"),
+    # derivatives, transposes, functions
+    (r"\frac{dy}{dx}", r"\frac{dx}{dy}"), (r"\frac{\partial u}{\partial t}", r"\frac{\partial v}{\partial t}"),
+    (r"\frac{d^2y}{dx^2}", r"\frac{dy}{dx}"), ("A^T", "A"), ("x^T y", "xy"), ("AA^T", "A^TA"), ("B2", "2B"),
+    ("y^{(4)}", "y^4"), ("f^{(3)}(x)", "f^3(x)"), ("u_n^{(k)}", "u_n^k"), (r"\zeta(3)", r"3\zeta"), (r"\phi(8)", r"8\phi"),
+    (r"\mathbf{a}\cdot\mathbf{b}", r"\mathbf{a}\times\mathbf{b}"),
+    # factorials, case, dates, words that are no units
+    ("5!=120", r"5\ne120"), ("AB", "ab"), ("ABC", "abc"), ("2020-01-05", "2020-05-01"), ("2020-01-05", "2014"),
+    (r"\frac{1}{13983816}", "0.000000"), ("5", "5 below zero"), ("5", "5 lakh"), ("5", "5 more than x"),
+    ("(C)x+1", "(C)x+2"), ("(B) cat", "(B) dog"), ("2,2", "2"), (r"\{1,2\}", "1"), ("5 m", "5 km"), ("5 feet", "6 ft"),
+    (r"36\pi\text{ cm}^2", r"36\pi\text{ cm}^3"), (r"2\pi", r"2\pi h"),
+    # equations that are no description of a value
+    ("7=11a+c", "11a+c"), ("1", "2x+z=1"), ("1", "x+z=1"), ("0", "a+3z=0"), ("6", "x(x+1)=6"), ("12", "a(b+c)=12"),
+    ("2", "x^2+y^2=2"), ("5", "f(2)=6"), ("x=2y", "y=2x"), ("x=y+1", "y=x+1"),
+    # regions
+    ("x<1 or x>2", r"(-\infty,1]\cup(2,\infty)"), ("x<1 or x>2", "y<1 or y>2"), ("x>3", "y>3"), ("x<1 or x>2", "x<1, x>2"),
+    (r"x \le -2 or x \ge 3", r"x \le -3 or x \ge 3"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("a", "b"), ALIKE)
+def test_answers_that_look_alike_are_never_joined(a: str, b: str) -> None:
+    assert not joined(a, b)
+    assert not accepted(a, b)
+    assert not accepted(b, a)
+
+
+@pytest.mark.parametrize(
+    ("gold", "prediction"),
+    [
+        ("5! - 1", "119"), ("(1,\n2)", "(1,2)"), ("12", "So there are 12 ways! I hope it helps."),
+        ("9", "If Alice is 4 and Bob is 5, the sum is 9."), ("9", "We add.\n\n9 is what comes out! It is 9."),
+        ("1:2", "0.5"), ("1:2", "2:4"), (r"1:\sqrt2", r"\sqrt2:2"), ("1:2", "10:20"), ("3:30", "3:30 PM"),
+        ("20:34", r"08:34 \text{P.M.}"),
+        ("120", "5!=120"), ("5!=120", "120"),
+        (r"(B) \frac12", "(B) 0.5"), ("(D) 1,000", "(D) 1000"), ("(B) 12", "B"),
+        (r"30.4 \text{ or } \frac{152}{5}", "30.4"), (r"2 \text{ OR } 3", "2,3"),
+        (r"\left\{\frac12\right\}", r"\frac12"), ("x=5", r"\{5\}"),
+        ("113", "m+n=113"), ("113", "m + n = 100 + 13 = 113"), ("47", "p+q+r=47"), ("60", r"m\angle A=60^\circ"),
+        ("5", "f(2)=5"), ("3", r"\log_2 8 = 3"), (r"\frac12", r"P(A\cap B)=\frac12"), (r"\frac12", r"\cos\theta=\frac12"),
+        (r"36\pi", r"36\pi\text{ cm}^2"), (r"24\pi", r"24\pi \text{ square units}"), (r"9\pi\text{ inches}", r"9\pi"),
+        (r"2\pi\text{ radians}", r"2\pi"), (r"8+4\pi \text{ cm}", r"8+4\pi"), (r"2^n \text{ ways}", "2^n"),
+        (r"(3,4)\text{ cm}", "(3,4)"), ("5", "5 apples"), (r"-\$5", "-5"), ("81, 256", "81,256"),
+        (r"\frac1{12}", "0.083333"), ("x=2y", r"y=\frac{x}{2}"), ("v=u+at", "u=v-at"), ("x=y+1", "y=x-1"), ("y=x", "x=y"),
+        (r"x>2 \text{ and } x<5", "(2,5)"),
+    ],
+)  # fmt: skip
+def test_what_says_the_gold_in_other_words_is_accepted(gold: str, prediction: str) -> None:
+    assert accepts_cheaply(gold, prediction).equal is True
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("1:2", "1 : 2"), ("3:30 PM", "15:30"), ("x^2+1=0", "2x^2+2=0"), ("xy=6", r"y=\frac{6}{x}"), ("d/2", r"\frac{d}{2}"),
+        (r"\alpha(1-\beta)", r"\alpha-\alpha\beta"), ("e^{(x)}", "e^x"), (r"x \ne 5", "x != 5"), (r"\mathbf{3}\times 10", "30"),
+        ("YES", "yes"), ("5 feet", "5 ft"), ("5 cm", "5 centimeters"), ("5 inches", "5 inch"), ("5 hours", "5 hrs"),
+        ("5 square feet", r"5\text{ ft}^2"), ("x=2y", r"y=\frac{x}{2}"), ("y=x", "x=y"),
+        (r"x \le -2 or x \ge 3", r"(-\infty,-2]\cup[3,\infty)"), (r"x<-1 \text{ or } x>1", r"(-\infty,-1)\cup(1,\infty)"),
+        (r"x \leq -2 \text{ or } x \geq 3", r"x \in (-\infty,-2]\cup[3,\infty)"), ("x<1 or x>2", "x>2 or x<1"),
+        ("1, 2, x+y", "2, 1, y+x"),
+    ],
+)  # fmt: skip
+def test_spellings_of_one_answer_are_joined(a: str, b: str) -> None:
+    assert joined(a, b) is joined(b, a) is True
+    assert accepted(a, b) is True
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [("1:2", "2:4"), ("1:2", r"\frac12"), ("3:30", "3:30 PM"), ("113", "m+n=113"), (r"36\pi", r"36\pi\text{ cm}^2"),
+     (r"\{5\}", "5"), (r"2\text{ OR }2.0", "2"), ("81, 256", "81,256"), ("(B) 12", "B")],
+)  # fmt: skip
+def test_a_vote_does_not_forgive_as_a_judge_does(a: str, b: str) -> None:
+    assert not joined(a, b)
+
+
+def test_lists_are_told_apart_from_either_side() -> None:
+    """2i has a partner that could be 32i; -2i has none, whichever list is read first."""
+    a, b = r"0,\tfrac32, 2i, -2i", r"0,\tfrac2, 32i, -2i"
+    assert same_cheaply(a, b).equal is same_cheaply(b, a).equal is False
+
+
+def test_an_extracted_answer_counts_with_every_word_and_a_whole_solution_by_its_box() -> None:
+    assert accepts_extracted("7", "Alice is 6 and Bob is 7").equal is False
+    assert accepts_cheaply("7", "We add. Bob is 7.").equal is True
+    assert accepts_extracted(r"We add. So it is \boxed{7}.", "7").equal is True
+    assert accepts_extracted("3 + 4 = 7\n#### 7", "7").equal is True
+
+
 # --- the symbolic tier -----------------------------------------------------------------------------------------------
 
 
@@ -432,10 +565,10 @@ def test_a_comparison_that_recurses_without_end_is_an_error(monkeypatch: pytest.
     "text", ["9" * 1_000_000, "{" * 1_000_000, "x+" * 500_000, "(1," * 600, "1,000" * 390, "a " * 990]
 )
 def test_hostile_text_is_decided_in_bounded_time(text: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     accepts_cheaply("5", text)
     same_cheaply(text, text + "1")
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_the_deciding_libraries_are_named() -> None:
@@ -455,11 +588,12 @@ def rows(name: str) -> list[dict[str, object]]:
 def judged(pairs: list[tuple[str, str]]) -> list[bool]:
     """Verdicts by both tiers, the symbolic one in workers; what is not decided is not accepted."""
     cheap = [accepts_cheaply(*pair).equal for pair in pairs]
-    open_pairs = [pair for pair, equal in zip(pairs, cheap, strict=True) if equal is None]
+    said = [(payload(gold), payload(prediction)) for gold, prediction in pairs]
+    open_pairs = [pair for pair, equal in zip(said, cheap, strict=True) if equal is None]
     with Symbolic(num_workers=2, seconds=10, memory_gib=3) as workers:
         outcomes = workers.decide(open_pairs, "accepts")
     return [
-        outcomes[pair] is Outcome.EQUAL if equal is None else equal for pair, equal in zip(pairs, cheap, strict=True)
+        outcomes[pair] is Outcome.EQUAL if equal is None else equal for pair, equal in zip(said, cheap, strict=True)
     ]
 
 
@@ -474,8 +608,6 @@ KNOWN_ERRORS = {
     "non_english f84827d7",
     "percent 76f6437d",
     "percent d8331bfe",
-    "ratio_time 5c3b63dc",
-    "ratio_time 9f943f23",
     "set_or_multi 60b4ec48",
     "set_or_multi a3189e61",
     "set_or_multi de08a9c2",
@@ -492,7 +624,7 @@ KNOWN_ERRORS = {
 """Kind and hash of the rows that we decide otherwise than their label; all but the symbolic one are "equal" missed.
 
 That one is `"$\text{13}$"` with a real tab for `\t`: we undo the lost escape, so it is 13; the corpus keeps the label of a
-test that wants the damaged text refused. The rest: synonyms in words (4), clock times (2), decimals of fewer than six
+test that wants the damaged text refused. The rest: synonyms in words (4), decimals of fewer than six
 digits (3), a box or a statement that is not the last word (5), renamed functions and rearranged equations, and the like.
 """
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,9 @@ NEXT = "<|start|>assistant"
             Turn("R", None, 1),
         ),
         (f"{THOUGHT}{NEXT}{THOUGHT}{NEXT}<|channel|>final<|message|>4", Turn("R\n\nR", "4", 0)),
+        # what gpt-oss writes where a JSON schema is asked for
+        (f'{THOUGHT}{NEXT}<|channel|>final <|constrain|>json<|message|>{{"a": 1}}', Turn("R", '{"a": 1}', 0)),
+        (f'{THOUGHT}{NEXT}<|channel|>final json<|message|>{{"a": 1}}', Turn("R", '{"a": 1}', 0)),
     ],
 )
 def test_a_turn_comes_apart(text: str, turn: Turn, encoding: Any) -> None:
@@ -92,3 +96,11 @@ def test_the_reference_renderings_parse(encoding: Any) -> None:
         tokens = [int(token) for token in texts[name].split()]
         turn = harmony.split(encoding.decode(tokens), encoding)
         assert turn.reasoning and (turn.content is None) == (turn.num_tool_calls > 0)
+
+
+@pytest.mark.parametrize("filler", [" ", "\t\n", " json", "to=a ", "<|channel|>final "])
+def test_a_header_without_an_end_takes_linear_time(filler: str) -> None:
+    text = "<|channel|>final" + filler * (200_000 // len(filler))
+    started = time.process_time()
+    harmony._UNFINISHED_HEADER.sub("", text)
+    assert time.process_time() - started < 2

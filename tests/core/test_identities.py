@@ -113,9 +113,9 @@ LARGE = [
 
 @pytest.mark.parametrize("text", LARGE)
 def test_what_is_large_is_refused_at_once(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     assert same(text, "x+1") in (None, False)
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 @given(st.text(max_size=60), st.text(max_size=60))

@@ -77,6 +77,42 @@ def test_a_difference_of_nothing_is_found_to_be_one_in_at_most_a_tenth_of_the_co
     assert held / NUM_EXAMS >= 0.90
 
 
+LOW, MIDDLE, NEAR_1 = (0.3, 5.7), (0.5, 1.5), (3.0, 0.3)
+
+
+@pytest.mark.parametrize(
+    "mix",
+    [[(1.0, 1.0)] * 2, [LOW] * 3, [LOW] * 5, [MIDDLE, *[LOW] * 4], [NEAR_1] * 5, [(0.1, 0.23)] * 5],
+    ids=["uniform", "three hard", "five hard", "one easier", "five easy", "near both ends"],
+)
+def test_the_interval_of_a_mean_over_exams_holds_the_truth_in_95_of_100_cases(mix: list[tuple[float, float]]) -> None:
+    """Several exams together are surer than each, and pseudo-problems must not weigh more for that."""
+    rng = np.random.default_rng(11)
+    truth, held = float(np.mean([a / (a + b) for a, b in mix])), 0
+    for exam in range(600):
+        strata = [rng.binomial(NUM_SAMPLES, rng.beta(a, b, size=NUM_PROBLEMS)) / NUM_SAMPLES for a, b in mix]
+        interval = bayesian_bootstrap(strata, SCORE_PRIOR, NUM_RESAMPLES, seed=exam)
+        held += interval.low <= truth <= interval.high
+    assert 0.91 <= held / 600 <= 0.985
+
+
+@pytest.mark.parametrize("num_exams", [1, 2, 5])
+@pytest.mark.parametrize("gain", [0.0, 0.5, 0.9])
+def test_the_interval_of_a_difference_over_exams_holds_the_truth_in_nine_of_ten_cases(
+    num_exams: int, gain: float
+) -> None:
+    """The second student solves of what the first does not a share of `gain`."""
+    rng = np.random.default_rng(12)
+    truth, held = gain * (1 - 0.05), 0
+    for exam in range(NUM_EXAMS):
+        first = rng.beta(*LOW, size=(num_exams, NUM_PROBLEMS))
+        second = first + gain * (1 - first)
+        strata = list((rng.binomial(NUM_SAMPLES, second) - rng.binomial(NUM_SAMPLES, first)) / NUM_SAMPLES)
+        interval = bayesian_bootstrap(strata, DIFFERENCE_PRIOR, NUM_RESAMPLES, seed=exam)
+        held += interval.low <= truth <= interval.high
+    assert held / NUM_EXAMS >= 0.90
+
+
 @pytest.mark.parametrize("score", [0.0, 1.0])
 def test_thirty_problems_all_failed_or_all_solved_leave_a_doubt_of_some_points(score: float) -> None:
     value, low, high = bayesian_bootstrap([np.full(30, score)], SCORE_PRIOR, 2000, seed=0)

@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -14,6 +15,7 @@ from stages.core.judging import (
     VERDICTS,
     VOTES_IN,
     answer_of,
+    counted,
     metrics,
     prepare,
     undecided,
@@ -47,6 +49,20 @@ def judged(content: str | None, label: str | None, status: str = "stop") -> tupl
     prepared = prepare(traces((content, status)), labels(p=label))
     (row,) = prepared.select("answer", "verdict", "decided_by").rows()
     return row
+
+
+@pytest.mark.parametrize(
+    ("content", "label", "verdict"),
+    [
+        (r"so \boxed{10! + 1}", "10! - 1", "incorrect"),
+        (r"so \boxed{10! - 1}", "10! - 1", "correct"),
+        (r"\boxed{\text{Alice is 6 and Bob is 7}}", "7", "incorrect"),
+        ("\\boxed{(1,\n2)}", "(3,2)", "incorrect"),
+        (r"so \boxed{7}", r"We add, so it is \boxed{7}.", "correct"),
+    ],
+)
+def test_the_whole_answer_is_judged(content: str, label: str, verdict: str) -> None:
+    assert judged(content, label)[1] == verdict
 
 
 # the answer of a trace
@@ -227,11 +243,11 @@ def test_each_trace_gets_exactly_one_verdict_and_the_metrics_add_up(
     assert found["verdict"].null_count() == 0
     decided = found["verdict"].is_in(["correct", "incorrect"])
     assert (found["decided_by"].is_not_null() == decided).all()
-    counted = metrics(found, 0)
-    assert counted["num_traces"] == len(rows) == sum(counted[f"num_{verdict}"] for verdict in VERDICT)
-    assert sum(counted[f"num_by_{tier}"] for tier in TIERS) == int(decided.sum())
-    scored = len(rows) - counted["num_no_label"] - counted["num_unscored"]
-    assert counted["correct_share"] == pytest.approx(counted["num_correct"] / scored if scored else 0.0)
+    told = metrics(counted(found), 0)
+    assert told["num_traces"] == len(rows) == sum(told[f"num_{verdict}"] for verdict in VERDICT)
+    assert sum(told[f"num_by_{tier}"] for tier in TIERS) == int(decided.sum())
+    scored = len(rows) - told["num_no_label"] - told["num_unscored"]
+    assert told["correct_share"] == pytest.approx(told["num_correct"] / scored if scored else 0.0)
 
 
 def test_each_answer_says_which_rule_found_it_and_right_ones_that_none_found_are_counted() -> None:
@@ -245,8 +261,8 @@ def test_each_answer_says_which_rule_found_it_and_right_ones_that_none_found_are
     prepared = prepare(table, labels(p="42"))
     assert prepared["extracted_by"].to_list() == ["box", "stated", "none", "none", "none"]
     assert prepared["missed"].to_list() == [False, False, True, False, False]
-    counted = metrics(verdicts(prepared, {}), int(prepared["missed"].sum()))
-    assert [counted[f"num_{name}"] for name in ("box", "stated", "right_but_not_extracted")] == [1, 1, 1]
+    told = metrics(counted(verdicts(prepared, {})), int(prepared["missed"].sum()))
+    assert [told[f"num_{name}"] for name in ("box", "stated", "right_but_not_extracted")] == [1, 1, 1]
 
 
 def test_the_share_of_right_traces_is_of_those_that_could_be_scored() -> None:
@@ -257,12 +273,15 @@ def test_the_share_of_right_traces_is_of_those_that_could_be_scored() -> None:
         ]
         return pl.DataFrame(keys, schema=VERDICTS, orient="row")
 
-    found = metrics(table({"correct": 3, "incorrect": 2, "no_answer": 1, "no_label": 10, "unscored": 10}), 1)
+    def measured(counts: Mapping[str, int]) -> Counter[str]:
+        return counted(table(counts))
+
+    found = metrics(measured({"correct": 3, "incorrect": 2, "no_answer": 1, "no_label": 10, "unscored": 10}), 1)
     assert found["num_right_but_not_extracted"] == 1
     assert found["correct_share"] == 0.5
-    assert metrics(table({"unparsable": 1, "timeout": 1, "correct": 2}), 0)["correct_share"] == 0.5
-    assert metrics(table({"unscored": 4}), 0)["correct_share"] == 0.0
-    assert metrics(table({}), 0)["correct_share"] == 0.0
+    assert metrics(measured({"unparsable": 1, "timeout": 1, "correct": 2}), 0)["correct_share"] == 0.5
+    assert metrics(measured({"unscored": 4}), 0)["correct_share"] == 0.0
+    assert metrics(measured({}), 0)["correct_share"] == 0.0
     assert all(isinstance(value, int | float) for value in found.values())
 
 

@@ -26,7 +26,7 @@ Answers = Sequence[str | None]
 
 
 def counted(answers: Mapping[str, Answers]) -> dict[str, Tally]:
-    rows = [(problem_id, answer) for problem_id, given in answers.items() for answer in given]
+    rows = [(problem_id, answer, 1) for problem_id, given in answers.items() for answer in given]
     return tallies(pl.DataFrame(rows, schema=ANSWERS_IN, orient="row"))
 
 

@@ -19,7 +19,7 @@ SFT = {
 
 def exam(**changed: Any) -> Exam:
     found = {
-        "num_samples": 4, "pass_k": 2, "system": None, "suffix": "Box it.", "sampling": SAMPLING,
+        "num_samples": 4, "is_open": False, "pass_k": 2, "system": None, "suffix": "Box it.", "sampling": SAMPLING,
         "numbers": {"base": {"aime24": {"num_problems": 30}}, "final": {"aime24": NUMBERS}},
         "means": {"final": {"value": 0.7525, "ci_low": 0.6512, "ci_high": 0.8248}},
     }  # fmt: skip
@@ -104,3 +104,19 @@ def test_published_sets_need_no_teacher() -> None:
 def test_shares_are_rounded_to_two_digits_of_percent() -> None:
     assert model_card.percent(0.7670454545454546) == 76.7
     assert model_card.percent(1 / 3) == 33.33
+
+
+def test_an_exam_that_went_on_says_how_often_each_problem_was_asked() -> None:
+    numbers = {**NUMBERS, "avg": NUMBERS["avg_at_4"], "samples_drawn": 24}
+    del numbers["avg_at_4"]
+    found = exam(
+        is_open=True,
+        numbers={"base": {"aime24": {"num_problems": 30, "samples_drawn": 4}}, "final": {"aime24": numbers}},
+    )
+    average, passed, majority = results(found, "final")
+    assert average.metric == "avg" and "30 problems x 24 samples" in average.notes
+    assert passed.metric == "pass@2" and "30 problems x 24 samples" in passed.notes
+    assert majority.metric == "maj@4" and "x" not in majority.notes.partition(";")[0], "it is of the first four"
+    text = body(checkpoint(exam=found))
+    assert "| samples of each |" in text and "| 24 |" in text
+    assert "asked 4 times, or more often until the interval is narrow or more would not help" in text

@@ -167,9 +167,9 @@ def test_a_number_that_was_measured_here_stands_where_its_source_says() -> None:
 
 def test_rates_that_were_divided_out_of_a_measurement_are_what_it_comes_to() -> None:
     assert pytest.approx(343_000 / 98, rel=0.01) == priors.COLLECTED.value
-    assert pytest.approx(8_918_000 / (1.0 * 60), rel=0.01) == priors.JUDGED.value
-    assert pytest.approx(8_918_000 / (0.7 * 60), rel=0.01) == priors.VOTED.value
-    assert pytest.approx(2_059 * 664, rel=0.01) == priors.CURATED.value
+    assert pytest.approx(8_918_000 / (0.53 * 60), rel=0.01) == priors.JUDGED.value
+    assert pytest.approx(8_918_000 / (0.67 * 60), rel=0.01) == priors.VOTED.value
+    assert pytest.approx(2_167 * 664, rel=0.01) == priors.CURATED.value
     assert pytest.approx(185_022 / 818.2, rel=0.01) == priors.WRITING[priors.BASE_PACKAGE, 1].value
     assert pytest.approx(46_172 / 322.2, rel=0.01) == priors.TRAINING[priors.BASE_PACKAGE].value
 

@@ -25,6 +25,15 @@ def same(a: str, b: str) -> bool | None:
         (r"(0,\sqrt{4}]\cup(5,6)", r"(0,2]\cup(5,\frac{12}{2})"),
         (r"(3,3)\cup[1,2]", "[1,2]"),
         (r"[1,2]\setminus\{1\}", "(1,2]"),
+        (r"x \le -2 or x \ge 3", r"(-\infty,-2]\cup[3,\infty)"),
+        ("x>2 and x<5", "(2,5)"),
+        ("x>2 and x<1", "(3,3)"),
+        (r"5>x", r"x<5"),
+        (r"1\le x<3", "[1,3)"),
+        (r"x\ne 3 and x>0", r"(0,3)\cup(3,\infty)"),
+        (r"1<x<2 or x=5", r"(1,2)\cup\{5\}"),
+        (r"x\in(0,1)\cup(2,3)", "0<x<1 or 2<x<3"),
+        ("x>1 and x<2 or x>3", r"(1,2)\cup(3,\infty)"),
     ],
 )
 def test_one_region_written_in_two_ways(a: str, b: str) -> None:
@@ -40,6 +49,9 @@ def test_one_region_written_in_two_ways(a: str, b: str) -> None:
         (r"[1,2]\cup(3,4)", r"[1,2]\cup[3,4)"),
         (r"(-\infty,2)\cup(3,\infty)", r"(-\infty,2)\cup(4,\infty)"),
         (r"\mathbb{R}", r"\mathbb{R}\setminus\{2\}"),
+        ("x<1 or x>2", "x<1 and x>2"),
+        ("x<1 or x>2", r"(-\infty,1]\cup(2,\infty)"),
+        (r"x\ge 2", "x>2"),
         (r"(0,1)\cup(2,3)", r"(0,1+10^{-30})\cup(2,3)"),
     ],
 )
@@ -48,7 +60,23 @@ def test_other_regions(a: str, b: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["5", "x", r"(1,2,3)\cup(4,5)", r"(a,b)\cup(c,d)", r"A\cup B", r"(1,2", "", r"x\cup(1,2)"]
+    "text",
+    [
+        "5",
+        "x",
+        r"(1,2,3)\cup(4,5)",
+        r"(a,b)\cup(c,d)",
+        r"A\cup B",
+        r"(1,2",
+        "",
+        r"x\cup(1,2)",
+        "x<a",
+        "x<y",
+        "x<1 or y>2",
+        "1<x>0",
+        r"1<x\ne 3",
+        "x^2<4",
+    ],
 )
 def test_what_is_no_region_is_not_told(text: str) -> None:
     assert same(text, r"(0,1)\cup(2,3)") is None

@@ -5,7 +5,7 @@ import random
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 import polars as pl
@@ -22,6 +22,7 @@ from stages.core.scoring import (
     SCORES_KEY,
     TEXTS_IN,
     TRACES_IN,
+    Method,
     mean_over_benchmarks,
     metrics,
     scores,
@@ -75,7 +76,11 @@ def table(problems: Problems, **names: str) -> pl.DataFrame:
 
 
 def measure(problems: Problems, num_samples: int, pass_k: int = 1) -> dict[str, float]:
-    return metrics(table(problems), num_samples, pass_k, **RESAMPLING)
+    return metrics(table(problems), Method(num_samples, pass_k, **RESAMPLING, is_open=False))
+
+
+def measure_open(problems: Problems, num_samples: int, pass_k: int = 1) -> dict[str, float]:
+    return metrics(table(problems), Method(num_samples, pass_k, **RESAMPLING, is_open=True))
 
 
 def lines(name: str) -> list[dict[str, Any]]:
@@ -279,7 +284,7 @@ def test_metrics_of_two_students_or_benchmarks_at_once_are_refused() -> None:
     for other in ({"student": "base"}, {"effort": "high"}, {"benchmark": "amc23"}):
         both = pl.concat([table([[right()]]), table([[right()]], **other)])
         with pytest.raises(ValueError, match="must be of one student"):
-            metrics(both, 1, 1, **RESAMPLING)
+            metrics(both, Method(1, 1, **RESAMPLING, is_open=False))
 
 
 SAMPLES = st.sampled_from([right(), right("14/2"), wrong("8"), wrong("9"), SILENT, CUT, LOST])
@@ -299,8 +304,8 @@ def test_the_order_of_rows_changes_nothing_and_that_of_samples_only_the_scores_o
     assert permuted.drop(firsts).equals(expected.drop(firsts))
     for name in firsts:
         assert permuted[name].list.last().to_list() == pytest.approx(expected[name].list.last().to_list())
-    upside_down = metrics(expected.reverse(), len(exam[0]), 1, **RESAMPLING)
-    assert upside_down == metrics(expected, len(exam[0]), 1, **RESAMPLING)
+    upside_down = metrics(expected.reverse(), Method(len(exam[0]), 1, **RESAMPLING, is_open=False))
+    assert upside_down == metrics(expected, Method(len(exam[0]), 1, **RESAMPLING, is_open=False))
 
 
 @given(EXAMS)
@@ -330,7 +335,7 @@ def test_the_mean_over_benchmarks_weighs_each_the_same_and_its_interval_holds_it
 
 def test_the_mean_over_one_benchmark_is_its_average_with_the_same_interval() -> None:
     one = table([[right()], [wrong("1")], [right()]])
-    found = metrics(one, 1, 1, **RESAMPLING)
+    found = metrics(one, Method(1, 1, **RESAMPLING, is_open=False))
     assert mean_over_benchmarks(one, **RESAMPLING) == (found["avg_at_1"], found["ci_low"], found["ci_high"])
 
 
@@ -351,7 +356,7 @@ def test_a_paired_difference_is_above_nothing_where_two_separate_intervals_overl
         name: table([[right()] * (num + more) + [wrong("1")] * (16 - num - more) for num in solved], student=name)
         for name, more in (("turbo", 0), ("final", 2))
     }
-    turbo, final = (metrics(exams[name], 16, 8, **RESAMPLING) for name in ("turbo", "final"))
+    turbo, final = (metrics(exams[name], Method(16, 8, **RESAMPLING, is_open=False)) for name in ("turbo", "final"))
     assert turbo["ci_high"] > final["ci_low"]
     difference = paired_difference(exams["turbo"], exams["final"], **RESAMPLING)
     assert difference.interval.value == pytest.approx(2 / 16)
@@ -379,6 +384,23 @@ def test_a_difference_in_doubt_says_how_many_problems_or_samples_would_tell() ->
     more = found.needed_problems * 3
     enough = paired_difference(exam("turbo", 0.45, more, 4), exam("final", 0.52, more, 4), **RESAMPLING)
     assert enough.interval.low > 0
+
+
+def test_the_samples_that_would_tell_are_of_both_students_however_often_each_was_asked() -> None:
+    def needed(seed: int, *num_samples: int) -> int | None:
+        draw = random.Random(seed)
+        exams = [
+            table([[right() if draw.random() < chance else wrong("1") for _ in range(num)] for _ in range(40)])
+            for chance, num in zip((0.45, 0.5), num_samples, strict=True)
+        ]
+        found: int | None = paired_difference(*exams, num_resamples=500, seed=1).needed_samples
+        return found
+
+    both, *one = (
+        median(number for seed in range(20) if (number := needed(seed, *num_samples)))
+        for num_samples in ((16, 16), (64, 4), (4, 64))
+    )
+    assert all(0.5 < other / both < 2 for other in one), (both, one)
 
 
 def test_no_number_of_samples_tells_what_depends_on_which_problems_were_taken() -> None:
@@ -470,3 +492,22 @@ def test_scores_of_qwen_math_on_a_hundred_problems_are_those_of_its_labels() -> 
     majorities = table(exam)["majority_correct"].to_list()
     assert [majorities.count(value) for value in (0.5, 1.0)] == [3, 91]
     assert found[0]["maj_at_8"] == pytest.approx(0.925)
+
+
+def test_an_exam_that_went_on_has_an_average_without_a_k_and_the_majority_of_its_first_samples() -> None:
+    problems = [[right(), right(), wrong("5"), wrong("5"), wrong("5")], [wrong("5"), right(), right(), LOST, right()]]
+    found = measure_open(problems, 2)
+    assert found["avg"] == fmean([2 / 5, 3 / 4]) and not any(name.startswith("avg_at_") for name in found)
+    assert found["maj_at_2"] == measure([rows[:2] for rows in problems], 2)["maj_at_2"] == fmean([1, 0.5])
+    assert found["pass_at_1"] == found["avg"], "pass@k is estimated from all that were drawn"
+    assert (found["samples_drawn"], found["num_samples"], found["unscored_share"]) == (5, 9, 0.1)
+
+
+def test_an_exam_that_went_on_has_at_least_the_samples_of_the_protocol_and_one_that_did_not_exactly_those() -> None:
+    problems = [[right()] * 3, [wrong("5")] * 3]
+    assert measure_open(problems, 3)["avg"] == measure(problems, 3)["avg_at_3"] == 0.5
+    with pytest.raises(ValueError, match="avg needs 4 samples a problem, not 3 to 3"):
+        measure_open(problems, 4)
+    with pytest.raises(ValueError, match="avg_at_2 needs 2 samples a problem, not 3 to 3"):
+        measure(problems, 2)
+    assert "samples_drawn" not in measure(problems, 3)

@@ -21,7 +21,7 @@ FIRST, SECOND, THIRD = r"\sum_{k=0}^{3} k^2", r"\sum_{k=1}^{3} k^2", r"\sum_{n=1
 
 
 def tally(answers: Sequence[str | None]) -> Tally:
-    frame = pl.DataFrame({"problem_id": ["p"] * len(answers), "answer": answers}, schema=ANSWERS_IN)
+    frame = pl.DataFrame({"problem_id": "p", "answer": answers, "num_traces": 1}, schema=ANSWERS_IN)
     return tallies(frame).get("p", NO_TRACES)
 
 
@@ -65,10 +65,12 @@ def test_candidates_are_in_order_of_votes_then_of_length_then_of_code_points() -
 
 
 def test_problems_are_counted_apart_and_in_order() -> None:
-    frame = pl.DataFrame({"problem_id": ["b", "a", "b"], "answer": ["1", "2", None]}, schema=ANSWERS_IN)
+    rows = [("b", "1", 1), ("a", "2", 1), ("b", None, 1), ("b", "1", 3)]
+    frame = pl.DataFrame(rows, schema=ANSWERS_IN, orient="row")
     counted = tallies(frame)
     assert list(counted) == ["a", "b"]
-    assert [one.num_traces for one in counted.values()] == [1, 2]
+    assert [one.num_traces for one in counted.values()] == [1, 5]
+    assert [one.votes for one in counted["b"].candidates] == [4]
     assert tallies(frame.clear()) == {}
 
 

@@ -35,7 +35,29 @@ def test_other_numbers_or_words_are_others(one: str, other: str) -> None:
 def test_signs_count_only_where_they_are_asked_for() -> None:
     assert words("7 + 5") == words("7 - 5")
     assert words_and_signs("7 + 5") == ["7", "+", "5"] != words_and_signs("7 - 5")
-    assert words_and_signs("$x<3$") == words_and_signs("x < 3")
+    assert words_and_signs("$x<3$") == words_and_signs("x < 3") == words_and_signs("\\(x<3\\)")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("7 \u00d7 5", "7 \u00f7 5"),
+        ("7 \u2212 5", "7 + 5"),
+        ("x \u2264 3", "x \u2265 3"),
+        ("$(1+2)/3$", "$1+(2/3)$"),
+        ("e^{x+1}", "e^x+1"),
+        (r"\sqrt{2}+1", r"\sqrt{2+1}"),
+        ("[0, 1)", "(0, 1)"),
+        (r"What is $88 \div 4 \div 2$?", r"What is $88 \div (4 \div 2)$?"),  # two problems of MATH, 11 and 44
+    ],
+)
+def test_another_sign_or_another_bracket_is_another_problem(one: str, other: str) -> None:
+    assert words_and_signs(one) != words_and_signs(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("7 \u2212 5", "7-5"), ("r_{1}", "r_1"), (r"\frac{1}{2}", r"\frac 1 2")])
+def test_typesetting_makes_no_other_problem(one: str, other: str) -> None:
+    assert words_and_signs(one) == words_and_signs(other)
 
 
 def test_prose_has_no_drawing_and_no_typesetting() -> None:

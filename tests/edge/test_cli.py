@@ -16,15 +16,16 @@ ROOT = Path(__file__).parents[2]
 VERB = "from stages.edge import cli, errors\nimport os, signal, time\ndef verb():\n    {body}\ncli.run(verb)\n"
 
 
-def start(folder: Path, body: str) -> "subprocess.Popen[str]":
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DVC_STAGE": "train@turbo"}
+def start(folder: Path, body: str, stage: str | None = "train@turbo") -> "subprocess.Popen[str]":
+    environment = {name: value for name, value in os.environ.items() if name != "DVC_STAGE"}
+    environment |= {"PYTHONPATH": str(ROOT)} | ({"DVC_STAGE": stage} if stage else {})
     return subprocess.Popen(
         [sys.executable, "-c", VERB.format(body=body)], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True
     )
 
 
-def ended(folder: Path, body: str) -> tuple[int, str]:
-    run = start(folder, body)
+def ended(folder: Path, body: str, stage: str | None = "train@turbo") -> tuple[int, str]:
+    run = start(folder, body, stage)
     _, errors = run.communicate(timeout=60)
     return run.returncode, errors
 
@@ -42,6 +43,11 @@ def test_the_seconds_of_a_stage_are_logged_with_its_profile(tmp_path: Path) -> N
     (tmp_path / "params.yaml").write_text("profile: ours\nprofiles: {ours: {}}\n")
     assert ended(tmp_path, "pass")[0] == 0
     assert json.loads((tmp_path / ".cache/stages.jsonl").read_text())["profile"] == "ours"
+
+
+def test_what_is_tried_by_hand_is_no_stage_of_a_run_and_is_not_timed(tmp_path: Path) -> None:
+    assert ended(tmp_path, "pass", stage=None) == (0, "")
+    assert not (tmp_path / ".cache/stages.jsonl").exists()
 
 
 def test_a_pipe_that_breaks_within_a_stage_is_no_quiet_end(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import polars as pl
 import pytest
+from huggingface_hub import constants
 
 from stages.edge import hub, sources
 from stages.edge.errors import InputError, SettingError
@@ -38,7 +40,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def commits(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What the hub says is the newest commit of a data set."""
-    import huggingface_hub
 
     newest: dict[str, str] = {"a/b": FIRST}
 
@@ -153,3 +154,19 @@ def test_without_a_network_and_without_a_copy_the_way_around_is_told(folder: Pat
 def test_a_name_that_is_none_is_told(folder: Path) -> None:
     with pytest.raises(InputError, match="a/b/c/d: cannot be read from the hub"):
         hub.Commits([source("a/b/c/d")], Path("metrics/sources.json"))
+
+
+def test_a_hub_that_does_not_answer_is_as_good_as_none(
+    folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody said HF_HUB_OFFLINE, and the network is gone all the same."""
+
+    def dataset_info(*_: Any, **__: Any) -> None:
+        raise ConnectionError("no route to the hub")
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", dataset_info)
+    monkeypatch.setattr(hub, "_UNREACHED", set())
+    wanted = source("a/b")
+    commit = hub.Commits([wanted], Path("metrics/sources.json")).of(wanted)
+    assert golds(wanted, commit) == [row["answer"] for row in ROWS]

@@ -23,13 +23,13 @@ def document() -> dict[str, Any]:
 def write(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     (folder / "params.yaml").write_text(text)
     monkeypatch.chdir(folder)
-    params._document.cache_clear()
+    params.document.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def forget() -> Any:
     yield
-    params._document.cache_clear()
+    params.document.cache_clear()
 
 
 def load(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: object) -> params.Train:
@@ -80,6 +80,14 @@ def test_a_profile_can_be_loaded_that_is_not_the_chosen_one(tmp_path: Path, monk
             "exam.protocol.pass_k: Input should be at most num_samples, 4",
         ),
         (
+            lambda p: p["exam"]["protocol"].update(until={"ci_width": 0.1, "max_samples": 3}),
+            "cpu.exam.protocol.until: max_samples should be at least num_samples, 4",
+        ),
+        (
+            lambda p: p["exam"]["protocol"].update(until={"ci_width": 10, "max_samples": 64}),
+            "exam.protocol.until.ci_width: Input should be less than 1 (found 10)",
+        ),
+        (
             lambda p: p["teach"]["medium"].update(max_tokens_when_cut_off=64),
             "cpu.teach.medium.max_tokens_when_cut_off: Input should be more than sampling.max_tokens (found 64)",
         ),
@@ -97,6 +105,29 @@ def test_a_profile_can_be_loaded_that_is_not_the_chosen_one(tmp_path: Path, monk
             "curate.final.mixture names ['hihg']; the efforts of teach are ['high', 'medium']",
         ),
         (lambda p: p["baselines"][0].update(efforts=["max"]), "baselines.0.efforts names ['max']"),
+        (
+            lambda p: p.update(examine=["teacher", "nobody"]),
+            "examine names 'nobody', which is none of `baselines`; these are ['teacher'], and `all` of them",
+        ),
+        (lambda p: p["curate"]["turbo"].update(mixture={}), "curate.turbo.mixture is empty; name an effort"),
+        (lambda p: p["baselines"].append(p["baselines"][0]), "baselines has the name 'teacher', which is another's"),
+        (lambda p: p["baselines"][0].update(name="final"), "baselines has the name 'final', which is another's"),
+        (lambda p: p["baselines"][0].update(name="all"), "baselines has the name 'all'"),
+        (lambda p: p["baselines"][0].update(efforts=["high", "high"]), "Input should name each effort once"),
+        (
+            lambda p: p["exam"]["overrides"].update(teacher={"temperature": 0.2, "top_p": None, "max_tokens": None}),
+            "a baseline is asked as the protocol says",
+        ),
+        (lambda p: p["teach"]["models"][0].update(extra_body={"seed": 1}), "extra_body: seed is set by the pipeline"),
+        (lambda p: p["teach"]["models"][0].update(extra_body={"top_k": 1}), "extra_body: top_k is set by the pipeline"),
+        (lambda p: p["teach"]["high"].update(num_samples=40_000), "Input should be less than or equal to 32767"),
+        (
+            lambda p: (
+                p["teach"]["high"]["sampling"].update(temperature=0),
+                p["runtime"].update(samples_per_request=4),
+            ),
+            "teach.high has the temperature 0",
+        ),
         (
             lambda p: p["train"]["final"].update(max_length=100),
             "curate.final.filters.max_tokens is 256, more than train.final.max_length, 100",
@@ -137,6 +168,70 @@ def test_a_wrong_setting_is_named_with_what_is_allowed(
     assert told in str(error.value)
 
 
+def told(folder: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], object]) -> list[str]:
+    """The faults that are told of the cpu profile after `change`."""
+    whole = document()
+    change(whole["profiles"]["cpu"])
+    write(folder, monkeypatch, yaml.safe_dump(whole, sort_keys=False))
+    with pytest.raises(SettingError) as error:
+        params.load(params.Base, "base")
+    return str(error.value).removeprefix("params.yaml: ").split("; ")
+
+
+@pytest.mark.parametrize("named", [["all"], ["teacher"], [], ["all", "teacher"]])
+def test_baselines_are_examined_by_name_or_all_of_them(
+    named: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = document()
+    whole["profiles"]["cpu"]["examine"] = named
+    write(tmp_path, monkeypatch, yaml.safe_dump(whole))
+    assert params.load(list[str], "examine") == named
+
+
+def test_a_key_that_is_misspelt_is_named_before_the_one_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert told(tmp_path, monkeypatch, lambda p: p["vote"].update(min_shre=p["vote"].pop("min_share"))) == [
+        "profiles.cpu.vote.min_shre: Extra inputs are not permitted (found 0.85): did you mean min_share? It may have "
+        "policy, min_share, min_votes, credibility, pool_efforts, models",
+        "profiles.cpu.vote.min_share: Field required",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "names"),
+    [
+        (lambda p: p["symbolic"].update(foo=3), "symbolic.foo", "seconds, memory_gib"),
+        (lambda p: p["collect"]["sources"][0].update(foo=3), "collect.sources.0.generated.foo", "kind, name, topic, split"),
+        (lambda p: p["teach"]["medium"]["examples"][5].update(foo=3), "teach.medium.examples.5.foo", "topic, prompt, response"),
+        (lambda p: p["exam"]["protocol"].update(until={"ci_width": 0.1, "max_samples": 64, "foo": 3}), "exam.protocol.until.foo", "ci_width, max_samples"),
+        (lambda p: p["exam"]["overrides"]["turbo"].update(foo=3), "exam.overrides.turbo.foo", "temperature, top_p, max_tokens"),
+    ],
+)  # fmt: skip
+def test_an_unknown_key_is_told_with_those_that_are_allowed_there(
+    change: Callable[[dict[str, Any]], object], key: str, names: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert told(tmp_path, monkeypatch, change) == [
+        f"profiles.cpu.{key}: Extra inputs are not permitted (found 3): It may have {names}"
+    ]
+
+
+def test_all_faults_are_told_at_once_up_to_eight_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def change(profile: dict[str, Any]) -> None:
+        profile["vote"].update(min_votes="few")
+        profile["train"]["final"].update(epochs=0)
+        profile["zzz"] = "x" * 1000
+
+    first, *rest = told(tmp_path, monkeypatch, change)
+    assert first.startswith("profiles.cpu.zzz: Extra inputs") and len(first) < 300
+    assert [each.partition(":")[0] for each in rest] == [
+        "profiles.cpu.vote.min_votes",
+        "profiles.cpu.train.final.epochs",
+    ]
+    every = told(tmp_path, monkeypatch, lambda p: p.clear())
+    assert len(every) == 9 and every[-1] == "and 5 more"
+
+
 @pytest.mark.parametrize("key", document()["profiles"]["cpu"]["train"]["turbo"])
 def test_no_key_may_be_left_out(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = document()
@@ -153,12 +248,22 @@ def test_no_key_may_be_left_out(key: str, tmp_path: Path, monkeypatch: pytest.Mo
         ("profile: q\nprofiles: {p: {}}\n", r"profile: 'q' is not one of \['p'\]"),
         ("profiles: {p: {}}\n", "profile: None is not one of"),
         ("- a list\n", "must be a mapping"),
-        ("profile: [\n", "cannot be read"),
+        ("profile: p\nprofils: {p: {}}\n", "params.yaml: has no section `profiles`, only profile, profils"),
+        ("profile: p\nprofiles:\n", "params.yaml: profiles: must be a mapping of profiles by name"),
+        ("profile: [\n", "params.yaml: cannot be read as YAML .*line 2.*; mend it there"),
     ],
 )
 def test_a_broken_file_is_named(text: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, monkeypatch, text)
-    with pytest.raises(SettingError, match=told):
+    with pytest.raises(SettingError, match=f"(?s){told}") as error:
+        params.load(params.Train, "train")
+    assert "project's root" not in str(error.value)
+
+
+def test_without_the_file_it_is_said_where_stages_are_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    params.document.cache_clear()
+    with pytest.raises(SettingError, match=r"params.yaml: cannot be read .*; run stages from the project's root"):
         params.load(params.Train, "train")
 
 
@@ -166,3 +271,9 @@ def test_settings_cannot_be_changed_by_code(tmp_path: Path, monkeypatch: pytest.
     found = load(tmp_path, monkeypatch)
     with pytest.raises(ValueError, match="frozen"):
         found.epochs = 2  # type: ignore[misc]
+
+
+def test_a_profile_that_is_no_name_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, monkeypatch, yaml.safe_dump({**document(), "profile": ["cpu"]}))
+    with pytest.raises(SettingError, match=r"profile: \['cpu'\] is not one of"):
+        params.profile()

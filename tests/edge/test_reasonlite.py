@@ -11,7 +11,7 @@ import yaml
 
 from stages.core import judging, original, problems, queries, voting
 from stages.edge import tables
-from tests.projects import copy_project
+from tests.projects import ROOT, copy_project
 from tests.test_verbs import Ended, call, trace
 
 SUFFIX = "Please reason step by step, and put your final answer within \\boxed{}."
@@ -37,7 +37,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(folder: Path, verb: str, *arguments: str, effort: str = "medium") -> Ended:
-    return call(folder, "edge.reasonlite", verb, arguments[0], "--effort", effort, "--model", "teacher", *arguments[1:])
+    return call(
+        folder, "edge.reasonlite.__main__", verb, arguments[0], "--effort", effort, "--model", "teacher", *arguments[1:]
+    )
 
 
 def ask_nothing(folder: Path) -> pl.DataFrame:
@@ -93,7 +95,11 @@ def test_answers_that_were_paid_for_are_not_asked_again(folder: Path) -> None:
     [
         (lambda p: p["teach"]["medium"].update(suffix="Think."), "was asked ...'What is 2+2?\\nPlease reason"),
         (lambda p: p["teach"]["medium"].update(reasoning_effort="high"), "was asked with reasoning effort medium"),
-        (lambda p: p["teach"]["medium"].update(system="Be brief."), "know neither `system` nor `examples`"),
+        (
+            lambda p: p["teach"]["medium"].update(system="Be brief."),
+            "know neither `system` nor `examples`: a profile that has them asks something else; choose one whose "
+            "teach.medium has neither, such as `profile: gpu` or `profile: reasonlite`",
+        ),
         (lambda p: p["teach"]["models"][0].update(label="other"), "teach.models has no 'teacher', only other"),
     ],
 )
@@ -105,6 +111,12 @@ def test_rows_that_another_profile_asked_for_are_refused(change: Any, told: str,
     done = run(folder, "import", "theirs", "--output", "data/imported")
     assert done.returncode == 1 and told in done.stderr, done.stderr
     assert not (folder / "data/imported").exists()
+
+
+@pytest.mark.parametrize("name", ["gpu", "reasonlite"])
+def test_the_profiles_that_are_proposed_have_neither_a_system_prompt_nor_examples(name: str) -> None:
+    teach = yaml.safe_load((ROOT / "params.yaml").read_text())["profiles"][name]["teach"]
+    assert not any(teach[effort]["system"] or teach[effort]["examples"] for effort in ("medium", "high"))
 
 
 def test_broken_lines_are_told_by_file_and_line_and_the_rest_is_read(folder: Path) -> None:

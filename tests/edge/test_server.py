@@ -163,8 +163,8 @@ def test_an_engine_is_ready_only_when_it_also_lists_its_models(tmp_path: Path) -
     one = serving(tmp_path)
     models = tmp_path / "v1/models"
     models.unlink()
-    threading.Timer(1.5, lambda: models.write_text("")).start()
     started = time.monotonic()
+    threading.Timer(1.5, lambda: models.write_text("")).start()
     with server.running([one]):
         assert time.monotonic() - started > 1.4
 

@@ -85,6 +85,7 @@ def test_a_preset_names_the_columns_and_where_chooses_the_rows(tmp_path: Path) -
         ("a.jsonl", LINES + b'\n{"problem": "\xff"}', "a.jsonl: line 3, byte 14: is no UTF-8"),
         ("a.jsonl", LINES + b'\n{"problem": ["x"], "answer": 1, "level": 1}', "line 3, column 'problem': \"['x']\" is"),
         ("a.jsonl", b"[" * 200_000, "a.jsonl: line 1: is no JSON"),
+        ("a.jsonl", b"9" * 5_000, "a.jsonl: line 1: is no JSON"),
         ("a.jsonl", b"", "a.jsonl holds no rows"),
         ("a.json", b"[]", "a.json holds no rows"),
         ("a.json", b"[1", "a.json: is no JSON"),
@@ -129,7 +130,9 @@ def test_a_line_of_a_hundred_megabytes_is_refused_without_being_read(name: str, 
 
 
 def test_a_file_that_is_missing_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"gone\.jsonl: cannot be read \(FileNotFoundError"):
+    with pytest.raises(
+        InputError, match=r"gone\.jsonl: cannot be read \(FileNotFoundError.*; correct `path` or the file"
+    ):
         rows(tmp_path, "gone.jsonl")
 
 
@@ -153,3 +156,11 @@ def test_files_on_s3_are_read_like_others(tmp_path: Path, monkeypatch: pytest.Mo
         assert rows(tmp_path, f"{there.url}/part-*.parquet") == FOUND
         with pytest.raises(InputError, match=r"s3://bucket/gone\.jsonl: cannot be read"):
             rows(tmp_path, f"{there.url}/gone.jsonl")
+
+
+def test_numbers_of_where_are_found_in_csv_too_and_a_source_of_which_nothing_is_left_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("problem,expected_answer,problem_type\n?,1,4\n!,2,5\n")
+    found = take(tmp_path, "a.csv", "openmathreasoning", problem_type=[4])
+    assert found.problems["gold"].to_list() == ["1"]
+    with pytest.raises(InputError, match=r"none of its 2 rows has what `where` asks for"):
+        take(tmp_path, "a.csv", "openmathreasoning", problem_type=[6])

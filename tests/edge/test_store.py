@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.core.queries import Answer
-from stages.edge import segments, store
+from stages.edge import store
 from stages.edge.errors import InputError
+from stages.edge.store import segments
 
 ROOT = Path(__file__).parents[2]
 ANSWER = Answer("stop", "x = 2 \x00 \ud800 \u2028 \U0001f600", None, 3, 4, None)

@@ -97,17 +97,23 @@ def test_a_table_that_comes_in_pieces_has_the_bytes_of_one_that_comes_whole(cuts
     try:
         tables.write(frame(*reversed(rows)), tmp_path / "whole", SCHEMA, KEY)
         assert tables.write_sorted(iter(pieces), tmp_path / "pieces", SCHEMA, KEY) == 9
+        tables.write(frame(*reversed(rows)), tmp_path / "whole.parquet", SCHEMA, KEY)
+        assert tables.write_sorted(iter(pieces), tmp_path / "pieces.parquet", SCHEMA, KEY) == 9
     finally:
         tables.ROWS_PER_PART = before
+    assert (tmp_path / "whole.parquet").read_bytes() == (tmp_path / "pieces.parquet").read_bytes()
     found = [{file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in ("whole", "pieces")]
     assert found[0] == found[1] and len(found[0]) == 3
 
 
-def test_pieces_of_nothing_are_an_empty_table(tmp_path: Path) -> None:
-    assert tables.write_sorted([], tmp_path / "t", SCHEMA, KEY) == 0
-    assert tables.read(tmp_path / "t", SCHEMA).is_empty()
+@pytest.mark.parametrize("name", ["t", "t.parquet"])
+def test_pieces_of_nothing_are_an_empty_table(name: str, tmp_path: Path) -> None:
+    assert tables.write_sorted([], tmp_path / name, SCHEMA, KEY) == 0
+    assert tables.read(tmp_path / name, SCHEMA).is_empty()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+@pytest.mark.parametrize("name", ["t", "t.parquet"])
 @pytest.mark.parametrize(
     "pieces",
     [
@@ -120,13 +126,13 @@ def test_pieces_of_nothing_are_an_empty_table(tmp_path: Path) -> None:
     ids=["between pieces", "in a piece", "twice", "null after a value", "schema"],
 )
 def test_pieces_out_of_order_are_refused_and_the_table_of_before_stays(
-    pieces: list[pl.DataFrame], tmp_path: Path
+    pieces: list[pl.DataFrame], name: str, tmp_path: Path
 ) -> None:
-    tables.write(frame(("old", 0, 0.0)), tmp_path / "t", SCHEMA, KEY)
+    tables.write(frame(("old", 0, 0.0)), tmp_path / name, SCHEMA, KEY)
     with pytest.raises(ValueError):
-        tables.write_sorted(pieces, tmp_path / "t", SCHEMA, KEY)
-    assert tables.read(tmp_path / "t", SCHEMA).rows() == [("old", 0, 0.0)]
-    assert [path.name for path in tmp_path.iterdir()] == ["t"]
+        tables.write_sorted(pieces, tmp_path / name, SCHEMA, KEY)
+    assert tables.read(tmp_path / name, SCHEMA).rows() == [("old", 0, 0.0)]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_what_a_killed_process_left_is_no_part_of_a_table_and_is_swept_up_by_the_next(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ import ray
 
 from stages.core.answers import concluded
 from stages.core.equivalence import accepts_cheaply, canonical, same_cheaply
-from stages.edge.workers import GIB, Outcome, Pair, Relation, Symbolic, _decide
+from stages.edge.workers import GIB, Outcome, Pair, Relation, Symbolic, _decide, pairs_at_once, pairs_per_task
 from tests.hostile import HOSTILE
 
 SECONDS = 2.0
+SLACK = 3.0
+"""What a busy machine may take to notice that a second is over, and to start the next worker."""
 SLOW = ("1+x-x", r"\int_0^1 \sin(x^x)/(1+x^5)dx")
 EQUAL = ("2x", "x+x")
 DIFFERENT = ("2x", "3x")
@@ -74,8 +76,8 @@ def test_hundreds_of_hostile_texts_are_bounded_each_and_leave_no_process_behind(
             for relation, pair in (("accepts", ("x+1", text)), ("same", (text, r"\sum_{k=1}^{4} k"))):
                 started = time.monotonic()
                 outcome = pool.decide([pair], relation)[pair]  # type: ignore[list-item,arg-type]
-                if time.monotonic() - started > 1.0 + 1.0:
-                    late.append((place, text[:40], relation, time.monotonic() - started))
+                if (seconds := time.monotonic() - started) > 1.0 + SLACK:
+                    late.append((place, text[:40], relation, seconds))
                 if outcome is Outcome.EQUAL:
                     big.append((place, text[:40], relation))
         assert not late
@@ -90,15 +92,15 @@ def test_hundreds_of_hostile_texts_are_bounded_each_and_leave_no_process_behind(
 def test_what_runs_outside_of_the_workers_is_quick_whatever_it_is_given(place: int, length: int) -> None:
     for whole in HOSTILE[place : place + 20]:
         text = whole[:length]
-        started = time.monotonic()
+        started = time.process_time()
         accepts_cheaply("x+1", text)
         accepts_cheaply(text, text)
         canonical(text)
         concluded(text)
-        assert time.monotonic() - started < 10, text[:60]
+        assert time.process_time() - started < 10, text[:60]
         same = same_cheaply(text, "10"), same_cheaply("10", text)
         assert same[0].equal == same[1].equal
-        assert time.monotonic() - started < 15, text[:60]
+        assert time.process_time() - started < 15, text[:60]
 
 
 @pytest.mark.slow
@@ -225,3 +227,14 @@ def test_impossible_limits_are_refused() -> None:
 
 def test_no_pairs_need_no_workers(workers: Symbolic) -> None:
     assert workers.decide([], "accepts") == {}
+
+
+@pytest.mark.parametrize(
+    ("num_pairs", "num_cpus", "size"),
+    [(1, 64, 1), (80, 2, 10), (1_000, 2, 50), (1_000, 16, 16), (100_000, 2, 50)],
+)
+def test_a_cluster_has_work_for_all_its_processors(num_pairs: int, num_cpus: int, size: int) -> None:
+    assert pairs_per_task(num_pairs, num_cpus) == size
+    at_once = pairs_at_once(num_cpus)
+    assert at_once >= 1_000
+    assert at_once / pairs_per_task(at_once, num_cpus) >= 4 * num_cpus

@@ -1,0 +1,220 @@
+"""Problems that are asked in one way of one model: what the store lacks is asked, what it holds becomes traces."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import polars as pl
+
+from stages.core import adaptive, drawing, queries
+from stages.core.queries import Answer, Query
+from stages.edge import params, store
+from stages.edge.asking import backlog, endpoints, preview
+from stages.edge.asking.endpoints import Served
+from stages.edge.asking.progress import Progress
+from stages.edge.asking.requests import Request
+from stages.edge.asking.sampler import Sampler
+from stages.edge.errors import InputError, ServerError
+
+PROBLEMS_AT_ONCE = 2_000
+"""Problems whose answers are in memory together when the traces are written."""
+LONG_RUN = 20_000
+"""Queries from which a run is looked at before it goes on."""
+ROWS_LOOKED_AT = 8
+
+
+class Job(NamedTuple):
+    """Problems that are asked in one way of one model; `name` and `effort` are their columns in the traces."""
+
+    name: str
+    effort: str | None
+    part: str
+    problems: pl.DataFrame
+    asking: queries.Asking
+    request: Request
+    rule: adaptive.Rule | None
+    again: "Job | None"
+    """The same with a larger budget, for what is cut off."""
+    stopped: str = "fixed"
+    """Why no more samples were drawn, where the rule does not say."""
+    num_asked: int | None = None
+    """Queries that those which fail are held against; None: its own."""
+
+    @property
+    def label(self) -> str:
+        """What a progress line calls it."""
+        return self.name + (f", effort {self.effort}" if self.effort else "")
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Where its traces stand among those of other jobs: two have different names, efforts, or benchmarks."""
+        benchmark = self.problems["benchmark"].min() if "benchmark" in self.problems.columns else None
+        return self.name, self.effort or "", str(benchmark or "")
+
+    @property
+    def num_queries(self) -> int:
+        """Queries of all problems together."""
+        return self.problems.height * self.asking.num_samples
+
+    def queries(self) -> Iterator[list[Query]]:
+        """All queries that each problem may get."""
+        return queries.queries(self.problems, self.asking)
+
+    def some_queries(self, start: int) -> list[list[Query]]:
+        """Those of `PROBLEMS_AT_ONCE` problems."""
+        return list(queries.queries(self.problems.slice(start, PROBLEMS_AT_ONCE), self.asking))
+
+    def first_samples(self, most: int) -> list[Query]:
+        """The first sample of up to `most` problems from all over the table."""
+        some = self.problems.gather_every(max(1, self.problems.height // most)).head(most)
+        return [asked[0] for asked in queries.queries(some, self.asking)]
+
+
+def made(
+    name: str,
+    effort: str | None,
+    part: str,
+    served: Served,
+    problems: pl.DataFrame,
+    prompt: params.Teach | params.Prompt,
+    sampling: params.Sampling,
+    num_samples: int,
+) -> Job:
+    """Problems (or benchmarks) that are asked of `served` with a prompt, under `name` and `effort` in the traces.
+
+    `part` is the store's, and `sampling` goes before the prompt's own.
+    """
+    teach = prompt if isinstance(prompt, params.Teach) else None
+    reasoning_effort = teach.reasoning_effort if teach else None
+    asking = queries.Asking(
+        identity=served.identity,
+        sampling={**sampling.model_dump(), "reasoning_effort": reasoning_effort, **served.extra_body},
+        effort=effort,
+        num_samples=num_samples,
+        system=prompt.system,
+        suffix=prompt.suffix,
+        examples=[queries.Example(shot.topic, shot.prompt, shot.response) for shot in teach.examples] if teach else [],
+    )
+    by = ["benchmark", "problem_id"] if "benchmark" in problems.columns else ["problem_id"]
+    request = Request(served.name, sampling.model_dump(), reasoning_effort, served.extra_body, served.may_say_nothing)
+    return Job(name, effort, part, problems.sort(by), asking, request, None, None)
+
+
+Failures = dict[str, Answer]
+"""What could not be asked, with the reason, by the key of its query."""
+
+
+def ask(
+    served: Served,
+    jobs: Iterable[Job],
+    runtime: params.Runtime,
+    log: Callable[[Mapping[str, float]], None],
+    failures: Failures,
+) -> None:
+    """Ask what the store lacks of the jobs of one model. No engine is started for one of which everything is stored.
+
+    A job is taken when the one before is done, so what that brought may decide it. `failures` grows by what could not
+    be asked.
+
+    Raises:
+        ServerError: servers refuse us, are gone or fail too often. What was answered is stored.
+    """
+    with endpoints.Lazy(served, runtime) as serving:
+        for job in jobs:
+            if not job.num_queries:
+                continue
+            with store.opened(served.collection, job.part) as answers:
+                if job.num_queries >= LONG_RUN:
+                    _look_first(job, answers, serving, runtime)
+                progress = Progress(job.label, job.num_queries, log)
+                if job.rule:
+                    missing: backlog.Backlog = backlog.Adaptive(job.queries(), answers, progress, job.rule)
+                else:
+                    missing = backlog.Fixed(_without(job.queries(), failures), answers, progress)
+                failures |= _ask_missing(job, missing, answers, serving, runtime, progress)
+                if job.again:
+                    longer = [asked for asked in _longer(job, job.again, answers) if asked]
+                    progress = Progress(f"{job.label}, cut off", sum(map(len, longer)), log)
+                    missing = backlog.Fixed(longer, answers, progress)
+                    failures |= _ask_missing(job.again, missing, answers, serving, runtime, progress)
+
+
+def _without(asked: Iterator[list[Query]], failures: Failures) -> Iterator[list[Query]]:
+    """A job may begin with what another has asked for: what failed there is not tried again in the same run."""
+    for some in asked:
+        if left := [query for query in some if query.key not in failures] if failures else some:
+            yield left
+
+
+def _look_first(job: Job, answers: store.Store, serving: endpoints.Lazy, runtime: params.Runtime) -> None:
+    """Show what a long run will ask and get, unless it was begun before. These answers are stored like any other."""
+    some = job.first_samples(ROWS_LOOKED_AT)
+    if not any(answers.known([query.key for query in some])):
+        there = serving.start()
+        answers.put(preview.show(job.request, some, there.endpoints, job.num_queries, runtime.request_seconds))
+
+
+def _ask_missing(
+    job: Job,
+    source: backlog.Backlog,
+    answers: store.Store,
+    serving: endpoints.Lazy,
+    runtime: params.Runtime,
+    progress: Progress,
+) -> Failures:
+    missing = backlog.Peeked(source, runtime.samples_per_request)
+    failed: Failures = {}
+    if missing:
+        progress.start()
+        there = serving.start()
+        failed = Sampler(there.endpoints, job.request, answers, runtime, progress, there.revive).ask(missing)
+    progress.show()
+    num_asked = job.num_asked or job.num_queries
+    if len(failed) > runtime.max_failed_share * num_asked:
+        raise ServerError(
+            f"{len(failed)} of {num_asked} queries failed (such as: {next(iter(failed.values())).reason}); the "
+            "others are stored: run again"
+        )
+    return failed
+
+
+def _longer(job: Job, again: Job, answers: store.Store) -> Iterator[list[Query]]:
+    for start in range(0, job.problems.height, PROBLEMS_AT_ONCE):
+        first = job.some_queries(start)
+        stored = answers.get([query.key for asked in first for query in asked])
+        yield from drawing.longer(first, again.some_queries(start), stored, job.rule)
+
+
+def show(served: Served, jobs: Sequence[Job], runtime: params.Runtime, num_rows: int) -> None:
+    """Ask one sample of `num_rows` problems of each job and print what it tells; nothing is stored."""
+    with endpoints.Lazy(served, runtime) as serving:
+        for job in jobs:
+            if not job.num_queries:
+                continue
+            there = serving.start()
+            preview.show(
+                job.request, job.first_samples(num_rows), there.endpoints, job.num_queries, runtime.request_seconds
+            )
+
+
+def traces(served: Served, job: Job, failures: Failures, counts: dict[str, float]) -> Iterator[pl.DataFrame]:
+    """The traces of a job in the order of their key, a few thousand problems at a time; `counts` grows with them."""
+    if not job.num_queries:
+        return
+    with store.reading(served.collection) as answers:
+        for start in range(0, job.problems.height, PROBLEMS_AT_ONCE):
+            first = job.some_queries(start)
+            second = job.again.some_queries(start) if job.again else None
+            stored = answers.get([query.key for asked in [*first, *(second or [])] for query in asked])
+            drawn = drawing.drawn(first, second, stored, job.rule)
+            if lost := sum(query.key not in stored and query.key not in failures for query in drawn.asked):
+                raise InputError(
+                    f"{lost} answers to {job.label} are no longer in {store.root()}; run again to have them asked anew"
+                )
+            stopped = drawn.stopped if job.rule else [job.stopped] * len(drawn.asked)
+            table = queries.traces(drawn.asked, failures | stored, job.name, job.effort, stopped)
+            found = drawing.counts(table)
+            if job.rule:
+                found |= drawing.saved(table, drawn.doubts, job.asking.num_samples)
+            for name, number in found.items():
+                counts[name] = counts.get(name, 0) + number
+            yield table

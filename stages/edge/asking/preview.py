@@ -1,0 +1,169 @@
+"""A look at what a run would ask and get, before it costs anything."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import aiohttp
+import openai
+
+from stages.core.queries import Answer, Query
+from stages.edge.asking import replies
+from stages.edge.asking.pool import Endpoint
+from stages.edge.asking.requests import Request, client, complete
+from stages.edge.errors import ServerError
+
+ROWS_SHOWN_IN_FULL = 2
+MOST_SHOWN = 600
+SECONDS_TO_RENDER = 10.0
+SECONDS_PER_HOUR = 3600
+
+
+def show(
+    request: Request, asked: Sequence[Query], endpoints: Sequence[Endpoint], num_queries: int, seconds: float
+) -> list[tuple[str, Answer]]:
+    """Ask `asked` and print prompts, answers, tokens and the time that `num_queries` would take.
+
+    A query may take `seconds`.
+
+    Returns the answers by their keys; nothing is stored.
+
+    Raises:
+        ServerError: the server renders two reasoning efforts alike, or answers none of the queries.
+    """
+    return asyncio.run(_show(request, asked, endpoints, num_queries, seconds))
+
+
+async def _show(
+    request: Request, asked: Sequence[Query], endpoints: Sequence[Endpoint], num_queries: int, seconds: float
+) -> list[tuple[str, Answer]]:
+    endpoint = endpoints[0]
+    async with client(endpoint.url) as server:
+        await check_effort(request, asked[0], endpoint.url, server, seconds)
+        prompt = await _rendered(request, asked[0], endpoint.url)
+        _print(f"The first prompt, as {endpoint.url} renders it:\n{_plain(prompt)}")
+        started = time.monotonic()
+        at_once = asyncio.Semaphore(endpoint.limit)
+        found = await asyncio.gather(
+            *(_timed(request, query, endpoint.url, server, at_once, seconds) for query in asked)
+        )
+    answers = [(query, *each) for query, each in zip(asked, found, strict=True) if each is not None]
+    if not answers:
+        raise ServerError(f"{endpoint.url} answered none of {len(asked)} queries; see its log")
+    for query, answer, took in answers[:ROWS_SHOWN_IN_FULL]:
+        _print(f"{query.problem_id}: {_plain(query.messages[-1]['content'])}")
+        _print(f"reasoning: {_cut(answer.reasoning)}\ncontent: {_cut(answer.content)}")
+        _print(f"{answer.status}, {answer.completion_tokens} tokens in {took:.1f} s\n")
+    tokens = [answer.completion_tokens or 0 for _, answer, _ in answers]
+    rate = sum(tokens) / max(time.monotonic() - started, 1e-3)
+    per_stream = sum(tokens) / max(sum(took for _, _, took in answers), 1e-3)
+    width = sum(each.limit for each in endpoints)
+    mean = sum(tokens) / len(tokens)
+    truncated = sum(answer.status == "length" for _, answer, _ in answers)
+    total = mean * num_queries
+    _print(
+        f"{len(answers)} of {len(asked)} answered, {mean:.0f} tokens each, {truncated} truncated. "
+        f"{num_queries:,} queries are about {total / 1e6:,.1f}M tokens: "
+        f"{_hours(total, per_stream * width)} if {width} at once are each as fast as these, "
+        f"{_hours(total, rate * len(endpoints))} if these were all that a server can do."
+    )
+    return [(query.key, answer) for query, answer, _ in answers]
+
+
+def _hours(tokens: float, rate: float) -> str:
+    return f"{tokens / max(rate, 1e-3) / SECONDS_PER_HOUR:,.1f} h"
+
+
+async def _timed(
+    request: Request, query: Query, url: str, server: openai.AsyncOpenAI, at_once: asyncio.Semaphore, longest: float
+) -> tuple[Answer, float] | None:
+    async with at_once:
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(longest):
+                raw = await complete(server, request.body([query]))
+            (answer,) = replies.answers(raw, url, request.model, 1, request.may_say_nothing)
+        except TimeoutError:
+            _print(f"{query.problem_id}: no answer after {longest:.0f} s")
+            return None
+        except (openai.OpenAIError, replies.BadReplyError, aiohttp.ClientError) as error:
+            _print(f"{query.problem_id}: {replies.failure(error, url, request.model).reason}")
+            return None
+    return None if answer is None else (answer, time.monotonic() - started)
+
+
+async def check_effort(request: Request, query: Query, url: str, server: openai.AsyncOpenAI, seconds: float) -> None:
+    """Refuse a server to which the reasoning effort makes no difference (vllm#22809): it would be paid for twice.
+
+    Raises:
+        ServerError: the prompts of the efforts low and high have the same tokens, or the server refuses us.
+    """
+    if request.reasoning_effort is None:
+        return
+    prompts = []
+    for effort in ("low", "high"):
+        changed = {"reasoning_effort": effort, "max_tokens": 1, "return_token_ids": True}
+        prompts.append(await _prompt_tokens(server, request.body([query]) | changed, url, seconds))
+    if None in prompts:
+        _print(f"{url} does not say how it renders a prompt: whether it knows reasoning efforts cannot be told here")
+    elif prompts[0] == prompts[1]:
+        raise ServerError(
+            f"{url} renders the reasoning efforts low and high of {request.model} alike: set reasoning_effort to null "
+            "and let the efforts differ by their system prompt, examples or max_tokens"
+        )
+
+
+async def _prompt_tokens(
+    server: openai.AsyncOpenAI, body: Mapping[str, Any], url: str, seconds: float
+) -> object | None:
+    """The tokens of the prompt as the server says them; None where it does not, or does not answer."""
+    try:
+        async with asyncio.timeout(seconds):
+            payload = json.loads(await complete(server, body))
+    except (TimeoutError, ValueError, RecursionError) as error:
+        _print(f"{url}: {type(error).__name__}")
+        return None
+    except (openai.OpenAIError, aiohttp.ClientError) as error:
+        _print(f"{url}: {replies.failure(error, url, str(body['model'])).reason}")
+        return None
+    return payload.get("prompt_token_ids") if isinstance(payload, Mapping) else None
+
+
+async def _rendered(request: Request, query: Query, url: str) -> str:
+    """The prompt as the server's template renders it for this request, or the messages where it does not tell."""
+    model, messages = request.model, list(query.messages)
+    root = url.removesuffix("/").removesuffix("/v1")
+    timeout = aiohttp.ClientTimeout(total=SECONDS_TO_RENDER)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session:
+            own = request.extra_body.get("chat_template_kwargs")
+            more = dict(own) if isinstance(own, Mapping) else {}
+            if request.reasoning_effort is not None:
+                more["reasoning_effort"] = request.reasoning_effort
+            asked = {"model": model, "messages": messages, "add_generation_prompt": True, "chat_template_kwargs": more}
+            async with session.post(f"{root}/tokenize", json=asked) as response:
+                tokens = (await response.json())["tokens"]
+            async with session.post(f"{root}/detokenize", json={"model": model, "tokens": tokens}) as response:
+                return str((await response.json())["prompt"])
+    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
+        return "\n".join(f"[{message['role']}] {message['content']}" for message in messages)
+
+
+def _plain(text: str) -> str:
+    """The text without control sequences, which must not reach a terminal from a dataset or a model."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def _cut(text: str | None) -> str:
+    """The beginning of a text, for a terminal."""
+    if text is None:
+        return "none"
+    shown = _plain(text)
+    return shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]} ... ({len(text)} characters)"
+
+
+def _print(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

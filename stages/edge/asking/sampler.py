@@ -1,0 +1,271 @@
+"""Asking: many queries in flight to OpenAI servers, every answer stored, failures retried or told apart.
+
+One loop hands out work: what failed and has waited long enough, then what the backlog gives, each time to the endpoint
+that uses the smallest share of its limit. Each answer goes to the store in small batches as it comes, so a kill loses
+at most the last uncommitted batch.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+import openai
+
+from stages.core.queries import Answer, Query
+from stages.edge.asking import pool, probes, replies
+from stages.edge.asking.backlog import Backlog
+from stages.edge.asking.pool import Endpoint
+from stages.edge.asking.progress import Progress
+from stages.edge.asking.requests import Request, client, complete
+from stages.edge.asking.retries import RecentCalls, Retries, Work
+from stages.edge.asking.stalls import Watch
+from stages.edge.errors import ServerError
+from stages.edge.params import Runtime
+from stages.edge.store import Store
+
+COMMIT_ROWS = 32
+COMMIT_SECONDS = 2.0
+LONGEST_WAIT = 0.5
+SECONDS_BETWEEN_THREADS = 0.0002
+STALLED = replies.Failure("server", "the server made no progress")
+
+
+class Sampler:
+    """Sends queries to endpoints and stores what comes back."""
+
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        request: Request,
+        store: Store,
+        runtime: Runtime,
+        progress: Progress,
+        restart: Callable[[str | None], bool] | None = None,
+    ) -> None:
+        """Nothing is sent before `ask`.
+
+        `restart` starts our engines anew, as `endpoints.Serving.revive` does.
+        """
+        self._endpoints, self._request, self._store = endpoints, request, store
+        self._runtime, self._progress, self._restart = runtime, progress, restart
+        self._unsaved: list[tuple[str, Answer]] = []
+        self._retries = Retries()
+        self._calls = RecentCalls(runtime.max_failed_share)
+        self._failed: dict[str, Answer] = {}
+        self._stopped: Exception | None = None
+        progress.watch(endpoints)
+
+    def ask(self, backlog: Backlog) -> dict[str, Answer]:
+        """Ask all that the backlog gives; return what failed for good by its key (it is not stored).
+
+        Raises:
+            ServerError: a server refuses us or has another model, all are gone, or calls fail too often. What was
+                answered is stored.
+        """
+        # The thread that commits must not keep the loop from handing out work for the usual 5 ms at a time.
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(SECONDS_BETWEEN_THREADS)
+        try:
+            return asyncio.run(self._ask(backlog))
+        finally:
+            sys.setswitchinterval(before)
+
+    async def _ask(self, backlog: Backlog) -> dict[str, Answer]:
+        asyncio.get_running_loop().set_exception_handler(_report)
+        self._wake, self._saving = asyncio.Event(), asyncio.Lock()
+        self._tasks: dict[asyncio.Task[None], tuple[Endpoint, Work]] = {}
+        self._backlog = backlog
+        self._clients = {endpoint.url: client(endpoint.url) for endpoint in self._endpoints}
+        self._alive_at = time.monotonic()
+        watches = [Watch(each, self._runtime.stall_seconds, self._stalled) for each in self._endpoints]
+        self._watches = {watch.endpoint.url: watch for watch in watches}
+        helpers = [asyncio.create_task(self._save_often())]
+        try:
+            await asyncio.gather(*(watch.look() for watch in watches))
+            helpers += [asyncio.create_task(self._guarded(watch.run())) for watch in watches]
+            helpers += [asyncio.create_task(self._guarded(self._look_after(each))) for each in self._endpoints]
+            await self._hand_out()
+        finally:
+            for task in [*self._tasks, *helpers]:
+                task.cancel()
+            await asyncio.gather(*self._tasks, *helpers, return_exceptions=True)
+            await self._save()
+            await asyncio.gather(*(client.close() for client in self._clients.values()))
+        return self._failed
+
+    async def _hand_out(self) -> None:
+        while True:
+            if self._stopped:
+                raise self._stopped
+            endpoint = pool.least_loaded(self._endpoints)
+            work = self._next() if endpoint else None
+            if endpoint and work:
+                endpoint.began()
+                task = asyncio.create_task(self._attempt(endpoint, work))
+                self._tasks[task] = endpoint, work
+                task.add_done_callback(self._ended)
+                continue
+            if endpoint and not self._tasks and not self._retries:
+                return
+            self._stop_if_all_are_gone()
+            await self._wait()
+
+    def _next(self) -> Work | None:
+        if due := self._retries.take():
+            return due
+        queries = self._backlog.take(self._runtime.samples_per_request)
+        return Work(queries) if queries else None
+
+    async def _wait(self) -> None:
+        """Until a request ends, or the time of a retry or of a paused endpoint comes."""
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(min(self._retries.seconds_to_next(), LONGEST_WAIT)):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        endpoint, work = self._tasks.pop(task)
+        endpoint.ended()
+        self._wake.set()
+        if task.cancelled() and self._watches[endpoint.url].stalled:
+            self._again(endpoint, work, STALLED)  # it never came to its first step
+        elif not task.cancelled() and (error := task.exception()) is not None:
+            self._stop(error)
+
+    def _stop(self, error: BaseException) -> None:
+        if self._stopped is None and isinstance(error, Exception):
+            self._stopped = error
+        self._wake.set()
+
+    async def _guarded(self, helper: Any) -> None:  # noqa: ANN401
+        try:
+            await helper
+        except Exception as error:
+            self._stop(error)
+
+    async def _attempt(self, endpoint: Endpoint, work: Work) -> None:
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(endpoint.deadline(self._request.max_tokens, self._runtime.request_seconds)):
+                found = await self._call(endpoint, work)
+        except asyncio.CancelledError:
+            if not self._watches[endpoint.url].stalled:
+                raise
+            self._again(endpoint, work, STALLED)
+            return
+        except TimeoutError:
+            seconds = time.monotonic() - started
+            endpoint.was_late()
+            self._again(endpoint, work, replies.Failure("server", f"no answer after {seconds:.0f} s"))
+            return
+        except (openai.OpenAIError, replies.BadReplyError, aiohttp.ClientError) as error:  # the last: no HTTP
+            self._again(endpoint, work, replies.failure(error, endpoint.url, self._request.model))
+            return
+        self._alive_at = time.monotonic()
+        tokens = [answer.completion_tokens or 0 for answer in found if answer] or [0]
+        endpoint.answered(self._alive_at - started, tokens, saturated=endpoint.load >= 1)
+        lost = []
+        for query, answer in zip(work.queries, found, strict=True):
+            if answer is None:
+                lost.append(query)
+            else:
+                self._calls.brought()
+                self._keep(query, answer)
+        if lost:
+            reason = replies.Failure("reply", "the reply held no answer: no content, or an unknown finish_reason")
+            self._again(endpoint, replace(work, queries=lost), reason)
+
+    async def _call(self, endpoint: Endpoint, work: Work) -> list[Answer | None]:
+        client, body = self._clients[endpoint.url], self._request.body(work.queries, work.num_slips)
+        watch = self._watches[endpoint.url]
+        if watch.streams:
+            payload = await watch.collect(client, body)
+            return replies.from_payload(payload, endpoint.url, *self._expected(work))
+        return replies.answers(await complete(client, body), endpoint.url, *self._expected(work))
+
+    def _expected(self, work: Work) -> tuple[str, int, bool]:
+        return self._request.model, len(work.queries), self._request.may_say_nothing
+
+    def _again(self, endpoint: Endpoint, work: Work, failure: replies.Failure) -> None:
+        """Ask once more later, on whatever endpoint has room then, or give these queries up."""
+        if failure.kind == "busy":
+            endpoint.busy(failure.wait)
+        if failure.kind in ("busy", "server"):
+            endpoint.failed()  # one that is busy and answers nothing at all would draw all work to itself
+        else:
+            self._calls.brought(nothing_because=failure.reason)
+        self._progress.retried(failure.reason)
+        if self._retries.again(work, failure, self._runtime.max_attempts):
+            return
+        for query in work.queries:
+            status = "refused" if failure.kind == "row" else "failed"
+            self._failed[query.key] = Answer(status, None, None, None, None, failure.reason)
+            self._tell(query, self._failed[query.key])
+
+    def _stop_if_all_are_gone(self) -> None:
+        if any(each.is_starting for each in self._endpoints):
+            return
+        silent = time.monotonic() - max(self._alive_at, *(each.made_tokens_at for each in self._endpoints))
+        if silent > self._runtime.give_up_seconds and not any(each.is_trusted for each in self._endpoints):
+            names = ", ".join(each.url for each in self._endpoints)
+            raise ServerError(
+                f"{names}: no answer for {silent:.0f} s ({self._progress.last_failure}); every answer so far is "
+                "stored: mend the server and run again"
+            )
+
+    async def _stalled(self, endpoint: Endpoint) -> None:
+        """Leave an endpoint alone that works on requests and makes no token; they are asked elsewhere."""
+        endpoint.pause()
+        for task, (where, _) in list(self._tasks.items()):
+            if where is endpoint:
+                task.cancel()
+
+    async def _look_after(self, endpoint: Endpoint) -> None:
+        async for is_ours in probes.recoveries(
+            endpoint, self._clients[endpoint.url], self._watches[endpoint.url], self._restart
+        ):
+            if is_ours:
+                self._alive_at = time.monotonic()
+            self._wake.set()
+
+    def _keep(self, query: Query, answer: Answer) -> None:
+        self._unsaved.append((query.key, answer))
+        self._tell(query, answer)
+
+    def _tell(self, query: Query, answer: Answer) -> None:
+        self._progress.answered(answer)
+        self._backlog.answered(query, answer)
+
+    async def _save_often(self) -> None:
+        saved_at = time.monotonic()
+        while True:
+            await asyncio.sleep(0.02)
+            self._progress.show_now_and_then()
+            if len(self._unsaved) >= COMMIT_ROWS or (self._unsaved and time.monotonic() - saved_at > COMMIT_SECONDS):
+                try:
+                    await self._save()
+                except Exception as error:
+                    self._stop(error)
+                saved_at = time.monotonic()
+
+    async def _save(self) -> None:
+        async with self._saving:
+            batch, self._unsaved = self._unsaved, []
+            if batch:
+                try:
+                    await asyncio.to_thread(self._store.put, batch)
+                except BaseException:
+                    self._unsaved = [*batch, *self._unsaved]
+                    raise
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # SIGTERM may fall into any task; asyncio would show the end that it asks for as a failure of that one.
+    if not isinstance(context.get("exception"), SystemExit | KeyboardInterrupt):
+        loop.default_exception_handler(context)

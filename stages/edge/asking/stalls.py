@@ -1,0 +1,111 @@
+"""Noticing a server that holds requests and makes no token: a stuck engine still answers /v1/models and /health.
+
+vLLM counts its tokens at /metrics; a server without that is asked to stream, so that every piece is a sign of life.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import openai
+
+from stages.edge.asking.pool import Endpoint
+from stages.edge.asking.replies import BadReplyError
+
+LOOKS_PER_STALL = 6
+LONGEST_BETWEEN_LOOKS = 10.0
+SECONDS_TO_LOOK = 10.0
+WAITING = re.compile(r"^vllm:num_requests_waiting(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
+COUNTED = re.compile(r"^vllm:(?:generation|prompt)_tokens_total(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
+
+
+class Watch:
+    """Watches one endpoint while it is asked."""
+
+    def __init__(
+        self, endpoint: Endpoint, stall_seconds: float | None, stalled: Callable[[Endpoint], Awaitable[None]]
+    ) -> None:
+        """`stalled` is called when requests made no progress for `stall_seconds`; None: it is never called."""
+        self.endpoint, self._seconds, self._tell = endpoint, stall_seconds, stalled
+        self.streams = False
+        self.stalled = False
+        self._counted: float | None = None
+
+    async def look(self) -> None:
+        """Read the server's counters once; without them, have the answers streamed."""
+        if self._seconds is None:
+            return
+        counted = await self._read()
+        self.streams = counted is None
+        self._counted = counted
+
+    async def run(self) -> None:
+        """Look now and then, for ever."""
+        if self._seconds is None:
+            return
+        while True:
+            await asyncio.sleep(min(self._seconds / LOOKS_PER_STALL, LONGEST_BETWEEN_LOOKS))
+            endpoint, now = self.endpoint, self.endpoint.clock()
+            if endpoint.state == "paused" or not endpoint.in_flight:
+                endpoint.progressed_at = now
+                continue
+            counted = await self._read()
+            self.streams = counted is None  # it may have been out of reach at first
+            if counted is not None and counted != self._counted:
+                self._counted = counted
+                endpoint.progressed()
+            if now - endpoint.progressed_at > self._seconds:
+                self.stalled = True
+                await self._tell(endpoint)
+
+    async def _read(self) -> float | None:
+        """All tokens that the server has read or made, or None if it does not say."""
+        url = f"{self.endpoint.url.removesuffix('/').removesuffix('/v1')}/metrics"
+        try:
+            timeout = aiohttp.ClientTimeout(total=SECONDS_TO_LOOK)
+            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
+                text = await response.text()
+        except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError):
+            return None
+        waiting, found = WAITING.findall(text), COUNTED.findall(text)
+        self.endpoint.num_waiting = int(sum(map(float, waiting))) if waiting else None
+        return sum(map(float, found)) if found else None
+
+    async def collect(self, client: openai.AsyncOpenAI, body: dict[str, Any]) -> dict[str, Any]:
+        """Ask for a stream and put its pieces together, as the body of an answer that was not streamed."""
+        rest = {key: value for key, value in body.items() if key not in ("model", "messages")}
+        stream = await client.chat.completions.create(
+            model=body["model"], messages=body["messages"], extra_body=rest, stream=True,
+            stream_options={"include_usage": True},
+        )  # fmt: skip
+        choices: dict[int, dict[str, Any]] = {}
+        usage: dict[str, Any] | None = None
+        model = None
+        try:
+            async for piece in stream:
+                self.endpoint.progressed()
+                model, usage = piece.model or model, piece.usage.model_dump() if piece.usage else usage
+                for part in piece.choices or ():  # the last piece of some servers has none
+                    _add(choices, part)
+        except (ValueError, AttributeError, TypeError) as error:
+            raise BadReplyError(f"the stream breaks off: {error}") from error
+        return {"model": model, "usage": usage, "choices": list(choices.values())}
+
+
+def _add(choices: dict[int, dict[str, Any]], part: Any) -> None:  # noqa: ANN401
+    choice = choices.setdefault(
+        part.index, {"index": part.index, "message": {"content": None, "reasoning": None}, "finish_reason": None}
+    )
+    choice["finish_reason"] = part.finish_reason or choice["finish_reason"]
+    if ids := getattr(part, "token_ids", None):
+        choice.setdefault("token_ids", []).extend(ids)
+    delta = part.delta
+    pieces = {
+        "content": getattr(delta, "content", None),
+        "reasoning": getattr(delta, "reasoning", None) or getattr(delta, "reasoning_content", None),
+    }
+    for name, text in pieces.items():
+        if text:  # a stream begins with an empty piece, also where no text follows
+            choice["message"][name] = (choice["message"][name] or "") + text

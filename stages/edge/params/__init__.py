@@ -1,0 +1,105 @@
+"""params.yaml as typed, frozen settings: one class a section, no defaults, no unknown keys.
+
+A default here would be invisible to DVC, so there is none. Values are cast (`1e-04`, which DVC writes and PyYAML reads
+as a string, becomes a float). Every stage checks the whole profile, not only its own section, so that what is
+impossible stops the first stage that runs, naming the key and what is allowed, and not the last one after days.
+"""
+
+from stages.edge.params.curation import Balance, Curate, Filters, Published, Target
+from stages.edge.params.exams import Baseline, Exam, Override, Prompt, Protocol, PublishedFigures, Report, Until
+from stages.edge.params.judging import Judge, LlmJudge, Symbolic, Versions, Vote
+from stages.edge.params.machine import Concurrency, Endpoint, Engine, Role, Runtime
+from stages.edge.params.models import Base, Model, Sampling
+from stages.edge.params.problems import (
+    AnyColumns,
+    Benchmark,
+    Collect,
+    Columns,
+    Decontaminate,
+    Deduplicate,
+    Embedding,
+    FilesSource,
+    GeneratedSource,
+    Generator,
+    Grams,
+    HubSource,
+    HubSplit,
+    Source,
+    Where,
+)
+from stages.edge.params.reading import (
+    check_versions,
+    document,
+    exam_budget,
+    load,
+    load_profile,
+    load_shared,
+    profile,
+    text_with,
+)
+from stages.edge.params.section import Dtype, Section
+from stages.edge.params.teaching import Adaptive, Shot, Teach, Teacher, TeacherModel
+from stages.edge.params.training import CheckpointExam, Train
+from stages.edge.params.whole import Profile
+
+__all__ = [
+    "Adaptive",
+    "AnyColumns",
+    "Balance",
+    "Base",
+    "Baseline",
+    "Benchmark",
+    "CheckpointExam",
+    "Collect",
+    "Columns",
+    "Concurrency",
+    "Curate",
+    "Decontaminate",
+    "Deduplicate",
+    "Dtype",
+    "Embedding",
+    "Endpoint",
+    "Engine",
+    "Exam",
+    "FilesSource",
+    "Filters",
+    "GeneratedSource",
+    "Generator",
+    "Grams",
+    "HubSource",
+    "HubSplit",
+    "Judge",
+    "LlmJudge",
+    "Model",
+    "Override",
+    "Profile",
+    "Prompt",
+    "Protocol",
+    "Published",
+    "PublishedFigures",
+    "Report",
+    "Role",
+    "Runtime",
+    "Sampling",
+    "Section",
+    "Shot",
+    "Source",
+    "Symbolic",
+    "Target",
+    "Teach",
+    "Teacher",
+    "TeacherModel",
+    "Train",
+    "Until",
+    "Versions",
+    "Vote",
+    "Where",
+    "check_versions",
+    "document",
+    "exam_budget",
+    "load",
+    "load_profile",
+    "load_shared",
+    "profile",
+    "text_with",
+]

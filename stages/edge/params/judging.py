@@ -1,0 +1,62 @@
+"""From answers to labels and verdicts."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from stages.edge.params.models import Model, Sampling
+from stages.edge.params.section import Count, Positive, Section, Share, disagreement
+
+
+class Versions(Section):
+    """Versions of the libraries that decide verdicts."""
+
+    math_verify: str
+    latex2sympy2_extended: str
+    sympy: str
+
+
+class Vote(Section):
+    """From answers to a label."""
+
+    policy: Literal["reasonlite", "all_disagree", "posterior", "never"]
+    """When the vote's answer replaces the gold: `reasonlite` when it is clear, `all_disagree` when besides no answer
+    agrees with the gold, `posterior` when it is credibly clear, `never`."""
+    min_share: Share
+    """Of the traces that have an answer."""
+    min_votes: Count
+    credibility: Share
+    """Of `posterior`: probability that the share is at least `min_share` in the long run."""
+    pool_efforts: bool
+    """Count the traces of all efforts together instead of each effort's own."""
+    models: list[str] | None
+    """Labels of the teachers whose traces are counted; null: all."""
+
+
+class Symbolic(Section):
+    """Limits of the symbolic tier, per pair of answers. A pair over them has the verdict `timeout`."""
+
+    seconds: Positive
+    memory_gib: Positive
+
+
+class LlmJudge(Model):
+    """A model that is asked about pairs of answers that algebra could not decide, in both orders."""
+
+    reasoning_effort: Literal["low", "medium", "high"] | None
+    sampling: Sampling
+    num_overlap: Annotated[int, Field(ge=0)]
+    """Pairs that algebra decided and the model is asked about too, for its agreement (Cohen's kappa)."""
+
+    @model_validator(mode="after")
+    def _is_named(self) -> Self:
+        if self.name == "base":
+            raise disagreement("judge.llm.name is base, which knows no schema; name a hub id")
+        return self
+
+
+class Judge(Section):
+    """Who has the last word on an answer."""
+
+    llm: LlmJudge | None
+    """null: a pair that algebra cannot decide stays undecided."""

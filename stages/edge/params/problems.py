@@ -1,0 +1,155 @@
+"""Where problems and benchmarks come from, and what is dropped of them."""
+
+from datetime import date
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, JsonValue, model_validator
+from pydantic_core import PydanticCustomError
+
+from stages.edge.params.section import Count, Section
+
+
+class GeneratedSource(Section):
+    """Procedural word problems with exact answers (`core/arithmetic.py`)."""
+
+    kind: Literal["generated"]
+    name: str
+    topic: Literal["one_step", "two_steps"]
+    split: Literal["train", "exam"]
+
+
+class Columns(Section):
+    """Names of a source's columns; null where it has none."""
+
+    prompt: str
+    gold: str | None
+    id: str | None
+    """The source's own id, which has to be unique there."""
+    topic: str | None
+    difficulty: str | None
+
+
+AnyColumns = str | Columns
+"""The columns of a well-known data set by its name in `core/intake.py`, or their names."""
+
+
+Where = dict[str, list[JsonValue]]
+"""Values that a row must have, by column; {} takes all."""
+
+
+class FilesSource(Section):
+    """JSONL, JSON, CSV or Parquet, here or anywhere that fsspec reaches (`s3://...`)."""
+
+    kind: Literal["files"]
+    name: str
+    path: str
+    """Relative to data/sources (whose changes DVC sees), absolute, or a URL. `*` stands for any name."""
+    columns: AnyColumns
+    where: Where
+    published: date | None
+    """When it became public; null where that is not known."""
+
+
+class HubSplit(Section):
+    """A split of a Hugging Face dataset, streamed."""
+
+    dataset: str
+    config: str | None
+    split: str
+    revision: str | None
+    """Commit; null takes the newest on the first run and refuses another one later."""
+
+
+class HubSource(HubSplit):
+    """Problems from the hub."""
+
+    kind: Literal["hub"]
+    name: str
+    columns: AnyColumns
+    where: Where
+    published: date | None
+
+
+Source = Annotated[GeneratedSource | FilesSource | HubSource, Field(discriminator="kind")]
+
+
+class Benchmark(Section):
+    """An exam: a source and what is known of it."""
+
+    source: Source
+    published: date | None
+    """When it became public."""
+    num_problems: Count
+    """Rows it must have."""
+    answers: tuple[int, int] | None
+    """Lowest and highest of its answers, where these are integers."""
+    answers_digest: str | None
+    """What its answers must hash to (`core/problems.py`); null where its author had no copy to look at."""
+
+
+class Generator(Section):
+    """Operands of the generated problems."""
+
+    lowest: Count
+    highest: Count
+    num_exam_pairs: Count
+    """Unordered operand pairs kept for the exams; no training problem uses them."""
+    seed: int
+
+
+class Deduplicate(Section):
+    """What counts as the same problem; equal wording always does."""
+
+    min_similarity: Annotated[float, Field(gt=0, le=1)] | None
+    """Jaccard similarity of word triples from which problems with the same numbers and gold are one; null: never."""
+
+
+class Grams(Section):
+    """A rule on word n-grams."""
+
+    size: Count
+    """Words."""
+    min_share: Annotated[float, Field(gt=0, le=1)]
+
+
+class Embedding(Section):
+    """A rule on vectors of meaning."""
+
+    model: str
+    """A text encoder: hub id, or a folder."""
+    revision: str | None
+    min_similarity: Annotated[float, Field(gt=0, le=1)]
+    """Cosine."""
+
+
+class Decontaminate(Section):
+    """Rules by which a problem counts as seen in a benchmark."""
+
+    exact: bool
+    """The same words and numbers in the same order."""
+    unordered: bool
+    """The same words and numbers in any order."""
+    ngram: Grams | None
+    """It holds such a share of the question's n-grams."""
+    masked: Grams | None
+    """They share so much of all n-grams of either once numbers are masked: the question with other numbers."""
+    embedding: Embedding | None
+    keep: list[str]
+    """Ids of problems that someone has looked at and that stay, whatever the rules say."""
+
+
+class Collect(Section):
+    """Problems and benchmarks."""
+
+    generator: Generator
+    sources: list[Source]
+    benchmarks: list[Benchmark]
+    deduplicate: Deduplicate
+    decontaminate: Decontaminate
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        for names in ([each.name for each in self.sources], [each.source.name for each in self.benchmarks]):
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise PydanticCustomError("names", "two sources are named {name}", {"name": twice[0]})
+        return self

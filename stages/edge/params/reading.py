@@ -1,0 +1,148 @@
+"""Settings read from params.yaml."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from stages.edge.errors import SettingError
+from stages.edge.params.exams import Exam
+from stages.edge.params.judging import Versions
+from stages.edge.params.whole import Profile
+
+SectionT = TypeVar("SectionT")
+
+MOST_FAULTS, MOST_SHOWN = 8, 60
+"""Faults that are told at once, and characters of a value."""
+UNKNOWN = "extra_forbidden"
+"""What pydantic calls a key that a section does not have."""
+
+
+@cache
+def document() -> dict[str, object]:
+    """The file as it stands, read once a process."""
+    path = Path("params.yaml")
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingError(f"{path}: cannot be read ({error}); run stages from the project's root") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingError(f"{path}: cannot be read as YAML ({error}); mend it there") from error
+    if not isinstance(found, dict):
+        raise SettingError(f"{path}: must be a mapping of sections")
+    return found
+
+
+def _profiles() -> Mapping[str, object]:
+    if "profiles" not in document():
+        raise SettingError(f"params.yaml: has no section `profiles`, only {', '.join(map(str, document()))}")
+    found = document()["profiles"]
+    if not isinstance(found, Mapping):
+        raise SettingError("params.yaml: profiles: must be a mapping of profiles by name")
+    return found
+
+
+def profile() -> str:
+    """Name of the chosen profile."""
+    name, known = document().get("profile"), _profiles()
+    if not isinstance(name, str) or name not in known:
+        raise SettingError(f"params.yaml: profile: {name!r} is not one of {sorted(known)}")
+    return str(name)
+
+
+def load_profile(name: str) -> Profile:
+    """All sections of a profile, the chosen one or not.
+
+    Raises:
+        SettingError: there is none of that name, or any key of it is unknown, mistyped or impossible.
+    """
+    known = _profiles()
+    if name not in known:
+        raise SettingError(f"params.yaml: {name!r} is not one of the profiles {sorted(known)}")
+    return _parse(Profile, f"profiles.{name}")
+
+
+def text_with(name: str) -> str:
+    """params.yaml as if `name` were the chosen profile and the only one, for what reads the file's text."""
+    kept = {key: value for key, value in _profiles().items() if key == name}
+    return yaml.safe_dump({**document(), "profile": name, "profiles": kept}, sort_keys=False)
+
+
+def load(kind: type[SectionT], section: str) -> SectionT:
+    """A section of the chosen profile, e.g. `load(Train, "train.turbo")`; `kind` may also be `list[Baseline]`.
+
+    Raises:
+        SettingError: it is missing, or any key of the profile is unknown, mistyped or impossible.
+    """
+    whole = f"profiles.{profile()}"
+    _parse(Profile, whole)
+    return _parse(kind, f"{whole}.{section}")
+
+
+def exam_budget(student: str) -> int | None:
+    """Tokens that the exam lets a student write: for a check, no setting of who asks. None where it sits none."""
+    exam = load(Exam, "exam")
+    if student not in exam.overrides:
+        return None
+    return exam.max_tokens(student)
+
+
+def load_shared(kind: type[SectionT], section: str) -> SectionT:
+    """A section that all profiles share, e.g. `load_shared(Versions, "versions")`."""
+    return _parse(kind, section)
+
+
+def _parse(kind: type[SectionT], key: str) -> SectionT:
+    value: object = document()
+    for part in key.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            raise SettingError(f"params.yaml: {key} is missing")
+        value = value[part]
+    names: dict[int, list[str]] = {}
+    try:
+        return TypeAdapter(kind).validate_python(value, context=names)
+    except ValidationError as error:
+        faults = sorted(error.errors(), key=lambda fault: fault["type"] != UNKNOWN)
+        told = [_fault(key, fault, _around(value, fault["loc"]), names) for fault in faults[:MOST_FAULTS]]
+        more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
+        raise SettingError(f"params.yaml: {'; '.join([*told, *more])}") from error
+
+
+def _fault(key: str, fault: ErrorDetails, around: object, names: Mapping[int, list[str]]) -> str:
+    """What is wrong with one setting. `around` is the mapping that it stands in, and `names` what each may hold."""
+    where = ".".join([key, *(str(part) for part in fault["loc"])])
+    shown = repr(fault["input"])
+    shown = shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}..."
+    told = f"{where}: {fault['msg']}" + ("" if isinstance(fault["input"], Mapping) else f" (found {shown})")
+    allowed = names.get(id(around), [])
+    if fault["type"] != UNKNOWN or not allowed:
+        return told
+    near = difflib.get_close_matches(str(fault["loc"][-1]), allowed, n=1)
+    meant = f"did you mean {near[0]}? " if near else ""
+    return f"{told}: {meant}It may have {', '.join(allowed)}"
+
+
+def _around(value: object, loc: Sequence[int | str]) -> object:
+    """What the last part of `loc` stands in. Parts that are no keys tell which kind of section pydantic tried."""
+    for part in loc[:-1]:
+        if (isinstance(value, Mapping) and part in value) or (isinstance(value, list) and isinstance(part, int)):
+            value = value[part]  # type: ignore[index]
+    return value
+
+
+def check_versions(wanted: Versions) -> None:
+    """Stop when an installed library that decides verdicts is not the version that params.yaml names."""
+    for name, version_wanted in wanted:
+        package = name.replace("_", "-") if name == "math_verify" else name
+        found = version(package)
+        if found != version_wanted:
+            raise SettingError(
+                f"params.yaml: versions.{name} is {version_wanted}, but {found} is installed; install the lock, or "
+                "change versions and let the verdicts be made anew"
+            )

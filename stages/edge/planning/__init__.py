@@ -1,0 +1,1 @@
+"""What a plan needs to know: what earlier runs left, and which stages would run."""

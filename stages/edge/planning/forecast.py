@@ -1,0 +1,276 @@
+"""A profile's plan: its settings and what is known of its stages, handed to `core/planning`."""
+
+from collections.abc import Iterable, Mapping
+
+from stages.core import arithmetic, planning, priors
+from stages.core.planning import Asked, Basis, Figure, Speed, Work
+from stages.core.priors import Prior
+from stages.edge import params
+from stages.edge.errors import SettingError
+from stages.edge.planning.evidence import Answers, Evidence
+from stages.edge.training import resuming
+
+BYTES_IN_BFLOAT16, BYTES_IN_FLOAT32 = 2, 4
+
+
+class Forecast:
+    """The work of each stage of a profile. Measured goes before published, and what the user says before both."""
+
+    def __init__(self, settings: params.Profile, found: Evidence, assumed: Mapping[str, float]) -> None:
+        """`assumed` are the values of `--assume`, by key."""
+        self._settings, self._found, self._assumed = settings, found, assumed
+        self._asked_for: set[str] = set()
+
+    def works(self, names: Iterable[str]) -> dict[str, Work]:
+        """The work of the stages `names`.
+
+        Raises:
+            SettingError: something was assumed that none of them needs.
+        """
+        works = {name: self._work(name) for name in names}
+        if strangers := self._assumed.keys() - self._asked_for:
+            raise SettingError(
+                f"--assume {min(strangers)}: no stage of this profile needs it; the plan can be told "
+                f"{', '.join(sorted(self._asked_for))}"
+            )
+        return works
+
+    def _work(self, name: str) -> Work:
+        verb, _, key = name.partition("@")
+        made = {
+            "base": self._base, "collect": self._collect, "teach": self._teach, "vote": self._vote,
+            "judge": self._judge, "curate": self._curate, "train": self._train, "exam": self._exam,
+            "baselines": self._baselines, "mark": self._mark,
+        }.get(verb)  # fmt: skip
+        return made(key) if made else Work()
+
+    def _figure(self, key: str, measured: float | None, prior: Prior | None) -> Figure:
+        """What is said, else measured, else published; `key` is what `--assume` calls it."""
+        self._asked_for.add(key)
+        if key in self._assumed:
+            return Figure(self._assumed[key], Basis.ASSUMED)
+        if measured is not None:
+            return Figure(measured, Basis.MEASURED)
+        return planning.unknown(key) if prior is None else _prior(key, prior)
+
+    def _speed(self, key: str, rate: priors.Rate | None) -> Speed:
+        prior = Prior(rate.value, f"tokens a second on one {rate.device}: {rate.source}") if rate else None
+        known = self._figure(key, None, prior)
+        return Speed(known, rate.is_gpu if rate else self._settings.base.kind != "package")
+
+    # -- what is asked
+
+    def _problems(self) -> Figure:
+        """Problems to train on."""
+        measured = self._found.metrics.get("collect", {}).get("num_problems")
+        sources = [self._of_source(source) for source in self._settings.collect.sources]
+        every = planning.total(sources)
+        if measured is not None or not every.is_known or "problems" in self._assumed:
+            return self._figure("problems", measured, None)
+        self._asked_for.add("problems")
+        return every
+
+    def _of_source(self, source: params.Source) -> Figure:
+        if source.kind == "generated":
+            numbers = self._settings.collect.generator
+            return Figure(len(arithmetic.pairs(**numbers.model_dump(), split=source.split)))
+        known = priors.PROBLEMS.get(source.dataset) if source.kind == "hub" else None
+        return _prior(source.name, known) if known else planning.unknown("problems")
+
+    def _questions(self) -> Figure:
+        return Figure(sum(each.num_problems for each in self._settings.collect.benchmarks))
+
+    def _weights(self, model: str) -> str:
+        """The name under which a model's rates are known."""
+        name = self._settings.base.name if model == "base" else model
+        return priors.LIKE.get(name, name)
+
+    def _writing(self, model: str) -> Speed:
+        gpus = self._settings.runtime.engine.tensor_parallel_size
+        return self._speed(f"rate.{model}", priors.WRITING.get((self._weights(model), gpus)))
+
+    def _prompt(self, stage: str, measured: Answers | None, has_examples: bool) -> Figure:
+        prior = None if has_examples else priors.PROMPT
+        return self._figure(f"prompt.{stage}", measured and measured.prompt, prior)
+
+    def _teach(self, effort: str) -> Work:
+        stage, teach = f"teach@{effort}", self._settings.teach.by_effort[effort]
+        asked = []
+        for model in self._settings.teach.models:
+            stored = self._found.stored.get(stage, {}).get(model.label)
+            measured = self._found.answers.get(stage, {}).get((model.label, effort)) or stored
+            prior = priors.WRITTEN.get((model.name, teach.reasoning_effort or ""))
+            most = teach.max_tokens_when_cut_off or teach.sampling.max_tokens
+            written = self._figure(f"tokens.{stage}", measured and measured.written, prior)
+            basis = Basis.BOUND if teach.adaptive else Basis.SETTING
+            asked.append(
+                Asked(
+                    self._problems(),
+                    Figure(teach.num_samples, basis),
+                    self._prompt(stage, measured, bool(teach.examples)),
+                    planning.capped(written, most),
+                    self._writing(model.name),
+                    stored.num if stored else 0,
+                )
+            )
+        return planning.asking(asked, self._bytes_per_token())
+
+    def _exam(self, student: str) -> Work:
+        exam = self._settings.exam
+        most = exam.max_tokens(student)
+        measured = self._found.answers.get(f"exam@{student}", {}).get((student, None))
+        asked = self._sitting(f"exam@{student}", measured, None, most, "base", has_examples=False)
+        return planning.asking([asked], self._bytes_per_token())
+
+    def _baselines(self, _: str) -> Work:
+        wanted, every = self._settings.examine, self._settings.baselines
+        most = self._settings.exam.protocol.sampling.max_tokens
+        asked = []
+        for each in (each for each in every if "all" in wanted or each.name in wanted):
+            for effort in each.efforts or [""]:
+                teach = self._settings.teach.by_effort[effort] if effort else None
+                measured = self._found.answers.get("baselines", {}).get((each.name, effort or None))
+                prior = priors.WRITTEN_IN_EXAMS.get((each.model.name, (teach and teach.reasoning_effort) or ""))
+                stage = "/".join(["baselines", each.name, *([effort] if effort else [])])
+                asked.append(
+                    self._sitting(stage, measured, prior, most, each.model.name, bool(teach and teach.examples))
+                )
+        return planning.asking(asked, self._bytes_per_token())
+
+    def _sitting(
+        self, stage: str, measured: Answers | None, prior: Prior | None, most: int, model: str, has_examples: bool
+    ) -> Asked:
+        written = self._figure(f"tokens.{stage}", measured and measured.written, prior)
+        protocol = self._settings.exam.protocol
+        return Asked(
+            self._questions(),
+            Figure(protocol.until.max_samples, Basis.BOUND) if protocol.until else Figure(protocol.num_samples),
+            self._prompt(stage, measured, has_examples),
+            planning.capped(written, most),
+            self._writing(model),
+            0,
+        )
+
+    # -- what is computed
+
+    def _base(self, _: str) -> Work:
+        in_hub = self._settings.base.kind == "hub"
+        size = Figure(BYTES_IN_BFLOAT16 if in_hub else BYTES_IN_FLOAT32)
+        return Work(outs_bytes=planning.product(self._parameters(), size))
+
+    def _collect(self, _: str) -> Work:
+        hours = planning.hours(self._problems(), self._rate("collect", priors.COLLECTED))
+        return Work(problems=self._problems(), machine_hours=hours)
+
+    def _rate(self, verb: str, prior: Prior) -> Figure:
+        return self._figure(f"rate.{verb}", None, prior)
+
+    def _vote(self, effort: str) -> Work:
+        efforts = self._settings.teach.by_effort if self._settings.vote.pool_efforts else [effort]
+        answers = planning.total(self._answers(each) for each in efforts)
+        return Work(samples=answers, machine_hours=planning.hours(answers, self._rate("vote", priors.VOTED)))
+
+    def _judge(self, effort: str) -> Work:
+        return self._judged(self._answers(effort))
+
+    def _mark(self, student: str) -> Work:
+        sat = self._baselines("") if student == "baselines" else self._exam(student)
+        return self._judged(sat.samples or Figure(0))
+
+    def _judged(self, answers: Figure) -> Work:
+        hours = planning.hours(answers, self._rate("judge", priors.JUDGED))
+        work = Work(samples=answers, machine_hours=hours)
+        if self._settings.judge.llm is None:
+            return work
+        # How many pairs algebra leaves undecided is only known once it has tried.
+        return work._replace(gpu_hours=self._figure("hours.judge", None, None))
+
+    def _answers(self, effort: str) -> Figure:
+        return self._teach(effort).samples or Figure(0)
+
+    def _curate(self, stage: str) -> Work:
+        curate = self._settings.curate[stage]
+        rows, tokens = self._rows(stage)
+        taken = planning.product(rows, tokens)
+        read = taken if curate.published else self._written(stage)
+        hours = planning.hours(read, self._rate("curate", priors.CURATED))
+        size = planning.product(taken, self._bytes_per_token())
+        return Work(samples=rows, tokens=taken, machine_hours=hours, outs_bytes=size)
+
+    def _rows(self, stage: str) -> tuple[Figure, Figure]:
+        """Rows that a stage trains on, and their mean tokens."""
+        curate = self._settings.curate[stage]
+        found = self._found.metrics.get(f"curate@{stage}", {})
+        mean = found["num_tokens"] / found["num_rows"] if found.get("num_rows") else None
+        if curate.published:
+            source = curate.published
+            rows = self._figure(
+                f"rows.{stage}", found.get("num_rows"), priors.PUBLISHED_ROWS.get((source.dataset, source.split))
+            )
+            prior = priors.WRITTEN.get(("openai/gpt-oss-120b", source.split))
+            tokens = self._figure(f"tokens.curate@{stage}", mean, prior)
+        else:
+            rows, tokens = self._kept(stage, found), self._row_tokens(stage, mean)
+        tokens = planning.capped(tokens, curate.filters.max_tokens)
+        if curate.target.num_rows is not None:
+            rows = planning.capped(rows, curate.target.num_rows)
+        if curate.target.num_tokens is not None and tokens.value:
+            rows = planning.capped(rows, curate.target.num_tokens / tokens.value)
+        return rows, tokens
+
+    def _kept(self, stage: str, found: Mapping[str, float]) -> Figure:
+        curate = self._settings.curate[stage]
+        answers = {effort: self._answers(effort) for effort in curate.mixture}
+        if found.get("num_traces"):
+            share = self._figure(f"kept.{stage}", found["num_rows"] / found["num_traces"], None)
+            return planning.product(planning.total(answers.values()), share)
+        efforts = self._settings.teach.by_effort
+        kept = {
+            effort: self._figure(f"kept.{stage}", None, priors.KEPT_SHARE.get(efforts[effort].reasoning_effort or ""))
+            for effort in curate.mixture
+        }
+        most = planning.product(self._problems(), Figure(curate.max_per_problem * len(self._settings.teach.models)))
+        return planning.rows(answers, kept, curate.mixture, most)
+
+    def _row_tokens(self, stage: str, mean: float | None) -> Figure:
+        """A row is a problem and an answer: as long as the teacher's, prompt included, where no row was counted."""
+        key = f"tokens.curate@{stage}"
+        if mean is not None or key in self._assumed:
+            return self._figure(key, mean, None)
+        self._asked_for.add(key)
+        answers = planning.total(self._answers(effort) for effort in self._settings.curate[stage].mixture)
+        each = planning.quotient(self._written(stage), answers)
+        return planning.total([each, _prior("prompt", priors.PROMPT)])
+
+    def _written(self, stage: str) -> Figure:
+        """Tokens of all answers that a stage's rows are chosen from."""
+        efforts = self._settings.curate[stage].mixture
+        return planning.total(self._teach(effort).all_tokens or Figure(0) for effort in efforts)
+
+    def _train(self, stage: str) -> Work:
+        train, runtime = self._settings.train[stage], self._settings.runtime
+        rows, tokens = self._rows(stage)
+        rate = priors.TRAINING.get(self._weights("base"))
+        if rate and rate.is_gpu and not runtime.compile:
+            rate = None  # measured with fused layers only
+        copies = 3 * resuming.CHECKPOINTS + train.num_checkpoints + 2
+        return planning.training(
+            rows,
+            tokens,
+            train.epochs,
+            train.batch_size,
+            self._speed("rate.train", rate),
+            self._parameters(),
+            BYTES_IN_BFLOAT16 if train.bf16 else BYTES_IN_FLOAT32,
+            planning.Checkpoints(resuming.BYTES_PER_TOKEN, resuming.BYTES_PER_WEIGHT, copies),
+        )
+
+    def _parameters(self) -> Figure:
+        return self._figure("parameters", self._found.parameters, priors.PARAMETERS.get(self._settings.base.name))
+
+    def _bytes_per_token(self) -> Figure:
+        return _prior("disk", priors.PARQUET_BYTES_PER_TOKEN)
+
+
+def _prior(key: str, prior: Prior) -> Figure:
+    return Figure(prior.value, Basis.PRIOR, (planning.Source(key, prior.value, prior.source),))

@@ -1,0 +1,1 @@
+"""The experiment folders of AMD-AGI/ReasonLite."""

@@ -1,0 +1,162 @@
+"""From an experiment folder of AMD-AGI/ReasonLite into our store and tables."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from stages.core import harmony, judging, original, problems, queries, voting
+from stages.core.original import Asked
+from stages.core.queries import Answer
+from stages.edge import store, tables
+from stages.edge.asking import replies
+from stages.edge.asking.jobs import Job
+from stages.edge.errors import InputError
+
+ROWS_AT_ONCE = 1_000
+SHOWN = 5
+"""Broken lines that are shown; all are counted."""
+PART = "imported"
+
+
+class Asking(NamedTuple):
+    """A job without problems, the collection its answers are in, and the effort that the model is told."""
+
+    job: Job
+    collection: str
+    reasoning_effort: str | None
+
+
+def read(args: argparse.Namespace, asking: Asking) -> None:
+    """Put an experiment's answers into the answer store, and its votes and verdicts into tables."""
+    lines = _Lines(args.folder)
+    num_new = num_known = num_empty = 0
+    with store.opened(asking.collection, PART) as answers:
+        for batch in _batches(lines.rows("answer_origin", original.asked)):
+            found: dict[str, Answer] = {}
+            for place, row in batch:
+                message = _checked(place, row, asking)
+                if (answer := _answer(row)) is None:
+                    num_empty += 1
+                    continue
+                asked = asking.job.asking
+                key = queries.query_key(asked.identity, message, asked.sampling, asked.effort, row.sample)
+                found.setdefault(key, answer)  # of several answers to one question the first
+            known = answers.known(list(found))
+            fresh = [pair for pair, there in zip(found.items(), known, strict=True) if not there]
+            answers.put(fresh)
+            num_new, num_known = num_new + len(fresh), num_known + len(found) - len(fresh)
+    if not num_new + num_known:
+        raise InputError(f"{args.folder}/answer_origin: holds no answer that can be read{lines.told()}")
+    _write_tables(args, lines, asking)
+    print(
+        f"{num_new} answers put into {store.root() / asking.collection}; {num_known} were there, {num_empty} rows hold "
+        f"none{lines.told()}"
+    )
+
+
+def _checked(place: str, row: Asked, asking: Asking) -> tuple[queries.Message, ...]:
+    """The messages that our profile sends for this row's problem, if they are those that were sent."""
+    prompt = problems.normalise(row.prompt)
+    asked = asking.job.asking
+    messages = queries.render(prompt, None, asked.system, asked.suffix, asked.examples)
+    theirs, ours = problems.normalise(original.user_turn(row.model_input)), messages[-1]["content"]
+    if theirs != ours and not ("<|start|>" not in row.model_input and ours in theirs):
+        at = next((n for n, (one, other) in enumerate(zip(theirs, ours, strict=False)) if one != other), len(ours))
+        raise InputError(
+            f"{place}: was asked ...{theirs[max(0, at - 20) : at + 60]!r}, but the profile would ask "
+            f"...{ours[max(0, at - 20) : at + 60]!r}: set teach.{asked.effort}.suffix in params.yaml as it was"
+        )
+    told = original.effort(row.model_input)
+    if told not in (None, asking.reasoning_effort):
+        raise InputError(
+            f"{place}: was asked with reasoning effort {told}, but teach.{asked.effort}.reasoning_effort in "
+            f"params.yaml is {asking.reasoning_effort}: name the effort that these rows come from"
+        )
+    return messages
+
+
+def _answer(row: Asked) -> Answer | None:
+    """The answer of a row; None where nothing came back, or nothing that can be read: it is to be asked again."""
+    if not row.raw:
+        return None
+    if not harmony.is_raw(row.raw) and "<|start|>" not in row.model_input:
+        return original.plain_answer(row)
+    turn = original.plain_turn(row.raw)
+    if turn is None and "content" not in row.extra:
+        try:
+            turn = harmony.split(row.raw, replies.harmony_encoding())
+        except ValueError:
+            return None
+    return original.answer(row, turn)
+
+
+def _write_tables(args: argparse.Namespace, lines: "_Lines", asking: Asking) -> None:
+    """`votes.parquet` and `verdicts.parquet` in the output folder, if the experiment has them."""
+    judged: dict[tuple[str, int], tuple[object, ...]] = {}
+    for folder in ("answer_judge", "answer_judge_vote"):  # the later verdict is against the better label
+        for _, row in lines.rows(folder, original.asked):
+            answer = _answer(row)
+            key = (problems.problem_id(row.prompt), row.sample)
+            found = judging.extracted(answer.content if answer else None)
+            judged[key] = (args.model, args.effort, None, *key, *found, *original.verdict(row))
+    if judged:
+        table = pl.DataFrame(list(judged.values()), schema=judging.VERDICTS, orient="row")
+        tables.write(table, args.output / "verdicts.parquet", judging.VERDICTS, judging.KEY)
+    counted = {problems.problem_id(prompt): vote for _, (prompt, vote) in lines.rows("vote", original.vote)}
+    if counted:
+        rows = [(problem_id, *vote) for problem_id, vote in counted.items()]
+        table = pl.DataFrame(rows, schema=voting.VOTES, orient="row")
+        tables.write(table, args.output / "votes.parquet", voting.VOTES, voting.VOTES_KEY)
+
+
+class _Lines:
+    """Reads an experiment's rows; those that are none are counted and the first of them shown."""
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise InputError(f"{folder}: is no folder; name the experiment's")
+        self._folder = folder
+        self.num_broken = 0
+
+    def rows(self, name: str, parse: Callable[[Mapping[str, Any]], Any]) -> Iterator[tuple[str, Any]]:
+        """(place, row) of every line of every run below `name`, the earliest run first."""
+        for file in sorted((self._folder / name).glob("*/*.jsonl")):
+            with file.open("rb") as lines:
+                for number, line in enumerate(lines, 1):
+                    place = f"{file}: line {number}"
+                    if not line.strip():
+                        continue
+                    try:
+                        row = json.loads(line)
+                        if not isinstance(row, dict):
+                            raise ValueError("is no JSON object")
+                        found = parse(row)
+                    except (ValueError, RecursionError) as error:
+                        self._broken(place, error)
+                        continue
+                    yield place, found
+
+    def _broken(self, place: str, error: Exception) -> None:
+        self.num_broken += 1
+        if self.num_broken <= SHOWN:
+            print(f"warning: {place}: left out: {error}", file=sys.stderr)
+
+    def told(self) -> str:
+        """How many lines were left out, for the end of a sentence."""
+        return f"; {self.num_broken} broken lines were left out" if self.num_broken else ""
+
+
+def _batches(rows: Iterator[tuple[str, Asked]]) -> Iterator[list[tuple[str, Asked]]]:
+    batch: list[tuple[str, Asked]] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == ROWS_AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,191 @@
+"""The life of one problem, from the outs that dvc.lock names: where it came from, what was asked, said, and learnt.
+
+Of an exam question: what each student answered. A table is found by its stage and its schema, so that nothing here
+knows a path.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from stages.core import chat, contamination, curation, duplicates, judging, problems, queries, voting
+from stages.core.wording import prose
+from stages.edge import state, tables
+from stages.edge.errors import InputError
+
+NUM_NEAREST = 3
+WIDTH = 100
+Rows = list[dict[str, Any]]
+
+
+def lines(folder: Path, problem_id: str) -> Iterator[str]:
+    """The lines to print.
+
+    Raises:
+        InputError: no stage ran, an out is missing, or no table knows the problem.
+    """
+    outs = _Outs(folder)
+    found = outs.rows("collect", problems.PROBLEMS, problem_id=problem_id)
+    copies = outs.rows("collect", duplicates.DUPLICATES, problem_id=problem_id)
+    evidence = outs.rows("collect", contamination.EVIDENCE, problem_id=problem_id)
+    questions = outs.rows("collect", problems.BENCHMARKS, problem_id=problem_id)
+    if not (found or copies or evidence or questions):
+        raise InputError(
+            f"{problem_id}: no problem of this run has that id, and no exam question; the ids stand in the tables of "
+            "problems and of benchmarks"
+        )
+    if found or copies or evidence:
+        yield f"problem {problem_id}"
+        yield from _origin(found, copies, evidence, outs, problem_id)
+    if found:
+        for effort in sorted(outs.stages("teach@")):
+            yield from _effort(outs, effort, problem_id)
+        yield "nearest exam questions"
+        for share, row in _nearest(found[0]["prompt"], outs.table("collect", problems.BENCHMARKS)):
+            yield f"  {share:5.2f}  {row['benchmark']:<12} {_short(row['prompt'])}"
+    for question in questions:
+        yield from _question(outs, question)
+
+
+def _origin(found: Rows, copies: Rows, evidence: Rows, outs: "_Outs", problem_id: str) -> Iterator[str]:
+    for row in found:
+        own = f" ({_short(str(row['source_id']))})" if row["source_id"] else ""
+        yield f"  source      {row['source']}{own}"
+        yield f"  prompt      {_short(row['prompt'])}"
+        why = f", ungradable: {row['ungradable_reason']}" if row["ungradable_reason"] else ""
+        leak = ", stands in the prompt" if row["gold_in_prompt"] else ""
+        yield f"  gold        {_short(str(row['gold']))}{why}{leak}"
+        if row["difficulty"] is not None:
+            yield f"  difficulty  {row['difficulty']:g}"
+    for row in copies:
+        if row["kept_problem_id"] == problem_id:
+            continue  # told below
+        yield f"  dropped     from {row['source']}, row {row['row']}: {row['rule']} as {row['kept_problem_id']}"
+    for row in outs.rows("collect", duplicates.DUPLICATES, kept_problem_id=problem_id):
+        other = f", its gold is {_short(str(row['gold']))}" if row["conflict"] else ""
+        yield f"  copy        {row['problem_id']} in {row['source']}, row {row['row']} ({row['rule']}{other})"
+    for row in evidence:
+        fate = "kept by hand" if row["kept"] else "dropped"
+        question = f"{row['benchmark']} {row['benchmark_problem_id']}"
+        yield f"  exam        {fate}: {row['rule']} {row['score']:.2f} with {question}"
+    if found and not evidence:
+        yield "  exam        in none, by the rules in force"
+
+
+def _effort(outs: "_Outs", effort: str, problem_id: str) -> Iterator[str]:
+    traces = outs.rows(f"teach@{effort}", queries.TRACES, problem_id=problem_id)
+    marks = _by_sample(outs.rows(f"judge@{effort}", judging.VERDICTS, problem_id=problem_id))
+    yield f"effort {effort}: {len(traces)} samples"
+    for row in outs.rows(f"vote@{effort}", voting.VOTES, problem_id=problem_id):
+        votes = ", ".join(f"{_short(str(each['answer']), 60)} x{each['votes']}" for each in row["histogram"]) or "none"
+        yield f"  votes       {votes}"
+        yield f"  label       {_short(str(row['label']))} from the {row['label_source']}"
+    fates = {stage: _fates(outs, stage, effort, problem_id) for stage in sorted(outs.stages("curate@"))}
+    for row in sorted(traces, key=lambda row: (row["model"], row["sample"])):
+        key = (row["model"], row["sample"])
+        fate = "; ".join(f"{stage}: {each[key]}" for stage, each in fates.items() if key in each)
+        yield _sample(row, marks.get((*key, effort), {}), fate)
+
+
+def _question(outs: "_Outs", question: dict[str, Any]) -> Iterator[str]:
+    """An exam question, and what each student made of it."""
+    where = {name: question[name] for name in ("benchmark", "problem_id")}
+    yield f"exam question {question['problem_id']}"
+    yield f"  benchmark   {question['benchmark']}"
+    yield f"  prompt      {_short(question['prompt'])}"
+    yield f"  gold        {_short(question['gold'])}"
+    sat = {f"exam@{student}": f"mark@{student}" for student in outs.stages("exam@")} | {"baselines": "mark@baselines"}
+    for exam, marked in sat.items():
+        marks = _by_sample(outs.rows(marked, judging.VERDICTS, **where))
+        traces = pl.DataFrame(outs.rows(exam, queries.TRACES, **where), schema=queries.TRACES)
+        for (model, effort), own in traces.sort("sample").group_by("model", "effort", maintain_order=True):
+            given = [marks.get((model, sample, effort), {}) for sample in own["sample"]]
+            num_correct = sum(mark.get("verdict") == "correct" for mark in given)
+            correct = f", {num_correct} correct" if marks else ""
+            yield f"{model}{f' at {effort}' if effort else ''}: {own.height} samples{correct}"
+            yield from (_sample(row, mark, "") for row, mark in zip(own.rows(named=True), given, strict=True))
+
+
+def _by_sample(verdicts: Rows) -> dict[tuple[str, int, str | None], dict[str, Any]]:
+    return {(row["model"], row["sample"], row["effort"]): row for row in verdicts}
+
+
+def _sample(trace: dict[str, Any], mark: dict[str, Any], fate: str) -> str:
+    verdict = f"{mark.get('verdict', 'not judged')}" + (f" by {mark['decided_by']}" if mark.get("decided_by") else "")
+    tokens = "?" if trace["completion_tokens"] is None else trace["completion_tokens"]
+    return (
+        f"  {trace['model']} {trace['sample']:>3}  {trace['status']:<7} {tokens:>6} tokens  "
+        f"{_short(str(mark.get('answer')), 24):<24} {verdict:<24} {fate}"
+    ).rstrip()
+
+
+def _fates(outs: "_Outs", stage: str, effort: str, problem_id: str) -> dict[tuple[str, int], str]:
+    """What became of each sample in one SFT set: a row to learn from, a row held out, or the reason against it."""
+    found: dict[tuple[str, int], str] = {}
+    for row in outs.rows(f"curate@{stage}", chat.SFT, problem_id=problem_id, effort=effort):
+        found[row["model"], row["sample"]] = f"row of {row['num_tokens']} tokens"
+    for row in outs.rows(f"curate@{stage}", curation.REJECTS, problem_id=problem_id, effort=effort):
+        found[row["model"], row["sample"]] = row["reason"]
+    return found
+
+
+def _nearest(prompt: str, exams: pl.DataFrame | None) -> list[tuple[float, dict[str, Any]]]:
+    """The exam questions that share most of their words with a problem, best first (Jaccard)."""
+    mine = set(prose(prompt))
+    rows = [] if exams is None else list(exams.select("benchmark", "prompt").iter_rows(named=True))
+    shares = [
+        (len(mine & words) / max(1, len(mine | words)), row) for row in rows for words in [set(prose(row["prompt"]))]
+    ]
+    return sorted(shares, key=lambda pair: -pair[0])[:NUM_NEAREST]
+
+
+def _short(text: str, width: int = WIDTH) -> str:
+    """One line of a text; control characters of a hostile one are shown, never sent to the terminal."""
+    line = " ".join(text.split())
+    safe = "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
+    return safe if len(safe) <= width else safe[: width - 1] + "\u2026"
+
+
+class _Outs:
+    """Tables of the stages that ran, by stage and schema."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._stages = folder, state.locked(folder)
+        if not self._stages:
+            raise InputError("dvc.lock names no stage that ran: run `dvc repro`, or `dvc pull`")
+
+    def stages(self, prefix: str) -> list[str]:
+        return [name.removeprefix(prefix) for name in self._stages if name.startswith(prefix)]
+
+    def table(self, stage: str, schema: pl.Schema) -> pl.DataFrame | None:
+        files = self._files(stage, schema)
+        return pl.concat([tables.read(file, schema) for file in files]) if files else None
+
+    def rows(self, stage: str, schema: pl.Schema, **where: str) -> Rows:
+        found: Rows = []
+        for file in self._files(stage, schema):
+            wanted = [pl.col(name) == value for name, value in where.items()]
+            found += pl.scan_parquet(file).filter(*wanted).collect().rows(named=True)
+        return found
+
+    def _files(self, stage: str, schema: pl.Schema) -> list[Path]:
+        """The files of a stage's table; none if the stage never ran.
+
+        Raises:
+            InputError: an out of the stage is not there, or none is that table.
+        """
+        if stage not in self._stages:
+            return []
+        files: list[Path] = []
+        for out in self._stages[stage].outs:
+            path = self._folder / out
+            if path.suffix not in ("", ".parquet"):
+                continue
+            if not path.exists():
+                raise InputError(f"{out}: is not there; run `dvc repro` or `dvc pull`")
+            files += [file for file in tables.files(path) if pl.read_parquet_schema(file) == schema]
+        if not files:
+            raise InputError(f"no out of {stage} is the table of this version of the program: run `dvc repro`")
+        return files

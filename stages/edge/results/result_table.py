@@ -1,0 +1,39 @@
+"""The table of results by the settings of the exams and of the report: one for the terminal and for the page."""
+
+from typing import NamedTuple
+
+import polars as pl
+
+from stages.core import results, scoring
+from stages.edge import params
+
+
+class Contents(NamedTuple):
+    """Cells, heads first, and what a reader has to know."""
+
+    cells: list[list[str]]
+    notes: list[str]
+
+
+def method(report: params.Report, protocol: params.Protocol) -> scoring.Method:
+    """How scores become numbers."""
+    return scoring.Method(
+        protocol.num_samples, protocol.pass_k, report.num_resamples, report.seed, protocol.until is not None
+    )
+
+
+def published(report: params.Report) -> results.Published:
+    """What others have published for the same exams."""
+    return results.Published(report.published.source, report.published.figures)
+
+
+def contents(
+    found: results.Metrics, summary: results.Metrics, exams: pl.DataFrame, exam: params.Exam, report: params.Report
+) -> Contents:
+    """The table of these numbers; `exams` has the columns that `results.dates` reads."""
+    how, others = method(report, exam.protocol), published(report)
+    departures = {name: fields for name in found if (fields := exam.departures(name))}
+    dates = results.dates(exams, results.benchmarks(found))
+    efforts = {name: summary.get("effort", {})[name] for name in found if name in summary.get("effort", {})}
+    cells = results.cells(found, summary, how, others, [*departures, *efforts])
+    return Contents(cells, results.notes(found, how, others, departures, dates, efforts))

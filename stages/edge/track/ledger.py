@@ -1,0 +1,141 @@
+"""The project's experiment in an MLflow store: runs of pipeline states, and below them runs of executed stages."""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.tracking import MlflowClient
+
+from stages.edge import state
+from stages.edge.paths import project_root
+from stages.edge.track.events import legal, redacted
+
+EXPERIMENT = "reasonlite-dvc"
+SQLITE = "sqlite:///"
+# MLflow's limits (mlflow.utils.validation). It cuts longer values itself, but does not show it.
+MAX_PARAM, MAX_TAG = 6000, 8000
+MAX_METRICS_A_BATCH, MAX_NAMES_A_BATCH = 1000, 100
+CUT = " ... [cut]"
+T = TypeVar("T")
+
+
+class Ledger:
+    """The project's experiment in one MLflow store, made if it is not there."""
+
+    def __init__(self, uri: str) -> None:
+        """Connect; hold `claimed(uri)` meanwhile, as two first uses of a database disturb each other."""
+        self.client = MlflowClient(tracking_uri=uri)
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+        found = self.client.get_experiment_by_name(name)
+        place = (_artifacts(uri) / name).as_uri() if uri.startswith(SQLITE) else None
+        self.experiment = found.experiment_id if found else self.client.create_experiment(name, artifact_location=place)
+
+    def parent(self, now: state.State, of_any_experiment: bool = False) -> Run:
+        """The run of the pipeline state `now`, made if it is not there.
+
+        `of_any_experiment` also takes that of a DVC experiment with the same commit and settings: once applied to the
+        workspace, nothing in the files says any more that it was one.
+        """
+        same = f"tags.`pipeline.digest` = '{now.digest}' and tags.`pipeline.commit` = '{now.commit}'"
+        found = self.client.search_runs([self.experiment], same, order_by=["attributes.start_time DESC"])
+        own = [run for run in found if run.data.tags["pipeline.key"] == now.key]
+        if own or (of_any_experiment and found):
+            return (own or list(found))[0]
+        tags = {
+            "pipeline.key": now.key,
+            "pipeline.digest": now.digest,
+            "pipeline.commit": now.commit,
+            **_state_tags(now),
+        }
+        name = f"{now.profile} {now.digest[:7]}" if now.experiment == state.WORKSPACE else now.experiment
+        return self.client.create_run(self.experiment, tags=tags, run_name=name)
+
+    def child(self, parent: Run, name: str, now: state.State, inputs: Mapping[str, str], time_ms: int) -> Run:
+        """A new run of the executed stage `name`, owned by this process; `inputs` are md5 by path."""
+        tags = {
+            "mlflow.parentRunId": parent.info.run_id,
+            "dvc.stage": name,
+            **_state_tags(now),
+            "process.host": socket.gethostname(),
+            "process.pid": str(os.getpid()),
+            "process.started": started(os.getpid()),
+            **{legal(f"dvc.dep.{path}"): md5 for path, md5 in inputs.items()},
+        }
+        self.client.update_run(parent.info.run_id, status="RUNNING")
+        return self.client.create_run(self.experiment, start_time=time_ms, tags=tags, run_name=name)
+
+    def end(self, child: Run, status: str, time_ms: int) -> None:
+        """End a stage's run and, with the same status, its parent: the newest news of the pipeline."""
+        for run_id in (child.info.run_id, child.data.tags["mlflow.parentRunId"]):
+            self.client.set_terminated(run_id, status, time_ms)
+
+    def close_orphans(self) -> int:
+        """End as KILLED what a process of this host left running when it was killed; the number of such runs."""
+        mine = f"attributes.status = 'RUNNING' and tags.`process.host` = '{socket.gethostname()}'"
+        running = list(self.client.search_runs([self.experiment], mine))
+        orphans = [r for r in running if started(int(r.data.tags["process.pid"])) != r.data.tags["process.started"]]
+        for run in orphans:
+            self.end(run, "KILLED", int(time.time() * 1000))
+        return len(orphans)
+
+    def write(
+        self, run_id: str, metrics: Sequence[Metric], params: Mapping[str, object], tags: Mapping[str, object]
+    ) -> None:
+        """Log in as few calls as MLflow allows. Names are made legal, long texts cut, secrets blotted out."""
+        as_params = [Param(legal(name), _text(value, MAX_PARAM)) for name, value in params.items()]
+        as_tags = [RunTag(legal(name), _text(value, MAX_TAG)) for name, value in tags.items()]
+        for some_params in _parts(as_params, MAX_NAMES_A_BATCH):
+            self.client.log_batch(run_id, params=some_params)
+        for some_tags in _parts(as_tags, MAX_NAMES_A_BATCH):
+            self.client.log_batch(run_id, tags=some_tags)
+        for some_metrics in _parts(metrics, MAX_METRICS_A_BATCH):
+            self.client.log_batch(run_id, metrics=some_metrics)
+
+
+@contextlib.contextmanager
+def claimed(uri: str) -> Iterator[None]:
+    """One process at a time sets up a store or looks for its parent run; the kernel frees the claim of a dead one."""
+    folder = _artifacts(uri) if uri.startswith(SQLITE) else project_root(Path.cwd()) / ".cache" / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".tracking.lock").open("w") as claim:
+        fcntl.flock(claim, fcntl.LOCK_EX)
+        yield
+
+
+def started(pid: int) -> str:
+    """When a living process started, in clock ticks since boot; empty for one that ended. With its pid it names it."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]
+
+
+def _state_tags(now: state.State) -> dict[str, str]:
+    return {
+        "dvc.exp_name": now.experiment,
+        "dvc.exp_baseline": now.baseline,
+        "git.dirty": str(now.dirty).lower(),
+        "profile": now.profile,
+        "mlflow.source.git.commit": now.commit,
+    }
+
+
+def _artifacts(uri: str) -> Path:
+    return Path(uri.removeprefix(SQLITE)).parent / "mlruns"
+
+
+def _text(value: object, limit: int) -> str:
+    text = redacted(value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False))
+    return text if len(text) <= limit else text[: limit - len(CUT)] + CUT
+
+
+def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

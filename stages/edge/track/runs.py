@@ -1,0 +1,129 @@
+"""The two programs that write to MLflow: `record` follows one stage, `sync` settles the pipeline's state.
+
+A stage never imports this module: `track` runs it in a process of its own.
+"""
+
+import contextlib
+import hashlib
+import json
+import queue
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from mlflow.entities import Metric
+from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
+from mlflow.exceptions import MlflowException
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+from stages.edge import state
+from stages.edge.track.events import Event, flat, legal, numbers
+from stages.edge.track.ledger import Ledger, claimed
+
+
+def record(inbox: "queue.SimpleQueue[Event]", uri: str, folder: Path) -> None:
+    """Write a stage's events, from its opening to its end, into a child run of the pipeline's state in `folder`."""
+    opening = inbox.get()
+    if opening.kind == "end":
+        return
+    name, arguments = str(opening.values["name"]), opening.values["arguments"]
+    now = state.current(folder)
+    inputs = state.upstream(state.locked(folder), name, arguments if isinstance(arguments, list) else [])
+    with claimed(uri):
+        ledger = Ledger(uri)
+        ledger.close_orphans()
+        child = ledger.child(ledger.parent(now), name, now, inputs, opening.time)
+    events = [opening]
+    problem: Exception | None = None
+    with _watched_machine(child.info.run_id, uri):
+        while events[-1].kind != "end":
+            try:
+                _write(ledger, child.info.run_id, events)
+            except (MlflowException, OSError) as error:
+                # What the store refused is lost, but the run goes on and must end.
+                problem = problem or error
+            events = _drained(inbox)
+    try:
+        _write(ledger, child.info.run_id, events)
+    finally:
+        ledger.end(child, str(events[-1].values["status"]), events[-1].time)
+    if problem:
+        raise problem
+
+
+@contextlib.contextmanager
+def _watched_machine(run_id: str, uri: str) -> Iterator[None]:
+    """MLflow's system metrics (processor, memory, disk, network, GPU) in a run, unless its own switch is off."""
+    if MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get_raw() is not None and not MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get():
+        yield
+        return
+    monitor = SystemMetricsMonitor(run_id, tracking_uri=uri)
+    monitor.start()
+    try:
+        yield
+    finally:
+        monitor.finish()
+
+
+def sync(uri: str, folder: Path) -> str:
+    """Bring the parent run of the state in `folder` up to date with dvc.lock; a sentence that says what it holds."""
+    now, stages = state.current(folder), state.locked(folder)
+    with claimed(uri):
+        ledger = Ledger(uri)
+        orphans = ledger.close_orphans()
+        closed = f", closed {orphans} runs whose process was killed" if orphans else ""
+        if not stages:
+            return f"tracking: dvc.lock names no stage that ran{closed}"
+        parent = ledger.parent(now, of_any_experiment=True)
+    run_id, known = parent.info.run_id, parent.data.tags
+    stale = state.stale(stages, folder)
+    outs = {path: md5 for stage in stages.values() for path, md5 in stage.outs.items()}
+    values = _metrics({path: md5 for name in stages.keys() - stale for path, md5 in stages[name].outs.items()}, folder)
+    digest = hashlib.sha256((folder / "dvc.lock").read_bytes()).hexdigest()
+    if known.get("dvc.lock.sha256") != digest:
+        for path in (folder / "dvc.lock", folder / "params.yaml"):
+            ledger.client.log_artifact(run_id, str(path))
+    tags = {"dvc.lock.sha256": digest, **{legal(f"dvc.out.{path}"): md5 for path, md5 in outs.items()}}
+    time_ms = int(time.time() * 1000)
+    changed = [
+        Metric(name, value, time_ms, 0) for name, value in values.items() if parent.data.metrics.get(name) != value
+    ]
+    ledger.write(run_id, changed, {}, {name: md5 for name, md5 in tags.items() if known.get(name) != md5})
+    if not stale and not state.declared(folder) - stages.keys() and parent.info.status != "FINISHED":
+        ledger.client.set_terminated(run_id)
+    left_out = f", not those of {len(stale)} stages that changed since they ran" if stale else ""
+    return f"tracking: run {parent.info.run_name!r} holds {len(values)} metrics{left_out}, {len(outs)} outs{closed}"
+
+
+def _write(ledger: Ledger, run_id: str, events: Sequence[Event]) -> None:
+    """Write events of any kind; those of a kind go together."""
+    metrics: list[Metric] = []
+    texts: dict[str, dict[str, object]] = {"params": {}, "tags": {}}
+    for event in events:
+        if event.kind == "metrics":
+            metrics += [Metric(name, value, event.time, event.step) for name, value in numbers(event.values).items()]
+        elif event.kind in texts:
+            texts[event.kind] |= event.values
+    ledger.write(run_id, metrics, texts["params"], texts["tags"])
+    for path in (Path(str(event.values["path"])) for event in events if event.kind == "artifact"):
+        log = ledger.client.log_artifacts if path.is_dir() else ledger.client.log_artifact
+        log(run_id, str(path))
+
+
+def _drained(inbox: "queue.SimpleQueue[Event]") -> list[Event]:
+    """The next event and those that already wait behind it, up to the end."""
+    events = [inbox.get()]
+    with contextlib.suppress(queue.Empty):
+        while events[-1].kind != "end":
+            events.append(inbox.get_nowait())
+    return events
+
+
+def _metrics(outs: Mapping[str, str], folder: Path) -> dict[str, float]:
+    """Numbers of the JSON files among `outs` that are in `folder` as dvc.lock knows them, after the file's name."""
+    found: dict[str, float] = {}
+    for path, md5 in outs.items():
+        file = folder / path
+        if file.suffix == ".json" and file.is_file() and state.md5(file) == md5:
+            found |= numbers(flat({file.stem: json.loads(file.read_bytes())}, "/"))
+    return found

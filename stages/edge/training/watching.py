@@ -1,0 +1,158 @@
+"""Watching a training run: its figures as they come, its failures as sentences, and its card."""
+
+import contextlib
+import errno
+import math
+import re
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from stages.edge import params, track, weights
+from stages.edge.errors import InputError, SettingError
+
+SECONDS_BETWEEN_LINES = 10.0
+SHOWN = ("loss", "held_out_loss", "learning_rate", "grad_norm", "padding_share", "peak_gib")
+GIB = 2**30
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+UNWRITTEN = re.compile(r"No space left|Disk quota exceeded|File too large|failed writing|unexpected pos \d+ vs")
+PEAK_FLOPS = {
+    "H100 PCIe": 756e12, "H100 NVL": 835e12, "H100": 989e12, "H200": 989e12, "B200": 2_250e12, "A100": 312e12,
+    "L40S": 362e12, "MI300X": 1_307e12, "MI325X": 1_307e12, "RTX 4090": 165e12, "RTX 3090": 71e12,
+}  # fmt: skip
+"""Dense bfloat16, from the makers' data sheets; the more special name first."""
+
+
+def check_finite(name: str, value: float, step: int) -> None:
+    """Stop where a number of the training is none.
+
+    Raises:
+        SettingError: it is NaN or infinite. No checkpoint of this step is written.
+    """
+    if not math.isfinite(value):
+        raise SettingError(
+            f"{name} of step {step} is {value}: lower train's learning_rate or max_grad_norm in params.yaml, which "
+            "begins a new run"
+        )
+
+
+@contextlib.contextmanager
+def failures(runtime: params.Runtime) -> Iterator[None]:
+    """Tell the failures of a training run that a setting or a larger disk mends from faults of the program."""
+    kept = "the last checkpoint is kept, and the next run goes on from it"
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        text = str(error)
+        if type(error).__name__ == "OutOfMemoryError":
+            change = (
+                "lower runtime.micro_batch_tokens"
+                if runtime.gradient_checkpointing
+                else "set runtime.gradient_checkpointing: true"
+            )
+            raise SettingError(
+                f"out of memory in a forward or backward pass of {runtime.micro_batch_tokens} tokens: {change} in "
+                f"params.yaml; {kept}"
+            ) from error
+        if _is_full(error):
+            raise InputError(f"the disk is full, or takes no more: make room; {kept}") from error
+        if "runtime.padding" in text:
+            raise SettingError(f"params.yaml: {text}") from error
+        raise
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether a write failed for want of room, by whatever library: safetensors and torch tell it in words alone."""
+    while error is not None:
+        if getattr(error, "errno", None) in NO_ROOM or UNWRITTEN.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def say_how(accelerator: Any, attention: str | None, checkpoint: str | None) -> None:  # noqa: ANN401
+    """One line: on how many devices of which kind, how they share the work, and from where a run goes on."""
+    kind = str(accelerator.distributed_type.value)
+    shared = f", sharing by {kind}" if accelerator.num_processes > 1 or kind == "DEEPSPEED" else ""
+    where = f"; going on from {Path(checkpoint).name}" if checkpoint else ""
+    print(
+        f"training on {accelerator.num_processes} x {accelerator.device.type}{shared}, attention: "
+        f"{attention or 'own'}{where}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def model_card(stage: str, init: Path, figures: Mapping[str, Any], libraries: Mapping[str, str]) -> str:
+    """README.md of a trained student, from the run's own figures and the versions of what trained it."""
+    versions = ", ".join(f"{name} {version}" for name, version in libraries.items()) or "unrecorded versions"
+    rows = "\n".join(f"| {name.replace('_', ' ')} | {value} |" for name, value in figures.items())
+    return (
+        f"---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags: [reasonlite-dvc, sft, math]\n---\n"
+        f"# {stage}\n\nFine-tuned from `{init}` (identity `{weights.identity(init)[:12]}`) by the pipeline's stage "
+        f"`train@{stage}` on reasoning traces whose answers were judged. Its settings are `train.{stage}` in "
+        f"params.yaml; `metrics/eval.json` has its scores.\n\n| | |\n|---|---|\n{rows}\n\nTrained with {versions}.\n"
+    )
+
+
+class Progress:
+    """Sends each step's figures to tracking and shows a line now and then: loss, tokens a second, time left."""
+
+    def __init__(self, run: track.Run, peak_flops: float | None) -> None:
+        """`run` is the stage's run; `peak_flops` are a device's per second, where they are known."""
+        self._run, self._peak = run, peak_flops
+        self._flops = 0.0
+        self._first: tuple[int, float, float] | None = None
+        self._shown = time.monotonic()
+
+    def logged(self, step: int, num_steps: int, logs: Mapping[str, float]) -> None:
+        """Take the Trainer's log of one step. Rates count from this process' first step, so a resume is no jump."""
+        now, tokens = time.monotonic(), float(logs.get("num_tokens", 0))
+        first_step, started, first_tokens = self._first = self._first or (step, now, tokens)
+        seconds = max(now - started, 1e-3)
+        rate = (tokens - first_tokens) / seconds
+        figures = {name: float(logs[name]) for name in SHOWN if name in logs}
+        for name in ("loss", "grad_norm"):
+            if name in figures:
+                check_finite(f"the {name.replace('_norm', 'ient norm')}", figures[name], step)
+        figures["tokens_per_second"] = rate
+        if step > first_step:
+            self._flops += float(logs.get("tera_flops", 0)) * 1e12
+            if self._peak:
+                figures["mfu"] = self._flops / seconds / self._peak
+        self._run.metrics(figures, step=step)
+        if step > first_step and (now - self._shown > SECONDS_BETWEEN_LINES or step == num_steps):
+            self._shown = now
+            left = (num_steps - step) * seconds / (step - first_step)
+            line = f"step {step}/{num_steps}, loss {figures['loss']:.3f}, {rate:.0f} tok/s, {left:.0f} s left"
+            print(line, file=sys.stderr, flush=True)
+
+
+def peak_flops(device: str) -> float | None:
+    """Dense bfloat16 FLOPs a second of a GPU by its name, None for one that is not listed."""
+    return next((peak for part, peak in PEAK_FLOPS.items() if part in device), None)
+
+
+def live(run: track.Run) -> Any:  # noqa: ANN401
+    """A Trainer callback that feeds `Progress` from the main process."""
+    # Imported here, because transformers takes seconds and a finished run that is only copied never needs it.
+    import torch
+    from transformers import TrainerCallback
+
+    progress = Progress(run, peak_flops(torch.cuda.get_device_name()) if torch.cuda.is_available() else None)
+
+    class Live(TrainerCallback):
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:  # noqa: ANN401
+            if logs and "loss" in logs and state.is_world_process_zero:
+                if torch.cuda.is_available():
+                    logs["peak_gib"] = torch.cuda.max_memory_allocated() / GIB
+                for entry in state.log_history[-2:]:
+                    if entry.get("step") == state.global_step and "held_out_loss" in entry:
+                        logs["held_out_loss"] = entry["held_out_loss"]
+                progress.logged(state.global_step, state.max_steps, logs)
+
+    return Live()

@@ -1,0 +1,88 @@
+"""Jobs: a long run is looked at once before it goes on, and what the look brought is not asked for again."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from stages.core import queries
+from stages.edge.asking import jobs
+from stages.edge.asking.endpoints import Served
+from stages.edge.asking.jobs import Job
+from stages.edge.asking.requests import Request
+from stages.edge.errors import ServerError
+from tests.edge.asking.test_sampler import SAMPLING, runtime
+from tests.scripted_server import Reply, ScriptedServer
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REASONLITE_STORE", str(tmp_path / "store"))
+    monkeypatch.setattr(jobs, "LONG_RUN", 30)
+
+
+def job(num_problems: int) -> Job:
+    problems = pl.DataFrame(
+        {
+            "problem_id": [f"p{number:02}" for number in range(num_problems)],
+            "topic": ["t"] * num_problems,
+            "prompt": [f"question {number}" for number in range(num_problems)],
+        }
+    )
+    asking = queries.Asking({"model": "m"}, SAMPLING, None, 2, None, None, [])
+    return Job("m", None, "exam", problems, asking, Request("m", SAMPLING, None, {}), None, None)
+
+
+def ask(asked: Job, server: ScriptedServer) -> None:
+    served = Served("teacher", "m", "m", {"model": "m"}, {}, {})
+    settings = runtime(endpoints={"teacher": [{"url": server.url, "concurrency": None}]})
+    failures: jobs.Failures = {}
+    jobs.ask(served, [asked], settings, lambda figures: None, failures)
+    assert failures == {}
+
+
+def test_a_long_run_is_looked_at_first_and_what_that_brought_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    with ScriptedServer(["m"], lambda body: Reply(body["messages"][-1]["content"])) as server:
+        ask(job(20), server)
+        told = capsys.readouterr().err
+        assert "8 of 8 answered, 5 tokens each, 0 truncated. 40 queries are about" in told
+        assert told.index("8 of 8 answered") < told.index("answers wanted") and "8 already stored" in told
+        completions = [body for body in server.requests if "seed" in body]
+        assert len(completions) == 40 == len({body["seed"] for body in completions}), "no sample is asked for twice"
+        first = {body["messages"][-1]["content"] for body in completions[:8]}
+        assert first == {f"question {number}" for number in range(0, 16, 2)}
+
+
+def test_a_run_that_was_begun_before_or_is_short_is_not_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
+    with ScriptedServer(["m"], lambda body: Reply("4")) as server:
+        ask(job(3), server)
+        assert "3 of 3" not in capsys.readouterr().err
+        ask(job(20), server)
+        assert "answered, 5 tokens each" not in capsys.readouterr().err, "the first three problems were asked before"
+        assert len(server.requests) == 40
+
+
+def test_servers_that_render_efforts_alike_stop_a_long_run_before_it_costs_anything() -> None:
+    def reply(body: dict[str, object]) -> Reply:
+        return Reply("4", prompt_ids=(1, 2, 3))
+
+    asked = job(20)._replace(request=Request("m", SAMPLING, "high", {}))
+    with ScriptedServer(["m"], reply) as server:
+        with pytest.raises(ServerError, match="renders the reasoning efforts low and high of m alike"):
+            ask(asked, server)
+        assert [body["max_tokens"] for body in server.requests] == [1, 1]
+
+
+def test_what_failed_for_one_job_is_not_asked_again_for_another_of_the_same_run() -> None:
+    def reply(body: dict[str, Any]) -> Reply:
+        return Reply("no", status=400) if "question 1" in body["messages"][-1]["content"] else Reply("4")
+
+    with ScriptedServer(["m"], reply) as server:
+        served = Served("teacher", "m", "m", {"model": "m"}, {}, {})
+        settings = runtime(endpoints={"teacher": [{"url": server.url, "concurrency": None}]})
+        failures: jobs.Failures = {}
+        for _ in range(2):
+            jobs.ask(served, [job(3)], settings, lambda figures: None, failures)
+    assert {answer.status for answer in failures.values()} == {"refused"} and len(failures) == 2
+    assert len(server.requests) == 6
