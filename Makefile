@@ -3,13 +3,17 @@
 # Settings, as `make repro NAME=value` or from the environment:
 #   PYTHON           a Python 3.11 to make .venv with
 #   BUILD            cpu (default) or gpu: which lock .venv is made from; on a machine with GPUs: export BUILD=gpu
+#   TEST_PROCESSES   test files that run at once (2)
 #   ARGS             more arguments for `dvc repro` or pytest, e.g. ARGS=train@turbo, ARGS="-k voting"
 #   TORCH_INDEX_URL  package index with the CPU build of torch; empty: only pip's own indexes
 PYTHON ?= python3.11
 BUILD ?= cpu
+TEST_PROCESSES ?= 2
 ARGS ?=
 
 VENV_PATH := PATH="$(CURDIR)/.venv/bin:$$PATH"
+# A file's tests stay together, for they share what is dear to make.
+AT_ONCE := -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 DVC := $(VENV_PATH) DVC_NO_ANALYTICS=1 dvc
 
 .DEFAULT_GOAL := help
@@ -24,10 +28,10 @@ repro: environment  ## the whole pipeline, from problems to the result table; on
 	@$(VENV_PATH) python -m stages.edge.cli
 
 test: lint  ## every test, with style, types and the coverage of stages/core
-	@$(VENV_PATH) python -m pytest --cov=stages/core --cov-report=term --cov-fail-under=95 $(ARGS)
+	@$(VENV_PATH) python -m pytest $(AT_ONCE) --cov=stages/core --cov-report=term --cov-fail-under=95 $(ARGS)
 
 test-fast: lint  ## the tests that take no engine, training or DVC run
-	@$(VENV_PATH) python -m pytest -m "not slow" $(ARGS)
+	@$(VENV_PATH) python -m pytest $(AT_ONCE) -m "not slow" $(ARGS)
 
 lint: environment  ## style and types
 	@$(VENV_PATH) ruff check

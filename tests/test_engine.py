@@ -17,7 +17,7 @@ from stages.core import chat, queries
 from stages.edge import params, server, tables
 from tests.projects import ROOT, copy_project, environment
 from tests.test_bad_input import TEACH, TRAIN, write_problems
-from tests.test_kills import tiny
+from tests.test_kills import MAX_TOKENS, tiny
 from tests.test_train import EXAM
 from tests.tiny_models import save_tiny_model
 
@@ -54,7 +54,7 @@ def test_several_samples_in_a_request_are_rows_of_their_own_with_their_own_token
     assert traces.height == 3 * NUM_SAMPLES
     assert traces["content"].n_unique() > 2 * NUM_SAMPLES, "random weights, hot: hardly two are alike"
     assert traces["completion_tokens"].null_count() == 0
-    assert traces["completion_tokens"].max() == 96
+    assert traces["completion_tokens"].max() == MAX_TOKENS
     (log,) = (project / ".cache/logs").glob("teacher-*.log")
     assert log.read_text().count('POST /v1/chat/completions HTTP/1.1" 200') == 3 * NUM_SAMPLES // 4
 

@@ -150,11 +150,11 @@ def test_a_megabyte_of_anything_takes_linear_time(unit: str) -> None:
     start = time.process_time()
     extract(unit * (MEGABYTE // len(unit)))
     concluded(unit * (MEGABYTE // len(unit)))
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 30
 
 
 def test_a_megabyte_of_nested_boxes_takes_linear_time_and_memory() -> None:
     depth = MEGABYTE // 8
     start = time.process_time()
     assert extract("\\boxed{" * depth + "1" + "}" * depth).rule == "box"
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 30

