@@ -13,7 +13,7 @@ STATEMENT_CHARS = 300
 """A stated answer longer than this is prose, and cut here."""
 MAX_STATEMENTS = 10
 """So many of the last statements are looked at."""
-_GAP_CHARS = 60
+_WHOLE_CHARS = 60
 _STATEMENT = re.compile(
     r"(?:\b(?:answer|réponse|resp(?:ue|o)sta|risposta|antwort|ответ)\b[^\n:=]{0,60}?(?:\bis\b|\bare\b|[:=])"
     r"|\banswer\s*\*\*\s*:?|^[ \t]*####"
@@ -75,11 +75,6 @@ def extract(response: str) -> Extracted:
     return Extracted(stated, "stated") if stated else Extracted(None, "none")
 
 
-def boxed(response: str) -> list[str]:
-    """What the boxes of a response say, in order: boxes side by side, or joined by "and" or a comma, say one thing."""
-    return boxes.boxed(response)
-
-
 def payload(text: str) -> str:
     """The answer inside `text`, which may be a whole response, a sentence that ends in a formula, or an answer.
 
@@ -95,8 +90,9 @@ def payload(text: str) -> str:
 def concluded(text: str) -> str | None:
     """What the last sentence of a text without a box or a statement comes to; None where it comes to nothing.
 
-    That is its last words in bold, else its last formula, else the number after its last verb ("Therefore, there are 12
-    ways."), else, in a text of several sentences, its last number. Weaker than a statement: a judge who is handed a
+    That is an environment in it, else its last words in bold, else its last formula, else the number after its last
+    verb ("Therefore, there are 12 ways."), else, in a text of several sentences, its last number. None, too, of
+    formulas alone, or of one sentence that says more than one value. Weaker than a statement: a judge who is handed a
     whole response reads it so, a vote does not.
     """
     end = _TURN.split(text, maxsplit=1)[0][-CONCLUSION_CHARS:]
@@ -173,7 +169,7 @@ def _whole(text: str, number: re.Match[str] | None) -> str | None:
     if not _GOES_ON.match(behind):
         return number[0].strip()
     whole = text.strip().rstrip(".。!！?？ ")  # noqa: RUF001
-    return whole if len(whole) <= _GAP_CHARS else None
+    return whole if len(whole) <= _WHOLE_CHARS else None
 
 
 def _formulas(text: str, is_said: bool) -> str | None:

@@ -35,7 +35,7 @@ def last(response: str) -> str | None:
 
 
 def boxed(response: str) -> list[str]:
-    """What all boxes of a response say, in order, joined ones as one."""
+    """What the boxes of a response say, in order: boxes side by side, or joined by "and" or a comma, say one thing."""
     left = _filled(response, _complete_boxes(response))
     said: list[str] = []
     while left:

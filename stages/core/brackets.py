@@ -37,30 +37,25 @@ def unbracket(text: str) -> tuple[str, str]:
 def split(text: str) -> list[str]:
     """The parts of a list: cut at commas, semicolons, "and" and "or" outside brackets."""
     text = _SEPARATOR.sub(", ", text) if re.search(r"[\d)}=,;]|^[A-Z]\w* and [A-Z]\w*$", text) else text
-    parts: list[str] = []
-    depth = start = 0
-    for index, char in enumerate(text):
-        if char in _OPENERS:
-            depth += 1
-        elif char in _CLOSERS:
-            depth -= 1
-        elif char in ",;" and depth == 0:
-            parts.append(text[start:index])
-            start = index + 1
-    return [part.strip() for part in [*parts, text[start:]] if part.strip()]
+    return [part for part in _cut(text, ",;") if part]
 
 
 def ratio(text: str) -> list[str]:
     """The terms of a ratio such as 1:2, or of a time: cut at colons outside brackets; [] when it is none."""
+    terms = _cut(text, ":")
+    return terms if len(terms) > 1 and all(terms) else []
+
+
+def _cut(text: str, marks: str) -> list[str]:
+    """The parts of `text` between those of `marks` that stand outside brackets."""
+    parts: list[str] = []
     level = start = 0
-    terms: list[str] = []
     for index, char in enumerate(text):
         level += (char in _OPENERS) - (char in _CLOSERS)
-        if char == ":" and level == 0:
-            terms.append(text[start:index].strip())
+        if char in marks and level == 0:
+            parts.append(text[start:index].strip())
             start = index + 1
-    terms.append(text[start:].strip())
-    return terms if len(terms) > 1 and all(terms) else []
+    return [*parts, text[start:].strip()]
 
 
 def depth(text: str) -> int:

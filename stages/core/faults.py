@@ -6,7 +6,7 @@ from functools import cache
 
 from rensa import RMinHash
 
-from stages.core.answers import boxed
+from stages.core.boxes import boxed
 from stages.core.equivalence import Tier, canonical, same_cheaply
 from stages.core.wording import runs
 

@@ -152,7 +152,7 @@ def _points(text: str) -> list[Piece] | None:
 
 def _interval(text: str) -> list[Piece] | None:
     if _LINE.fullmatch(text):
-        return [Piece(-identities.INFINITY, identities.INFINITY, False, False)]
+        return [_WHOLE]
     brackets, inside = unbracket(text)
     ends = [_end(each) for each in split(inside)]
     if len(brackets) != 2 or len(ends) != 2:
