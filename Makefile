@@ -4,7 +4,7 @@
 #   PYTHON           a Python 3.11 to make .venv with
 #   BUILD            cpu (default) or gpu: which lock .venv is made from; on a machine with GPUs: export BUILD=gpu
 #   TEST_PROCESSES   test files that run at once (2)
-#   ARGS             more arguments for `dvc repro` or pytest, e.g. ARGS=train@turbo, ARGS="-k voting"
+#   ARGS             more arguments for `dvc repro` or pytest, e.g. make repro ARGS=train@turbo, make test-fast ARGS="-k voting"
 #   TORCH_INDEX_URL  package index with the CPU build of torch; empty: only pip's own indexes
 PYTHON ?= python3.11
 BUILD ?= cpu
@@ -70,4 +70,4 @@ lock: environment  ## newer packages: resolve pyproject.toml anew (KEEP=1: only 
 clean:  ## remove .venv and the caches of the tools; data, models, answers and DVC's cache stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov build *.egg-info
 	rm -rf requirements/vllm-shim/build requirements/vllm-shim/*.egg-info
-	find stages tests requirements -name __pycache__ -type d -prune -exec rm -rf {} +
+	find stages tests requirements perf examples -name __pycache__ -type d -prune -exec rm -rf {} +

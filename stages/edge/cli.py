@@ -169,8 +169,9 @@ def count(text: str) -> int:
     return number
 
 
-def _logged(profile: str) -> Iterator[dict[str, Any]]:
-    path = project_root(Path.cwd()) / LOG
+def logged(folder: Path, profile: str) -> Iterator[dict[str, Any]]:
+    """The logged stages of a profile in the project around `folder`, oldest first."""
+    path = project_root(folder) / LOG
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
         with contextlib.suppress(ValueError):  # a kill may have cut a line off
             row = json.loads(line)
@@ -184,7 +185,7 @@ def main() -> None:
         "python -m stages.edge.cli", description="Minutes and memory of the stages that ran last."
     ).parse_args()
     name = params.profile()
-    last = {row["stage"]: row for row in _logged(name)}
+    last = {row["stage"]: row for row in logged(Path.cwd(), name)}
     if not last:
         print(f"no stage of the profile {name} has run here yet; `dvc repro` runs them")
         return

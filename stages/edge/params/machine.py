@@ -67,7 +67,7 @@ class Runtime(Section):
     padding: bool
     """Rows filled up to the longest beside them, for a model whose attention needs it; false: one after the other."""
     attention: str
-    """`auto`, `documents` (ours) or one of transformers': flash_attention_2, flash_attention_3, sdpa with padding."""
+    """`auto`, `documents` (ours) or one of transformers': flash_attention_2, flash_attention_3; padded: sdpa, eager."""
     gradient_checkpointing: bool
     """Compute activations anew in the backward pass: a third more work, a fraction of the memory."""
     compile: bool

@@ -8,7 +8,8 @@ from pydantic_core import PydanticCustomError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
-Samples = Annotated[int, Field(ge=1, le=2**15 - 1)]
+MOST_SAMPLES = 2**15 - 1
+Samples = Annotated[int, Field(ge=1, le=MOST_SAMPLES)]
 """Samples of a problem: their index is an int16 in the tables."""
 Positive = Annotated[float, Field(gt=0)]
 Dtype = Literal["float32", "bfloat16", "float16", "auto"]

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from stages.edge.params.models import Model, Sampling
-from stages.edge.params.section import Count, Section, Share
+from stages.edge.params.section import MOST_SAMPLES, Count, Section, Share
 
 
 class TeacherModel(Model):
@@ -40,7 +40,7 @@ class Adaptive(Section):
 class Teach(Section):
     """How the teachers are asked at one effort."""
 
-    num_samples: Annotated[int, Field(ge=0, le=2**15 - 1)]
+    num_samples: Annotated[int, Field(ge=0, le=MOST_SAMPLES)]
     """0 asks nothing: the SFT sets are published ones."""
     adaptive: Adaptive | None
     """null: every problem gets num_samples."""

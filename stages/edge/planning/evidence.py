@@ -11,7 +11,6 @@ from stages.core import problems, queries
 from stages.edge import cli, params, state, tables, weights
 from stages.edge.asking import endpoints, jobs
 from stages.edge.errors import InputError
-from stages.edge.paths import project_root
 from stages.edge.planning.repro_state import Stage, Verdict
 from stages.edge.store import keeping
 
@@ -151,14 +150,9 @@ def _mean(values: Iterable[int | None]) -> float | None:
 
 
 def _hours(folder: Path, profile: str, ours: Iterable[str]) -> dict[str, float]:
-    path = project_root(folder) / cli.LOG
     longest: dict[str, float] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue  # torn, when its stage was killed
-        if row["stage"] in ours and row.get("profile", profile) == profile:
+    for row in cli.logged(folder, profile):
+        if row["stage"] in ours:
             longest[row["stage"]] = max(longest.get(row["stage"], 0.0), row["seconds"] / 3600)
     return longest
 

@@ -253,7 +253,7 @@ class Forecast:
         rate = priors.TRAINING.get(self._weights("base"))
         if rate and rate.is_gpu and not runtime.compile:
             rate = None  # measured with fused layers only
-        copies = 3 * resuming.CHECKPOINTS + train.num_checkpoints + 2
+        copies = resuming.copies_of_weights(train.num_checkpoints)
         return planning.training(
             rows,
             tokens,

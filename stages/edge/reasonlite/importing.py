@@ -52,7 +52,7 @@ def read(args: argparse.Namespace, asking: Asking) -> None:
             num_new, num_known = num_new + len(fresh), num_known + len(found) - len(fresh)
     if not num_new + num_known:
         raise InputError(f"{args.folder}/answer_origin: holds no answer that can be read{lines.told()}")
-    _write_tables(args, lines, asking)
+    _write_tables(args, lines)
     print(
         f"{num_new} answers put into {store.root() / asking.collection}; {num_known} were there, {num_empty} rows hold "
         f"none{lines.told()}"
@@ -95,7 +95,7 @@ def _answer(row: Asked) -> Answer | None:
     return original.answer(row, turn)
 
 
-def _write_tables(args: argparse.Namespace, lines: "_Lines", asking: Asking) -> None:
+def _write_tables(args: argparse.Namespace, lines: "_Lines") -> None:
     """`votes.parquet` and `verdicts.parquet` in the output folder, if the experiment has them."""
     judged: dict[tuple[str, int], tuple[object, ...]] = {}
     for folder in ("answer_judge", "answer_judge_vote"):  # the later verdict is against the better label

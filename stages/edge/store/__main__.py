@@ -4,7 +4,7 @@ python -m stages.edge.store show
 python -m stages.edge.store verify
 python -m stages.edge.store export answers/ --model teacher-1a2b3c
 python -m stages.edge.store sync s3://bucket/answers        # both ways; --push or --pull for one
-python -m stages.edge.store prune                           # what no dvc.lock of any branch or tag uses
+python -m stages.edge.store prune                           # what no dvc.lock of any branch, tag or experiment uses
 """
 
 import argparse

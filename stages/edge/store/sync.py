@@ -55,7 +55,7 @@ def sync(url: str, push: bool = True, pull: bool = True) -> Synced:
             _send(disk, here[name], f"{base}/{name}")
             pushed.append(name)
         if push:
-            _sweep(disk, leftovers, {*there, *pushed}, base)
+            _sweep(disk, leftovers, {*there, *pushed})
     for name in sorted(there.keys() - here.keys()) if pull else []:
         if _fetch(url, disk, f"{base}/{name}", store.root() / name):
             pulled.append(name)
@@ -97,7 +97,7 @@ def _send(disk: Any, segment: Path, target: str) -> None:  # noqa: ANN401
                 disk.rm_file(partial)
 
 
-def _sweep(disk: Any, leftovers: Mapping[str, float | None], segments: Set[str], base: str) -> None:  # noqa: ANN401
+def _sweep(disk: Any, leftovers: Mapping[str, float | None], segments: Set[str]) -> None:  # noqa: ANN401
     """Remove what killed transfers left there: of a segment that arrived all the same, or a day old."""
     for path, written in leftovers.items():
         name = "/".join(PurePosixPath(path).parts[-2:]).removesuffix(".partial").rpartition(".")[0]

@@ -34,6 +34,11 @@ def _is_whole(state: Path) -> bool:
     return True
 
 
+def copies_of_weights(num_kept: int) -> int:
+    """How many times a run holds the weights: each with two moments in all checkpoints, and those that may be kept."""
+    return 3 * CHECKPOINTS + num_kept + 2
+
+
 def check_space(scratch: Path, init: Path, sft: Path, num_kept: int) -> None:
     """Refuse to start where tokens and checkpoints will not fit: float32 weights and their two moments, in two
     checkpoints and one that is being written, and the weights that may be kept. What a run that goes on has written
@@ -45,7 +50,7 @@ def check_space(scratch: Path, init: Path, sft: Path, num_kept: int) -> None:
     scratch.mkdir(parents=True, exist_ok=True)
     num_tokens = sum(int(tables.read(file, LENGTHS)["num_tokens"].sum()) for file in tables.files(sft))
     weights_bytes = BYTES_PER_WEIGHT * weights.num_parameters(init)
-    needed = (3 * CHECKPOINTS + num_kept + 2) * weights_bytes + BYTES_PER_TOKEN * num_tokens
+    needed = copies_of_weights(num_kept) * weights_bytes + BYTES_PER_TOKEN * num_tokens
     written = sum(path.stat().st_size for path in scratch.rglob("*") if path.is_file())
     free = shutil.disk_usage(scratch).free
     if free < needed - written:
