@@ -3,8 +3,8 @@
 python perf/adaptive.py --data DIR
 
 Replays 16 answers to each of 45 OTIS Mock AIME problems by two models, and 8 answers to each of 100 MATH problems by a
-third, through the rule of stages/core/adaptive.py. The label of a problem is the answer with the most votes, right if
-it is the gold; intervals are over problems, by the same Bayesian bootstrap as the result table's.
+third, through the rule of stages/core/sampling/adaptive.py. The label of a problem is the answer with the most votes,
+right if it is the gold; intervals are over problems, by the same Bayesian bootstrap as the result table's.
 """
 
 import argparse
@@ -18,10 +18,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from perf import data_folder
-from stages.core import adaptive
-from stages.core.adaptive import Rule
-from stages.core.equivalence import accepts_cheaply, canonical
-from stages.core.judging import answer_of
+from stages.core.answers.keys import canonical
+from stages.core.answers.reading import answer_of
+from stages.core.equality.relations import accepts_cheaply
+from stages.core.sampling import adaptive
+from stages.core.sampling.adaptive import Rule
 
 NUM_RESAMPLES = 10_000
 

@@ -1,8 +1,8 @@
 """Curation of teacher traces at the recipe's shape: every filter on, from Parquet to Parquet.
 
-python perf/curation.py                  # 200,000 traces of 2,000 characters
-python perf/curation.py --rows 1000000   # how rate and memory change with the rows
-python perf/curation.py --quick          # 20,000
+python perf/filtering.py                  # 200,000 traces of 2,000 characters
+python perf/filtering.py --rows 1000000   # how rate and memory change with the rows
+python perf/filtering.py --quick          # 20,000
 
 A problem has 26 traces, of which some are wrong, cut off, loops, near duplicates of one another or in another language.
 Tokens are counted with SmolLM2's tokenizer, from its package. The last line is a JSON object.
@@ -27,14 +27,22 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from stages.core import account, chat, curation, problems, selection, voting
-from stages.edge import candidates, libraries, scratch, shards, tables
+from stages.core.curation import accounting, filtering, selection
+from stages.core.problems import problems
+from stages.core.tables.problems import PROBLEMS
+from stages.core.tables.rejects import REJECTS
+from stages.core.tables.sft import SFT, SFT_KEY
+from stages.core.tables.votes import VOTES, VOTES_KEY
+from stages.edge.curating import candidates
+from stages.edge.files import scratch, tables
+from stages.edge.models import libraries
+from stages.edge.workers import shards
 
 ROWS, QUICK_ROWS, EACH, CHARS, WORKERS, PROBLEMS_AT_ONCE = 200_000, 20_020, 26, 2_000, 2, 2_000
-RULES = curation.Rules(
+RULES = filtering.Rules(
     {"medium": 1.0},
     "verified",
-    curation.Filters(
+    filtering.Filters(
         max_repeated_share=0.3, max_foreign_share=0.01, max_meta_phrases=2, min_tokens=20, max_tokens=4_000,
         max_similarity=0.8,
     ),
@@ -88,8 +96,8 @@ def traces(num_problems: int, draw: random.Random) -> Iterator[tuple[pl.DataFram
                 key = ("teacher", "medium", f"{problem:016x}", sample)
                 rows.append((*key, thought, content, "length" if fault > 0.97 else "stop"))
                 marks.append((*key, str(problem % 7), "incorrect" if 0.6 < fault < 0.8 else "correct"))
-        verdicts = pl.DataFrame(marks, schema=curation.VERDICTS_IN, orient="row")
-        yield pl.DataFrame(rows, schema=curation.TRACES_IN, orient="row"), verdicts
+        verdicts = pl.DataFrame(marks, schema=filtering.VERDICTS_IN, orient="row")
+        yield pl.DataFrame(rows, schema=filtering.TRACES_IN, orient="row"), verdicts
 
 
 def write(folder: Path, num_rows: int) -> None:
@@ -100,8 +108,8 @@ def write(folder: Path, num_rows: int) -> None:
         "made", ({"prompt": f"{n}: {text(draw)[:300]}?", "gold": "1"} for n in range(num_problems))
     )
     ids = pl.Series([f"{n:016x}" for n in range(num_problems)])
-    tables.write(made.with_columns(problem_id=ids), folder / "problems.parquet", problems.PROBLEMS, ["problem_id"])
-    tables.write(pl.DataFrame(schema=voting.VOTES), folder / "votes/medium.parquet", voting.VOTES, voting.VOTES_KEY)
+    tables.write(made.with_columns(problem_id=ids), folder / "problems.parquet", PROBLEMS, ["problem_id"])
+    tables.write(pl.DataFrame(schema=VOTES), folder / "votes/medium.parquet", VOTES, VOTES_KEY)
     verdicts = []
 
     def frames() -> Iterator[pl.DataFrame]:
@@ -109,8 +117,8 @@ def write(folder: Path, num_rows: int) -> None:
             verdicts.append(marks)
             yield frame
 
-    tables.write_sorted(frames(), folder / "traces", curation.TRACES_IN, curation.KEY)
-    tables.write(pl.concat(verdicts), folder / "verdicts/medium.parquet", curation.VERDICTS_IN, curation.KEY)
+    tables.write_sorted(frames(), folder / "traces", filtering.TRACES_IN, SFT_KEY)
+    tables.write(pl.concat(verdicts), folder / "verdicts/medium.parquet", filtering.VERDICTS_IN, SFT_KEY)
     student(folder / "student")
 
 
@@ -153,20 +161,20 @@ def main() -> None:
         started = time.perf_counter()
         found = candidates.pieces(folder / "traces", ["medium"])
         work = partial(candidates.decide, rules=RULES, places=places, prompt=PROMPT)
-        table = tables.read(places.problems, curation.PROBLEMS_IN)
+        table = tables.read(places.problems, filtering.PROBLEMS_IN)
         each = stack.enter_context(
-            scratch.on_disk(shards.each(found, curation.TRACES_IN, work, WORKERS, "local"), folder / "sft")
+            scratch.on_disk(shards.each(found, filtering.TRACES_IN, work, WORKERS, "local"), folder / "sft")
         )
         selected = selection.select(each, table, SELECTION)
         decisions = stack.enter_context(scratch.on_disk(selected, folder / "rejects.parquet"))
-        rejects = (piece.filter(pl.col("reason").is_not_null()).select(list(curation.REJECTS)) for piece in decisions)
-        tables.write_sorted(rejects, folder / "rejects.parquet", curation.REJECTS, curation.KEY)
-        counted = account.total(account.counted(piece, table) for piece in decisions)
+        rejects = (piece.filter(pl.col("reason").is_not_null()).select(list(REJECTS)) for piece in decisions)
+        tables.write_sorted(rejects, folder / "rejects.parquet", REJECTS, SFT_KEY)
+        counted = accounting.total(accounting.counted(piece, table) for piece in decisions)
         print({loss.reason: loss.num_rows for loss in counted.losses if loss.num_rows})
-        print(f"account: {account.metrics(counted)['num_tokens']:,} tokens")
+        print(f"account: {accounting.metrics(counted)['num_tokens']:,} tokens")
         decided, until_here = time.perf_counter() - started, memory.peak
         rows = candidates.conversations(found, decisions, pl.col("reason").is_null(), table, PROMPT)
-        num_kept = tables.write_sorted(rows, folder / "sft", chat.SFT, chat.SFT_KEY)
+        num_kept = tables.write_sorted(rows, folder / "sft", SFT, SFT_KEY)
         seconds = time.perf_counter() - started
         num = counted.num_traces
     print(f"{num:,} traces of {CHARS} characters, {num_kept:,} kept")

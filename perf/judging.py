@@ -26,11 +26,13 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from perf import data_folder, scale
-from stages.core import judging, labels, queries, voting
-from stages.core import problems as core_problems
-from stages.core.queries import STATUSES
-from stages.edge import tables as edge_tables
-from stages.edge import workers
+from stages.core.answers import table as answer_table
+from stages.core.labelling import judging, labels, voting
+from stages.core.problems import problems as core_problems
+from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
+from stages.core.tables.traces import TRACES, TRACES_KEY
+from stages.edge.files import tables as edge_tables
+from stages.edge.workers import algebra
 
 SEED = 42
 SECONDS, MEMORY_GIB = 5.0, 3.0
@@ -98,16 +100,17 @@ def tables(sample: list[tuple[str, list[str]]], first: int = 0) -> tuple[pl.Data
         for place, (_, answers) in enumerate(sample)
         for index, answer in enumerate(answers)
     ]
-    schema = {**judging.TRACES_IN, "status": pl.Enum(STATUSES)}
+    schema = answer_table.TRACES_IN
     golds = [(f"{first + place:08x}", gold, True) for place, (gold, _) in enumerate(sample)]
     return pl.DataFrame(rows, schema=schema, orient="row"), pl.DataFrame(golds, schema=labels.PROBLEMS_IN, orient="row")
 
 
-def ours(traces: pl.DataFrame, golds: pl.DataFrame, pool: workers.Symbolic) -> list[str]:
+def ours(traces: pl.DataFrame, golds: pl.DataFrame, pool: algebra.Symbolic) -> list[str]:
     """Judge and vote as the stages do."""
-    prepared = judging.prepare(traces, golds.select("problem_id", label="gold"))
+    answers = answer_table.read_answers(traces)
+    prepared = judging.prepare(answers, golds.select("problem_id", label="gold"))
     table = judging.verdicts(prepared, pool.decide(judging.undecided(prepared), "accepts"))
-    tallied = voting.tallies(prepared.group_by("problem_id", "answer").agg(num_traces=pl.len().cast(pl.Int64)))
+    tallied = voting.tallies(voting.counted(answers, None, None))
     same = pool.decide(voting.pairs_to_decide(tallied.values()), "same")
     accepted = pool.decide(labels.gold_pairs_to_decide(tallied, golds), "accepts")
     rule = labels.Rule("reasonlite", min_share=0.9, min_votes=4, credibility=0.95)
@@ -131,16 +134,16 @@ def whole(formulas: list[str]) -> None:
                 yield frame.select(
                     *(
                         pl.col(key) if key in frame.columns else pl.lit(None, kind).alias(key)
-                        for key, kind in queries.TRACES.items()
+                        for key, kind in TRACES.items()
                     )
                 )
 
-        num = edge_tables.write_sorted(parts(), folder / "data/traces/medium", queries.TRACES, queries.TRACES_KEY)
+        num = edge_tables.write_sorted(parts(), folder / "data/traces/medium", TRACES, TRACES_KEY)
         rows = ({"prompt": f"Problem {number}?", "gold": gold} for number, gold in enumerate(given))
         ids = pl.Series([f"{number:08x}" for number in range(len(given))])
         made = core_problems.problem_rows("made", rows).with_columns(problem_id=ids)
-        edge_tables.write(made, folder / "data/problems.parquet", core_problems.PROBLEMS, core_problems.PROBLEMS_KEY)
-        found = {verb: scale.measured(folder, scale.VERBS[verb]) for verb in ("vote", "judge")}
+        edge_tables.write(made, folder / "data/problems.parquet", PROBLEMS, PROBLEMS_KEY)
+        found = {verb: scale.measured(folder, scale.VERBS[verb]) for verb in ("read", "vote", "judge")}
     print(f"{NUM_PROBLEMS:,} problems x {ANSWERS_EACH} answers")
     for verb, each in found.items():
         print(f"{verb:<6} {each['minutes']:5.2f} min {each['peak_gib']:.2f} GiB")
@@ -174,7 +177,7 @@ def main() -> None:
     naive_rate, naive_verdicts = naive(work[:num_naive])
     traces, golden = tables(work)
     started = time.perf_counter()
-    with workers.Symbolic(1, SECONDS, MEMORY_GIB) as pool:
+    with algebra.Symbolic(1, SECONDS, MEMORY_GIB) as pool:
         verdicts = ours(traces, golden, pool)
     rate = traces.height / (time.perf_counter() - started)
     same = [(verdict == "correct") == other for verdict, other in zip(verdicts, naive_verdicts, strict=False)]

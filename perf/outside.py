@@ -34,9 +34,10 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from stages.core import differences
+from stages.core.scoring import differences
 from stages.edge import params
-from stages.edge.asking import endpoints, jobs
+from stages.edge.asking import jobs
+from stages.edge.engines import endpoints
 
 ROOT = Path(__file__).parents[1]
 HARNESS = ROOT / "perf/harness"

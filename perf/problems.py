@@ -24,8 +24,8 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from perf import data_folder
-from stages.core import contamination, duplicates, intake, problems
-from stages.core.contamination import Grams, Rules
+from stages.core.problems import contamination, duplicates, intake, problems
+from stages.core.problems.contamination import Grams, Rules
 
 ROWS, QUICK_ROWS, QUESTIONS, CLONES, COPY_EVERY = 343_000, 20_000, 100, 20, 50
 RULES = Rules(exact=True, unordered=True, ngram=Grams(8, 0.5), masked=Grams(8, 0.7))

@@ -92,13 +92,13 @@ def ours(urls: list[str], options: dict[str, Any]) -> dict[str, Any]:
     """This project's sampler, with its store."""
     import polars as pl
 
-    from stages.core import queries
+    from stages.core.sampling import queries
     from stages.edge import params, store
     from stages.edge.asking import backlog
-    from stages.edge.asking.pool import Endpoint
     from stages.edge.asking.progress import Progress
     from stages.edge.asking.requests import Request
     from stages.edge.asking.sampler import Sampler
+    from stages.edge.engines.pool import Endpoint
 
     started = time.monotonic()
     num_problems, num_samples = options["num_problems"], options["num_samples"]
@@ -152,7 +152,7 @@ def fill(folder: Path, problems: Any, number: int) -> None:
     """Store answers to the first `number` queries, as sealed segments and a part, without asking."""
     import zstandard
 
-    from stages.core.queries import Answer
+    from stages.core.sampling.queries import Answer
     from stages.edge import store
     from stages.edge.store import segments
 

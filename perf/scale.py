@@ -29,13 +29,16 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from perf.curation import WORDS, student
-from stages.core import problems, queries
-from stages.edge import tables
+from stages.core.problems import problems
+from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
+from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
+from stages.core.tables.traces import TRACES, TRACES_KEY
+from stages.edge.files import tables
 
 ROOT = Path(__file__).parents[1]
 NUM_PROBLEMS, QUICK, EACH, CHARS = 343_000, 1_200, 26, 200
 PROBLEMS_AT_ONCE = 5_000
-STUDENTS, BENCHMARKS, QUESTIONS, SAMPLES = 15, 3, 30, 64
+STUDENTS, EXAMS, QUESTIONS, SAMPLES = 15, 3, 30, 64
 PAUSE = 0.1
 GOLD = "1"
 
@@ -58,7 +61,7 @@ def traces(ids: list[str], draw: random.Random) -> pl.DataFrame:
         for name in ids
         for sample in range(EACH)
     ]  # fmt: skip
-    return pl.DataFrame(rows, schema=queries.TRACES)
+    return pl.DataFrame(rows, schema=TRACES)
 
 
 def write(folder: Path, num_problems: int, num_samples: int) -> None:
@@ -68,9 +71,9 @@ def write(folder: Path, num_problems: int, num_samples: int) -> None:
     made = problems.problem_rows(
         "made", ({"prompt": f"Problem {number}: {thought(draw)}?", "gold": GOLD} for number in range(num_problems))
     ).with_columns(problem_id=pl.Series(ids))
-    tables.write(made, folder / "data/problems.parquet", problems.PROBLEMS, problems.PROBLEMS_KEY)
+    tables.write(made, folder / "data/problems.parquet", PROBLEMS, PROBLEMS_KEY)
     parts = (traces(ids[at : at + PROBLEMS_AT_ONCE], draw) for at in range(0, num_problems, PROBLEMS_AT_ONCE))
-    tables.write_sorted(parts, folder / "data/traces/medium", queries.TRACES, queries.TRACES_KEY)
+    tables.write_sorted(parts, folder / "data/traces/medium", TRACES, TRACES_KEY)
     student(folder / "models/base")
     questions = [
         problems.benchmark_rows(
@@ -80,10 +83,10 @@ def write(folder: Path, num_problems: int, num_samples: int) -> None:
                 "made", [{"prompt": f"Question {number} {n}?", "gold": GOLD} for n in range(QUESTIONS)]
             ),
         )
-        for number in range(BENCHMARKS)
+        for number in range(EXAMS)
     ]
     exams = pl.concat(questions)
-    tables.write(exams, folder / "data/benchmarks.parquet", problems.BENCHMARKS, problems.BENCHMARKS_KEY)
+    tables.write(exams, folder / "data/benchmarks.parquet", BENCHMARKS, BENCHMARKS_KEY)
     rows = [
         {
             "model": name, "benchmark": row["benchmark"], "problem_id": row["problem_id"], "sample": sample,
@@ -94,8 +97,8 @@ def write(folder: Path, num_problems: int, num_samples: int) -> None:
         for row in exams.sort("benchmark", "problem_id").iter_rows(named=True)
         for sample in range(num_samples)
     ]  # fmt: skip
-    table = pl.DataFrame(rows, schema=queries.TRACES)
-    tables.write(table, folder / "data/exams/all", queries.TRACES, queries.TRACES_KEY)
+    table = pl.DataFrame(rows, schema=TRACES)
+    tables.write(table, folder / "data/exams/all", TRACES, TRACES_KEY)
 
 
 def settings(folder: Path, num_samples: int) -> None:
@@ -111,16 +114,17 @@ def settings(folder: Path, num_samples: int) -> None:
 
 
 VERBS = {
-    "vote": "vote --effort medium --problems data/problems.parquet --traces data/traces "
+    "read": "read --traces data/traces/medium --output data/answers/medium.parquet",
+    "vote": "vote --effort medium --problems data/problems.parquet --answers data/answers "
     "--output data/votes/medium.parquet --changed data/changed.parquet "
     "--metrics metrics/vote.json --plot metrics/vote.csv",
-    "judge": "judge labels --traces data/traces/medium --votes data/votes/medium.parquet "
+    "judge": "judge labels --answers data/answers/medium.parquet --votes data/votes/medium.parquet "
     "--output data/verdicts/medium.parquet --metrics metrics/judge.json",
     "curate": "curate --stage turbo --problems data/problems.parquet --traces data/traces --verdicts data/verdicts "
     "--votes data/votes --student models/base --sft data/sft --held-out data/held_out --rejects data/rejects.parquet "
     "--metrics metrics/curate.json --plot metrics/funnel.csv --lengths metrics/lengths.csv",
     "mark": "judge exam --traces data/exams/all --benchmarks data/benchmarks.parquet --output data/marks/all.parquet",
-    "report": "report results --marks data/marks --exams data/exams --benchmarks data/benchmarks.parquet "
+    "report": "report --marks data/marks --exams data/exams --benchmarks data/benchmarks.parquet "
     "--scores data/scores.parquet --eval metrics/eval.json --summary metrics/summary.json --table metrics/results.md "
     "--plot metrics/accuracy.csv --budgets metrics/budgets.csv",
 }

@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from transformers import PreTrainedTokenizerFast, PrinterCallback, Qwen3Config, Qwen3ForCausalLM
 
-from stages.core import batching
+from stages.core.training import batching
 from stages.edge.training import attention, trainer
 
 SEED = 42

@@ -7,7 +7,9 @@ import argparse
 import shutil
 from pathlib import Path
 
-from stages.edge import cli, params, track, weights
+from stages.edge import params, track
+from stages.edge.cli import running
+from stages.edge.models import weights
 
 
 def main() -> None:
@@ -35,4 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    running.run(main)

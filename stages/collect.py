@@ -12,11 +12,18 @@ from typing import Any
 
 import polars as pl
 
-from stages.core import collection, contamination, duplicates, problems
-from stages.core.contamination import Embedded, Grams, Rules
-from stages.core.intake import Taken
-from stages.edge import cli, hub, params, sources, tables, track
+from stages.core.problems import collection, contamination, duplicates, problems
+from stages.core.problems.contamination import Embedded, Grams, Rules
+from stages.core.problems.intake import Taken
+from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
+from stages.core.tables.contamination import EVIDENCE, EVIDENCE_KEY
+from stages.core.tables.duplicates import DUPLICATES, DUPLICATES_KEY
+from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
+from stages.edge import params, track
+from stages.edge.cli import running
 from stages.edge.errors import EmptyError, InputError, SettingError
+from stages.edge.fetching import hub, sources
+from stages.edge.files import tables
 
 
 def main() -> None:
@@ -48,15 +55,15 @@ def main() -> None:
                 f"no problem is left of {found.height}: {evidence['problem_id'].n_unique()} stand in a benchmark; see "
                 "`collect` in params.yaml"
             )
-        tables.write(kept, args.problems, problems.PROBLEMS, problems.PROBLEMS_KEY)
-        tables.write(exams, args.benchmarks, problems.BENCHMARKS, problems.BENCHMARKS_KEY)
-        tables.write(dropped, args.duplicates, duplicates.DUPLICATES, duplicates.DUPLICATES_KEY)
-        tables.write(evidence, args.evidence, contamination.EVIDENCE, contamination.EVIDENCE_KEY)
+        tables.write(kept, args.problems, PROBLEMS, PROBLEMS_KEY)
+        tables.write(exams, args.benchmarks, BENCHMARKS, BENCHMARKS_KEY)
+        tables.write(dropped, args.duplicates, DUPLICATES, DUPLICATES_KEY)
+        tables.write(evidence, args.evidence, EVIDENCE, EVIDENCE_KEY)
         commits.remember()
-        cli.write_metrics(_provenance(settings, taken, made, commits.by_name()), args.provenance)
+        running.write_metrics(_provenance(settings, taken, made, commits.by_name()), args.provenance)
         metrics = collection.metrics(taken, unique, dropped, evidence, kept) | {"num_exam_problems": exams.height}
-        cli.write_csv(collection.funnel(metrics), args.plot)
-        cli.write_metrics(metrics, args.metrics)
+        running.write_csv(collection.funnel(metrics), args.plot)
+        running.write_metrics(metrics, args.metrics)
         run.metrics(metrics)
         run.artifact(args.provenance)
 
@@ -87,7 +94,7 @@ def _benchmark(exam: params.Benchmark, made: pl.DataFrame, newest: date | None) 
 def _rules(settings: params.Decontaminate, unique: pl.DataFrame, exams: pl.DataFrame) -> Rules:
     embedded = None
     if rule := settings.embedding:
-        from stages.edge.embeddings import embed
+        from stages.edge.fetching.embeddings import embed
 
         ours, theirs = (embed(table["prompt"].to_list(), rule.model, rule.revision) for table in (unique, exams))
         embedded = Embedded(ours, theirs, rule.min_similarity)
@@ -113,4 +120,4 @@ def _provenance(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    running.run(main)

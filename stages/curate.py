@@ -16,9 +16,15 @@ from typing import NamedTuple
 
 import polars as pl
 
-from stages.core import account, chat, curation, selection
-from stages.edge import candidates, cli, params, published, scratch, shards, tables, track
+from stages.core.curation import accounting, filtering, selection
+from stages.core.tables.rejects import REASONS, REJECTS
+from stages.core.tables.sft import SFT, SFT_KEY
+from stages.edge import params, track
+from stages.edge.cli import running
+from stages.edge.curating import candidates, published
 from stages.edge.errors import EmptyError, InputError
+from stages.edge.files import scratch, tables
+from stages.edge.workers import shards
 
 
 def main() -> None:
@@ -37,19 +43,19 @@ def main() -> None:
 
 def _curate(args: argparse.Namespace, settings: params.Curate, run: track.Run, stack: contextlib.ExitStack) -> None:
     """No row of every trace is in memory: decisions wait on the disk until the `stack` ends."""
-    problems = tables.read(args.problems, curation.PROBLEMS_IN)
+    problems = tables.read(args.problems, filtering.PROBLEMS_IN)
     texts = stack.enter_context(scratch.folder(args.sft, "texts"))
     made = _of_published(args, settings, texts) if settings.published else _of_traces(args, settings, problems)
     each = stack.enter_context(scratch.on_disk(made.decisions, args.sft))
     selected = selection.select(each, problems, _selection(settings, each, problems))
     decisions = stack.enter_context(scratch.on_disk(selected, args.rejects))
-    rejects = (piece.filter(pl.col("reason").is_not_null()).select(list(curation.REJECTS)) for piece in decisions)
-    tables.write_sorted(rejects, args.rejects, curation.REJECTS, curation.KEY)
-    counted = account.total(account.counted(piece, problems) for piece in decisions)
-    metrics = account.metrics(counted)
-    cli.write_metrics(metrics, args.metrics)
-    cli.write_csv(account.funnel(counted), args.plot)
-    cli.write_csv(account.lengths(counted), args.lengths)
+    rejects = (piece.filter(pl.col("reason").is_not_null()).select(list(REJECTS)) for piece in decisions)
+    tables.write_sorted(rejects, args.rejects, REJECTS, SFT_KEY)
+    counted = accounting.total(accounting.counted(piece, problems) for piece in decisions)
+    metrics = accounting.metrics(counted)
+    running.write_metrics(metrics, args.metrics)
+    running.write_csv(accounting.funnel(counted), args.plot)
+    running.write_csv(accounting.lengths(counted), args.lengths)
     run.metrics(metrics)
     if not counted.num_rows:
         reason, lost = max(counted.losses, key=lambda loss: loss.num_rows)
@@ -57,9 +63,9 @@ def _curate(args: argparse.Namespace, settings: params.Curate, run: track.Run, s
             f"curate@{args.stage}: no trace is left of {counted.num_traces}; {lost} fell to the filter {reason!r}: see "
             f"curate.{args.stage} in params.yaml"
         )
-    is_held_out = pl.col("reason").eq_missing(pl.lit("held_out", pl.Enum(curation.REASONS)))
+    is_held_out = pl.col("reason").eq_missing(pl.lit("held_out", pl.Enum(REASONS)))
     for path, wanted in ((args.held_out, is_held_out), (args.sft, pl.col("reason").is_null())):
-        tables.write_sorted(made.rows(decisions, wanted), path, chat.SFT, chat.SFT_KEY)
+        tables.write_sorted(made.rows(decisions, wanted), path, SFT, SFT_KEY)
 
 
 class _Made(NamedTuple):
@@ -87,7 +93,7 @@ def _of_traces(args: argparse.Namespace, settings: params.Curate, problems: pl.D
         places=candidates.Places(args.verdicts, args.votes, args.problems, args.student, time.time_ns()),
         prompt=asked,
     )
-    decided = shards.each(pieces, curation.TRACES_IN, work, runtime.num_workers, runtime.pool)
+    decided = shards.each(pieces, filtering.TRACES_IN, work, runtime.num_workers, runtime.pool)
     decisions = _all(decided, num_verdicts, args)
     return _Made(
         decisions, lambda selected, wanted: candidates.conversations(pieces, selected, wanted, problems, asked)
@@ -96,7 +102,7 @@ def _of_traces(args: argparse.Namespace, settings: params.Curate, problems: pl.D
 
 def _all(decided: Iterator[pl.DataFrame], num_verdicts: int, args: argparse.Namespace) -> Iterator[pl.DataFrame]:
     """The decisions, if there is one for each verdict."""
-    yield pl.DataFrame(schema=curation.DECISIONS)
+    yield pl.DataFrame(schema=filtering.DECISIONS)
     num_rows = 0
     for piece in decided:
         num_rows += piece.height
@@ -115,9 +121,9 @@ def _of_published(args: argparse.Namespace, settings: params.Curate, texts: Path
     return _Made(decisions, partial(published.rows, texts))
 
 
-def _rules(settings: params.Curate) -> curation.Rules:
-    filters = curation.Filters(**settings.filters.model_dump())
-    return curation.Rules(
+def _rules(settings: params.Curate) -> filtering.Rules:
+    filters = filtering.Filters(**settings.filters.model_dump())
+    return filtering.Rules(
         settings.mixture, settings.labels, filters, settings.pass_rate, settings.max_per_problem, settings.order,
         settings.seed,
     )  # fmt: skip
@@ -131,7 +137,7 @@ def _selection(
     if settings.published:
         ids = {name for piece in decisions for name in piece["problem_id"].unique()}
     return selection.Selection(
-        curation.chosen(ids, settings.num_held_out_problems, settings.seed),
+        filtering.chosen(ids, settings.num_held_out_problems, settings.seed),
         balance.by if balance else None,
         balance.max_share if balance else 1.0,
         target.num_rows,
@@ -140,4 +146,4 @@ def _selection(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    running.run(main)

@@ -17,11 +17,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from stages.core import answers
-from stages.core.equivalence import Tier, accepts_cheaply
-from stages.edge import cli, params, workers
+from stages.core.answers import extraction
+from stages.core.equality.relations import Tier, accepts_cheaply
+from stages.edge import params
+from stages.edge.cli import running
 from stages.edge.errors import InputError
-from stages.edge.workers import Outcome
+from stages.edge.workers import algebra
+from stages.edge.workers.algebra import Outcome
 
 LINES_AT_ONCE = 20_000
 
@@ -39,7 +41,7 @@ def main() -> None:
     partial = args.output.with_name(f".{args.output.name}.{uuid.uuid4().hex[:8]}.partial")
     args.output.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with workers.symbolic(limits, runtime) as pool, partial.open("w", encoding="utf-8", newline="\n") as output:
+        with algebra.symbolic(limits, runtime) as pool, partial.open("w", encoding="utf-8", newline="\n") as output:
             records = _records(args.input)
             while some := list(islice(records, LINES_AT_ONCE)):
                 for record in _judged(some, pool):
@@ -85,10 +87,10 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _judged(records: list[Record], pool: workers.Symbolic) -> Iterator[Record]:
+def _judged(records: list[Record], pool: algebra.Symbolic) -> Iterator[Record]:
     pairs = [(_text(record["gold"]), _text(record["pred"])) for record in records]
     cheap = [accepts_cheaply(*pair) for pair in pairs]
-    payloads = {pair: (answers.payload(pair[0]), answers.payload(pair[1])) for pair in set(pairs)}
+    payloads = {pair: (extraction.payload(pair[0]), extraction.payload(pair[1])) for pair in set(pairs)}
     undecided = [payloads[pair] for pair, found in zip(pairs, cheap, strict=True) if found.equal is None]
     outcomes = pool.decide(undecided, "accepts")
     for record, pair, (equal, tier) in zip(records, pairs, cheap, strict=True):
@@ -105,4 +107,4 @@ def _text(value: object) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main, is_stage=False)
+    running.run(main, is_stage=False)

@@ -9,8 +9,13 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.core import browser, curation, judging
-from stages.edge import cli, params, tables, track
+from stages.core.page import browser
+from stages.core.tables.excerpt import EXCERPT
+from stages.core.tables.rejects import REJECTS
+from stages.core.tables.verdicts import VERDICTS_KEY
+from stages.edge import params, track
+from stages.edge.cli import running
+from stages.edge.files import tables
 from stages.edge.results import excerpts
 
 
@@ -25,7 +30,7 @@ def main() -> None:
         folders = tables.folders(args.traces)
         ids = excerpts.problem_ids(folders, settings.num_traces)
         texts = {folder.name: excerpts.of(folder, browser.TRACES_IN, ids) for folder in folders}
-        rejects = {file.stem: excerpts.of(file, curation.REJECTS, ids) for file in tables.files(args.rejects)}
+        rejects = {file.stem: excerpts.of(file, REJECTS, ids) for file in tables.files(args.rejects)}
         kept = {folder.name: excerpts.of(folder, browser.SFT_IN, ids) for folder in tables.folders(args.sft)}
         fates, problems = browser.fates(rejects, kept), excerpts.of(args.problems, browser.PROBLEMS_IN, ids)
         found = [
@@ -39,9 +44,9 @@ def main() -> None:
             for effort, traces in texts.items()
         ]
         table = pl.concat(found)
-        tables.write(table, args.output, browser.ROWS, judging.KEY)
+        tables.write(table, args.output, EXCERPT, VERDICTS_KEY)
         run.metrics({"num_traces": table.height, "num_problems": len(ids)})
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    running.run(main)

@@ -1,6 +1,6 @@
-"""A verdict per trace. `labels` judges the teacher's traces, `exam` marks a student's; both do the same to their rows.
+"""A verdict per trace. `labels` judges the teacher's answers, `exam` reads and marks a student's.
 
-python -m stages.judge labels --traces data/traces/medium --votes data/votes/medium.parquet \
+python -m stages.judge labels --answers data/answers/medium.parquet --votes data/votes/medium.parquet \
     --output data/verdicts/medium.parquet --metrics metrics/judge_medium.json
 python -m stages.judge exam --traces data/exams/turbo --benchmarks data/benchmarks.parquet \
     --output data/marks/turbo.parquet
@@ -8,47 +8,61 @@ python -m stages.judge exam --traces data/exams/turbo --benchmarks data/benchmar
 
 import argparse
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from stages.core import judging, opinions
-from stages.edge import cli, params, scratch, shards, tables, track, workers
+from stages.core.answers import table
+from stages.core.labelling import judging, llm_verdicts
+from stages.core.tables.answers import ANSWERS
+from stages.core.tables.verdicts import MARKS, VERDICTS, VERDICTS_KEY
+from stages.edge import params, track
 from stages.edge.asking import llm_judge
-from stages.edge.workers import Outcome
+from stages.edge.cli import running
+from stages.edge.files import scratch, tables
+from stages.edge.workers import algebra, shards
+from stages.edge.workers.algebra import Outcome
 
 
 def labels(args: argparse.Namespace) -> None:
-    """Judge the teacher's traces against the labels of the vote."""
+    """Judge the teacher's answers against the labels of the vote."""
     found = tables.read(args.votes, judging.VOTES_IN)
-    metrics = _judge(f"judge@{args.traces.name}", args.traces, found, args.output)
-    cli.write_metrics(metrics, args.metrics)
+    work = partial(judging.prepare, labels=found)
+    metrics = _judge(f"judge@{args.answers.stem}", args.answers, ANSWERS, work, args.output)
+    running.write_metrics(metrics, args.metrics)
 
 
 def exam(args: argparse.Namespace) -> None:
     """Mark an exam against the benchmarks' golds."""
     golds = tables.read(args.benchmarks, judging.BENCHMARKS_IN).rename({"gold": "label"})
-    _judge(f"mark@{args.traces.name}", args.traces, golds, args.output)
+    _judge(f"mark@{args.traces.name}", args.traces, table.TRACES_IN, partial(_read, labels=golds), args.output)
 
 
-def _judge(stage: str, traces: Path, found: pl.DataFrame, output: Path) -> dict[str, int | float]:
+def _read(traces: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    return judging.prepare(table.read_answers(traces), labels)
+
+
+def _judge(
+    stage: str, source: Path, needs: pl.Schema, work: Callable[[pl.DataFrame], pl.DataFrame], output: Path
+) -> dict[str, int | float]:
+    """Prepare the rows of `source` with `work`, decide the rest by algebra, and write verdicts or marks."""
     limits = params.load(params.Symbolic, "symbolic")
     params.check_versions(params.load_shared(params.Versions, "versions"))
     runtime = params.load(params.Runtime, "runtime")
+    finish, schema = (judging.verdicts, VERDICTS) if needs is ANSWERS else (judging.marks, MARKS)
     with track.stage(stage, limits.model_dump()) as run:
-        work = partial(judging.prepare, labels=found)
-        prepared = shards.mapped(traces, judging.TRACES_IN, work, runtime.num_workers, runtime.pool)
+        prepared = shards.mapped(source, needs, work, runtime.num_workers, runtime.pool)
         with scratch.on_disk(prepared, output) as pieces:
             pairs = {pair for piece in pieces for pair in judging.undecided(piece)}
             num_missed = sum(int(piece["missed"].sum()) for piece in pieces)
-            with workers.symbolic(limits, runtime) as pool:
+            with algebra.symbolic(limits, runtime) as pool:
                 outcomes = pool.decide(sorted(pairs), "accepts")
-                said, agreement = _opinions(outcomes, runtime, run)
+                opinions, agreement = _opinions(outcomes, runtime, run)
             counts: Counter[str] = Counter()
-            judged = (judging.verdicts(piece, outcomes, said) for piece in pieces)
-            tables.write_sorted(_counted(judged, counts), output, judging.VERDICTS, judging.KEY)
+            judged = (finish(piece, outcomes, opinions) for piece in pieces)
+            tables.write_sorted(_counted(judged, counts), output, schema, VERDICTS_KEY)
         metrics = judging.metrics(counts, num_missed)
         run.metrics(metrics | pool.metrics() | agreement)
     return metrics
@@ -61,8 +75,8 @@ def _counted(judged: Iterable[pl.DataFrame], counts: Counter[str]) -> Iterator[p
 
 
 def _opinions(
-    outcomes: Mapping[workers.Pair, workers.Outcome], runtime: params.Runtime, run: track.Run
-) -> tuple[dict[workers.Pair, bool], dict[str, float]]:
+    outcomes: Mapping[algebra.Pair, algebra.Outcome], runtime: params.Runtime, run: track.Run
+) -> tuple[dict[algebra.Pair, bool], dict[str, float]]:
     """What a language model says of the pairs that algebra left, and how far it agrees with algebra on the others."""
     settings = params.load(params.Judge, "judge").llm
     if settings is None:
@@ -72,10 +86,10 @@ def _opinions(
         for pair, outcome in outcomes.items()
         if outcome in (Outcome.EQUAL, Outcome.DIFFERENT)
     }
-    both = opinions.overlap(decided, settings.num_overlap)
+    both = llm_verdicts.overlap(decided, settings.num_overlap)
     found = llm_judge.ask([*(outcomes.keys() - decided.keys()), *both], settings, runtime, run.metrics)
     common = [pair for pair in both if pair in found]
-    kappa = opinions.cohens_kappa([decided[pair] for pair in common], [found[pair] for pair in common])
+    kappa = llm_verdicts.cohens_kappa([decided[pair] for pair in common], [found[pair] for pair in common])
     figures = {"num_opinions": float(len(found.keys() - decided.keys())), "num_overlap": float(len(common))}
     return found, figures | ({} if kappa is None else {"cohens_kappa": kappa})
 
@@ -85,7 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(required=True)
     for verb, options in (
-        (labels, ("traces", "votes", "output", "metrics")),
+        (labels, ("answers", "votes", "output", "metrics")),
         (exam, ("traces", "benchmarks", "output")),
     ):
         command = verbs.add_parser(verb.__name__, help=verb.__doc__)
@@ -97,4 +111,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    running.run(main)

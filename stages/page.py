@@ -14,10 +14,15 @@ from typing import Any
 
 import polars as pl
 
-from stages.core import browser, budgets, charts, scoring
-from stages.core import results as core
-from stages.edge import cli, params, tables, track
+from stages.core.page import browser, charts, warnings
+from stages.core.scoring import budgets, scoring
+from stages.core.scoring import results as core
+from stages.core.tables.excerpt import EXCERPT
+from stages.core.tables.scores import SCORES
+from stages.edge import params, track
+from stages.edge.cli import running
 from stages.edge.errors import writing
+from stages.edge.files import tables
 from stages.edge.results import excerpts, result_table, webpage
 
 ROWS_PER_BLOCK = 100
@@ -44,7 +49,7 @@ def main() -> None:
     settings = params.load(params.Report, "report")
     with track.stage("page", settings.model_dump()) as run:
         method = result_table.method(settings, exam.protocol)
-        found, summary = cli.read_metrics(args.eval), cli.read_metrics(args.summary)
+        found, summary = running.read_metrics(args.eval), running.read_metrics(args.summary)
         exams = tables.read(args.benchmarks, browser.EXAMS_IN)
         texts = _texts(args, found, summary, exams, exam, settings)
         rows = _rows(args, exams, settings.num_traces)
@@ -62,7 +67,7 @@ def main() -> None:
 
 def _by_stage(files: list[Path]) -> dict[str, Any]:
     """Metrics by what stands after the first underscore of their name."""
-    return {file.stem.partition("_")[2]: cli.read_metrics(file) for file in files}
+    return {file.stem.partition("_")[2]: running.read_metrics(file) for file in files}
 
 
 def _texts(
@@ -76,14 +81,14 @@ def _texts(
     contents = result_table.contents(found, summary, exams, exam, settings)
     dates = core.dates(exams, core.benchmarks(found))
     older = [name for name, (_, is_younger) in dates.items() if is_younger is False]
-    collected = cli.read_metrics(args.collected)
+    collected = running.read_metrics(args.collected)
     return {
         "title": f"ReasonLite-DVC: results of the profile {params.profile()}",
         "cells": contents.cells,
         "notes": contents.notes,
         "gains": [f"{name.replace('_', ' ')}: {core.gain(gain)}" for name, gain in summary["difference"].items()],
-        "warnings": browser.warnings(found, summary["difference"], _by_stage(args.judged), collected, older),
-        "tables": browser.funnels(collected, _by_stage(args.curated)),
+        "warnings": warnings.warnings(found, summary["difference"], _by_stage(args.judged), collected, older),
+        "tables": warnings.funnels(collected, _by_stage(args.curated)),
     }
 
 
@@ -97,7 +102,7 @@ def _charts(
         return {file.stem.partition("_")[2]: _csv(file, PLOTS[kind]) for file in files}
 
     logs = {file.stem: _csv(file, LOG) for file in sorted(args.logs.glob("*.csv"), reverse=True)}
-    scores = core.students(tables.read(args.scores, scoring.SCORES), method)
+    scores = core.students(tables.read(args.scores, SCORES), method)
     return [
         ("Exams", charts.accuracy(found, method.average, published)),
         ("Accuracy and tokens", charts.tokens(found, method.average)),
@@ -118,7 +123,7 @@ def _csv(path: Path, schema: pl.Schema) -> pl.DataFrame:
 
 def _rows(args: argparse.Namespace, exams: pl.DataFrame, num_traces: int) -> pl.DataFrame:
     """The rows of the browser: the excerpt of the teacher's traces, and about as many of the students'."""
-    found = [tables.read(args.excerpt, browser.ROWS)]
+    found = [tables.read(args.excerpt, EXCERPT)]
     folders = tables.folders(args.exams)
     ids = excerpts.problem_ids(folders, num_traces)
     for folder in folders:
@@ -134,4 +139,4 @@ def _told(num_rows: int, total: int) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    running.run(main)

@@ -20,9 +20,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.core import plan_document, planning
-from stages.core.plan_document import Planned
-from stages.edge import cli, params
+from stages.core.planning import plan_document, planning
+from stages.core.planning.plan_document import Planned
+from stages.edge import params
+from stages.edge.cli import running
 from stages.edge.errors import SettingError
 from stages.edge.planning import evidence, repro_state
 from stages.edge.planning.forecast import Forecast
@@ -87,4 +88,4 @@ def _assumed(given: list[str]) -> Mapping[str, float]:
 
 
 if __name__ == "__main__":
-    cli.run(main, is_stage=False)
+    running.run(main, is_stage=False)

@@ -15,12 +15,19 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.core import adaptive, judging, precision, queries
-from stages.edge import cli, params, tables, track, weights
-from stages.edge.asking import endpoints, exams, jobs
-from stages.edge.asking.endpoints import Served
+from stages.core.estimation import precision
+from stages.core.labelling import judging
+from stages.core.sampling import adaptive, queries
+from stages.core.tables.traces import TRACES, TRACES_KEY
+from stages.edge import params, track
+from stages.edge.asking import exams, jobs
 from stages.edge.asking.jobs import Job
+from stages.edge.cli import running
+from stages.edge.engines import endpoints
+from stages.edge.engines.endpoints import Served
 from stages.edge.errors import SettingError
+from stages.edge.files import tables
+from stages.edge.models import weights
 
 Work = list[tuple[Served, list[Job]]]
 
@@ -130,12 +137,12 @@ def _sample(
                 jobs.ask(served, asked, runtime, run.metrics, failures)
             drawn.append((served, asked))
         counts: dict[str, float] = {}
-        tables.write_sorted(_traces(drawn, failures, counts), args.output, queries.TRACES, queries.TRACES_KEY)
+        tables.write_sorted(_traces(drawn, failures, counts), args.output, TRACES, TRACES_KEY)
         run.metrics(counts)
 
 
 def _traces(work: Work, failures: jobs.Failures, counts: dict[str, float]) -> Iterator[pl.DataFrame]:
-    yield pl.DataFrame(schema=queries.TRACES)
+    yield pl.DataFrame(schema=TRACES)
     each = [(served, job) for served, asked in work for job in asked]
     for served, job in sorted(each, key=lambda pair: pair[1].place):
         yield from jobs.traces(served, job, failures, counts)
@@ -154,10 +161,10 @@ def main() -> None:
         command.set_defaults(verb=verb)
         for option in (*options, "output"):
             command.add_argument(f"--{option}", type=str if option in ("effort", "student") else Path, required=True)
-        command.add_argument("--preview", type=cli.count, metavar="ROWS", help="only show ROWS prompts and answers")
+        command.add_argument("--preview", type=running.count, metavar="ROWS", help="only show ROWS prompts and answers")
     args = parser.parse_args()
     args.verb(args)
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    running.run(main)

@@ -1,6 +1,6 @@
 """Score answers that were made anywhere: avg, pass@k and maj@k with a 95 % interval, by this pipeline's judge.
 
-python -m stages.score --traces answers.jsonl --golds golds.jsonl --output metrics.json
+python -m stages.score --traces extraction.jsonl --golds golds.jsonl --output metrics.json
 
 Lines of the traces are {"problem_id": ..., "sample": 0, "text": ...}, of the golds {"problem_id": ..., "gold": ...}.
 Files of lm-evaluation-harness (samples_*.jsonl), lighteval (details, JSON Lines or Parquet) and ReasonLite
@@ -20,10 +20,18 @@ from typing import Any
 
 import polars as pl
 
-from stages.core import answers, generations, judging, queries, scoring
-from stages.core.generations import Generation
-from stages.edge import cli, params, sources, workers
+from stages.core.answers import extraction, table
+from stages.core.answers.reading import answer_of
+from stages.core.formats import generations
+from stages.core.formats.generations import Generation
+from stages.core.labelling import judging
+from stages.core.sampling import queries
+from stages.core.scoring import scoring
+from stages.edge import params
+from stages.edge.cli import running
 from stages.edge.errors import InputError
+from stages.edge.fetching import sources
+from stages.edge.workers import algebra
 
 NAME = "answers"
 
@@ -49,13 +57,13 @@ def main() -> None:
         told = f"{len(empty)} golds are empty, such as that of {empty[0]!r}: answers to these problems are unscored"
         print(told, file=sys.stderr)
     traces, labels = _tables(samples, usable, args.strict)
-    prepared = judging.prepare(traces.select(list(judging.TRACES_IN)), labels)
-    with workers.symbolic(limits, runtime) as pool:
+    prepared = judging.prepare(table.read_answers(traces.select(list(table.TRACES_IN))), labels)
+    with algebra.symbolic(limits, runtime) as pool:
         outcomes = pool.decide(judging.undecided(prepared), "accepts")
-    marks = judging.verdicts(prepared, {pair: str(outcome) for pair, outcome in outcomes.items()})
+    marks = judging.marks(prepared, {pair: str(outcome) for pair, outcome in outcomes.items()})
     found = scoring.summary(marks, traces, settings.num_resamples, settings.seed)
     found["num_golds_without_samples"] = len(golds.keys() - {each.problem_id for each in samples})
-    cli.write_metrics(found, args.output)
+    running.write_metrics(found, args.output)
     shown = {key: value for key, value in found.items() if key != "problems"}
     print("\n".join(f"{key:<26} {value}" for key, value in shown.items()))
 
@@ -104,7 +112,7 @@ def _golds(path: Path) -> dict[str, str]:
 def _tables(samples: list[Generation], golds: Mapping[str, str], strict: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The traces, in the columns that judging and scoring need, and the labels."""
     rows = list(_rows(samples, strict))
-    schema: dict[str, Any] = {**judging.TRACES_IN, **scoring.TRACES_IN}
+    schema: dict[str, Any] = {**table.TRACES_IN, **scoring.TRACES_IN}
     labels = [(NAME, name, gold) for name, gold in golds.items()]
     label_schema = {"benchmark": pl.String(), "problem_id": pl.String(), "label": pl.String()}
     return pl.DataFrame(rows, schema=schema), pl.DataFrame(labels, schema=label_schema, orient="row")
@@ -113,8 +121,8 @@ def _tables(samples: list[Generation], golds: Mapping[str, str], strict: bool) -
 def _rows(samples: list[Generation], strict: bool) -> Iterator[dict[str, Any]]:
     for each in samples:
         content, _ = queries.split_reasoning(each.text, None)
-        if not strict and content is not None and judging.answer_of(content) is None:
-            content = f"\\boxed{{{answers.payload(content)}}}"
+        if not strict and content is not None and answer_of(content) is None:
+            content = f"\\boxed{{{extraction.payload(content)}}}"
         yield {
             "model": NAME,
             "effort": None,
@@ -129,4 +137,4 @@ def _rows(samples: list[Generation], strict: bool) -> Iterator[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    cli.run(main, is_stage=False)
+    running.run(main, is_stage=False)

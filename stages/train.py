@@ -16,10 +16,14 @@ from typing import Any
 
 import polars as pl
 
-from stages.core import batching, chat, preflight
-from stages.edge import cli, params, tables, track, weights
+from stages.core.tables.sft import SFT
+from stages.core.training import batching, preflight
+from stages.edge import params, track
+from stages.edge.cli import running
 from stages.edge.errors import EmptyError, SettingError
-from stages.edge.paths import project_root
+from stages.edge.files import tables
+from stages.edge.files.paths import project_root
+from stages.edge.models import weights
 from stages.edge.training import checkpoint_exam, launch, resuming, token_file, watching
 
 RECIPE_VERSION = 2
@@ -52,7 +56,7 @@ def main() -> None:
         if args.check:
             return
         if not (scratch / "done").is_dir():
-            raise cli.Become(launch.command(runtime, ["stages.train", *sys.argv[1:], "--scratch", str(scratch)]))
+            raise running.Become(launch.command(runtime, ["stages.train", *sys.argv[1:], "--scratch", str(scratch)]))
         is_prepared = True
     with track.stage(f"train@{args.stage}", settings.model_dump()) as run, watching.failures(runtime):
         if not is_prepared:
@@ -116,7 +120,7 @@ def _prepare(args: argparse.Namespace, settings: params.Train, runtime: params.R
                     f"null, or curate.{args.stage}.num_held_out_problems higher"
                 )
             if settings.is_examined:
-                checkpoint_exam.problems(tables.read(scratch / "held_out.parquet", chat.SFT))
+                checkpoint_exam.problems(tables.read(scratch / "held_out.parquet", SFT))
     bounds = preflight.Bounds(settings.max_length, positions)
     wrong = [each for file in files for each in preflight.problems(file.lengths, file.num_prompt, bounds)]
     if wrong:
@@ -131,7 +135,9 @@ def _prepare(args: argparse.Namespace, settings: params.Train, runtime: params.R
     figures = preflight.summary(tokens.lengths, tokens.num_prompt, _plan(settings, len(tokens.lengths)))
     print(preflight.table(figures, preflight.histogram(tokens.lengths)), file=sys.stderr, flush=True)
     if not args.check:
-        cli.write_metrics(figures, args.metrics)  # what is known before the hours of training; the rest joins it then
+        running.write_metrics(
+            figures, args.metrics
+        )  # what is known before the hours of training; the rest joins it then
 
 
 def _plan(settings: params.Train, num_rows: int) -> batching.Plan:
@@ -158,18 +164,18 @@ def _train(
     partial = scratch / "partial"
     shutil.rmtree(partial, ignore_errors=True)
     weights.average(chosen, partial)
-    told = cli.read_metrics(scratch / "learned" / "history.json")
+    told = running.read_metrics(scratch / "learned" / "history.json")
     history = _history(told["log"], plan)
     (partial / "history.json").unlink(missing_ok=True)
     history.write_csv(partial / "log.csv")
-    cli.write_metrics(told.get("libraries", {}), partial / "libraries.json")
+    running.write_metrics(told.get("libraries", {}), partial / "libraries.json")
     figures = preflight.summary(tokens.lengths, tokens.num_prompt, plan) | {"last_loss": history["loss"][-1]}
     if settings.held_out_every:
         figures["last_held_out_loss"] = history["held_out_loss"][-1]
         figures["lowest_held_out_loss"] = history["held_out_loss"].min()
         figures["kept_steps"] = [int(path.name) for path in chosen if path.name.isdigit()] or [plan.num_steps]
         figures |= {"checkpoint_exam": marks} if marks else {}
-    cli.write_metrics(figures, partial / "metrics.json")
+    running.write_metrics(figures, partial / "metrics.json")
     partial.replace(scratch / "done")
 
 
@@ -182,7 +188,7 @@ def _chosen(
         return [scratch / "learned"], {}
     if not settings.is_examined or settings.checkpoint_exam is None:
         return kept, {}
-    rows = tables.read(scratch / "held_out.parquet", chat.SFT)
+    rows = tables.read(scratch / "held_out.parquet", SFT)
     found = checkpoint_exam.examine(kept, rows, settings.checkpoint_exam, limits, runtime, run.metrics)
     marks = {path.name: mark._asdict() for path, mark in zip(kept, found, strict=True)}
     column = 0 if settings.keep == "best_avg" else 1
@@ -241,17 +247,17 @@ def _publish(done: Path, args: argparse.Namespace) -> dict[str, Any]:
     partial = output.with_name(f".{output.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(done, partial, ignore=shutil.ignore_patterns("log.csv", "metrics.json", "libraries.json"))
-    figures, told = cli.read_metrics(done / "metrics.json"), done / "libraries.json"
-    libraries = cli.read_metrics(told) if told.exists() else {}  # runs that were finished before they were recorded
+    figures, told = running.read_metrics(done / "metrics.json"), done / "libraries.json"
+    libraries = running.read_metrics(told) if told.exists() else {}  # runs that were finished before they were recorded
     card = watching.model_card(args.stage, args.init, figures, libraries)
     (partial / "README.md").write_text(card, encoding="utf-8")
     shutil.rmtree(output, ignore_errors=True)
     partial.replace(output)
     args.losses.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(done / "log.csv", args.losses)
-    cli.write_metrics(figures, args.metrics)
+    running.write_metrics(figures, args.metrics)
     return figures
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    running.run(main)

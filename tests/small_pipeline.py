@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.edge import weights
+from stages.edge.models import weights
 from tests.scripted_server import Reply, ScriptedServer
 
 TEACHER = "some/teacher"

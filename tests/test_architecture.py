@@ -33,7 +33,6 @@ EFFECTS = {
     *("tempfile", "threading", "time", "urllib", "uuid", "warnings"),
 }
 """Modules of the standard library that touch the world, or tell of it."""
-PACKAGES = {"stages/core.py", "stages/edge.py", "stages.py"}
 
 
 def modules(project: Path) -> dict[str, ast.Module]:
@@ -61,7 +60,7 @@ def imports(tree: ast.AST, known: set[str]) -> set[str]:
 def room(module: str) -> str:
     """`core`, `edge`, or `verb` for what stands in stages/ itself."""
     parts = module.split(".")
-    return parts[1] if len(parts) > 2 or parts[1:] in (["core"], ["edge"]) else "verb"
+    return parts[1] if parts[1:2] in (["core"], ["edge"]) else "verb"
 
 
 def wrong_imports(project: Path) -> list[str]:
@@ -99,14 +98,26 @@ def arrows(project: Path) -> dict[str, set[str]]:
 
 
 def closure(project: Path, verb: str) -> set[str]:
-    """Files whose change may change the verb's results: itself and every core module that it reaches, also through edge."""
+    """Modules whose change may change the verb's results: itself and all of core that it reaches, also through edge."""
     waiting, seen = [verb], set()
     while waiting:
         module = waiting.pop()
         if module not in seen:
             seen.add(module)
             waiting += arrows(project)[module]
-    return {f"{module.replace('.', '/')}.py" for module in seen if module == verb or room(module) == "core"} - PACKAGES
+    return {module for module in seen if module == verb or module.startswith("stages.core.")}
+
+
+def as_deps(modules: set[str]) -> set[str]:
+    """What dvc.yaml lists for some modules: a package of core whole, and of the tables each by itself."""
+    found = set()
+    for module in modules:
+        parts = module.split(".")
+        if room(module) == "verb" or (parts[2] == "tables" and len(parts) > 3):
+            found.add("/".join(parts) + ".py")
+        elif parts[2] != "tables":
+            found.add("/".join(parts[:3]))
+    return found
 
 
 def stages(project: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -127,7 +138,7 @@ def wrong_deps(project: Path) -> list[str]:
     faults = []
     for name, stage in stages(project):
         listed = {dep for dep in stage["deps"] if dep.startswith("stages/")}
-        needed = closure(project, verb_of(stage)[0])
+        needed = as_deps(closure(project, verb_of(stage)[0]))
         faults += [f"{name}: {dep} is missing in deps" for dep in sorted(needed - listed)]
         faults += [f"{name}: {dep} in deps is not imported" for dep in sorted(listed - needed)]
     return faults
@@ -253,20 +264,20 @@ def replace(file: Path, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("rule", "file", "old", "new", "fault"),
     [
-        (wrong_deps, "dvc.yaml", "      - stages/core/arithmetic.py\n", "", "collect: stages/core/arithmetic.py is missing"),
-        (wrong_deps, "dvc.yaml", "      - stages/base.py\n", "      - stages/base.py\n      - stages/core/chat.py\n", "not imported"),
-        (wrong_deps, "stages/core/chat.py", "import polars", "import stages.core.scoring\nimport polars", "curate: stages/core"),
+        (wrong_deps, "dvc.yaml", "      - stages/core/problems\n", "", "collect: stages/core/problems is missing"),
+        (wrong_deps, "dvc.yaml", "      - stages/base.py\n", "      - stages/base.py\n      - stages/core/curation/chat.py\n", "not imported"),
+        (wrong_deps, "stages/core/curation/selection.py", "import polars", "import stages.core.scoring.scoring\nimport polars", "curate: stages/core"),
         (defaults, "stages/edge/params/judging.py", "    min_votes: Count\n", "    min_votes: Count = 4\n", "Vote.min_votes"),
-        (wrong_imports, "stages/core/chat.py", "import polars", "from stages.edge import tables\nimport polars", "core alone"),
-        (wrong_imports, "stages/core/chat.py", "import polars", "import os\nimport polars", "no effects"),
-        (wrong_imports, "stages/core/chat.py", "import polars", "import torch\nimport polars", "pure libraries"),
-        (wrong_imports, "stages/edge/tables.py", "import polars", "import stages.vote\nimport polars", "imports a verb"),
-        (wrong_imports, "stages/edge/tables.py", "import polars", "import trl\nimport polars", "only the trainer"),
+        (wrong_imports, "stages/core/curation/selection.py", "import polars", "from stages.edge import tables\nimport polars", "core alone"),
+        (wrong_imports, "stages/core/curation/selection.py", "import polars", "import os\nimport polars", "no effects"),
+        (wrong_imports, "stages/core/curation/selection.py", "import polars", "import torch\nimport polars", "pure libraries"),
+        (wrong_imports, "stages/edge/files/tables.py", "import polars", "import stages.vote\nimport polars", "imports a verb"),
+        (wrong_imports, "stages/edge/files/tables.py", "import polars", "import trl\nimport polars", "only the trainer"),
         (wrong_params, "dvc.yaml", "        - profiles.${profile}.train.${key}\n", "        - versions\n", "train: loads"),
         (wrong_params, "dvc.yaml", "      - profiles.${profile}.report\n", "      - profiles.${profile}.vote\n", "report: lists"),
         (wrong_folders, "dvc.yaml", "      - data/exams/final\n", "", "report@: data/exams/final is read and no dep"),
         (wrong_folders, "dvc.yaml", "      - data/exams/final\n", "      - data/exams\n", "report@: data/exams is a folder of outs"),
-        (wrong_folders, "params.yaml", "efforts: {medium: {},", "efforts: {low: {}, medium: {},", "vote@high: data/traces/low is read"),
+        (wrong_folders, "params.yaml", "efforts: {medium: {},", "efforts: {low: {}, medium: {},", "vote@high: data/answers/low.parquet is read"),
         (spelled_paths, "stages/vote.py", '"--effort"', '"data/votes"', "stages.vote spells data/votes"),
     ],
 )  # fmt: skip

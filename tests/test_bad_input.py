@@ -12,8 +12,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from stages.core import chat, contamination, judging, problems, queries
-from stages.edge import server, tables
+from stages.core.problems import problems
+from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
+from stages.core.tables.contamination import EVIDENCE
+from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
+from stages.core.tables.sft import SFT, SFT_KEY
+from stages.core.tables.traces import TRACES, TRACES_KEY
+from stages.core.tables.verdicts import VERDICTS, VERDICTS_KEY
+from stages.core.text.identity import problem_id
+from stages.edge.engines import server
+from stages.edge.files import tables
 from stages.edge.training import learning
 from tests.projects import copy_project, environment
 from tests.scripted_server import Reply, ScriptedServer
@@ -155,9 +163,7 @@ def test_collect_says_what_is_wrong(change: Change, told: str, folder: Path) -> 
         '{"problem": "1+1?", "answer": "2"}\n{"problem": " 1+1?", "answer": "2"}\n'
     )
     (folder / "data/sources/one.jsonl").write_text('{"problem": "5+7?", "answer": "12"}\n')
-    tables.write(
-        pl.DataFrame(schema=problems.PROBLEMS), folder / "data/problems.parquet", problems.PROBLEMS, ["problem_id"]
-    )
+    tables.write(pl.DataFrame(schema=PROBLEMS), folder / "data/problems.parquet", PROBLEMS, ["problem_id"])
     before = (folder / "data/problems.parquet").read_bytes()
     assert told in sentence(call(folder, *COLLECT))
     assert (folder / "data/problems.parquet").read_bytes() == before
@@ -166,10 +172,10 @@ def test_collect_says_what_is_wrong(change: Change, told: str, folder: Path) -> 
 def test_a_baseline_that_is_not_listed_is_named(folder: Path) -> None:
     copy_project(folder, cpu(lambda p: p.update(examine=["teacher", "nobody"])))
     tables.write(
-        pl.DataFrame(schema=problems.BENCHMARKS),
+        pl.DataFrame(schema=BENCHMARKS),
         folder / "data/benchmarks.parquet",
-        problems.BENCHMARKS,
-        problems.BENCHMARKS_KEY,
+        BENCHMARKS,
+        BENCHMARKS_KEY,
     )
     arguments = ("--benchmarks", "data/benchmarks.parquet", "--base", "models/base", "--output", "data/exams/baselines")
     assert "examine names 'nobody', which is none of `baselines`" in sentence(
@@ -255,7 +261,7 @@ def test_other_versions_of_the_deciding_libraries_stop_vote_and_judge(folder: Pa
 
 def write_problems(folder: Path) -> None:
     rows = problems.problem_rows("mine", [{"prompt": f"What is {n}+{n}?", "gold": str(2 * n)} for n in range(3)])
-    tables.write(rows, folder / "data/problems.parquet", problems.PROBLEMS, problems.PROBLEMS_KEY)
+    tables.write(rows, folder / "data/problems.parquet", PROBLEMS, PROBLEMS_KEY)
 
 
 def test_a_server_that_is_not_there_is_named(folder: Path, model: Path) -> None:
@@ -285,10 +291,10 @@ def test_what_is_cut_off_is_asked_for_once_more_with_the_larger_budget(folder: P
         assert len(endpoint.requests) == 2 * (3 + 2) * 2
         again = run(folder, *TEACH, OPENAI_BASE_URL=endpoint.url)
         assert again.returncode == 0 and len(endpoint.requests) == 20
-    traces = tables.read(folder / "data/traces/medium", queries.TRACES)
+    traces = tables.read(folder / "data/traces/medium", TRACES)
     assert traces["model"].to_list() == ["another"] * 6 + ["other"] * 6
     found = traces.filter(pl.col("sample") == 0).select("model", "problem_id", "content", "status").rows()
-    ids = [problems.problem_id(f"What is {number}+{number}?") for number in range(3)]
+    ids = [problem_id(f"What is {number}+{number}?") for number in range(3)]
     assert {(model, ids.index(problem), *rest) for model, problem, *rest in found} == {
         (label, place, f"{name} {64 if place == 0 else 200}", "length" if place == 1 else "stop")
         for label, name in (("other", "some/model"), ("another", "second"))
@@ -315,7 +321,7 @@ def write_judged(folder: Path, verdict: str) -> None:
         "model": "teacher",
         "effort": "medium",
         "benchmark": None,
-        "problem_id": problems.problem_id("What is 1+1?"),
+        "problem_id": problem_id("What is 1+1?"),
         "sample": 0,
     }
     trace = {
@@ -327,15 +333,13 @@ def write_judged(folder: Path, verdict: str) -> None:
         "prompt_tokens": 1,
         "completion_tokens": 1,
     }
-    tables.write(
-        pl.DataFrame([trace], schema=queries.TRACES), folder / "data/traces/medium", queries.TRACES, queries.TRACES_KEY
-    )
+    tables.write(pl.DataFrame([trace], schema=TRACES), folder / "data/traces/medium", TRACES, TRACES_KEY)
     judged = {**key, "answer": "2", "extracted_by": "box", "verdict": verdict, "decided_by": "text"}
     tables.write(
-        pl.DataFrame([judged], schema=judging.VERDICTS),
+        pl.DataFrame([judged], schema=VERDICTS),
         folder / "data/verdicts/medium.parquet",
-        judging.VERDICTS,
-        judging.KEY,
+        VERDICTS,
+        VERDICTS_KEY,
     )
 
 
@@ -363,8 +367,8 @@ def test_verdicts_without_their_traces_are_no_rejects_but_an_error(folder: Path)
     copy_project(folder, lambda params: None)
     write_problems(folder)
     write_judged(folder, "correct")
-    traces = tables.read(folder / "data/traces", queries.TRACES).with_columns(sample=pl.lit(7, pl.Int16))
-    tables.write(traces, folder / "data/traces/medium", queries.TRACES, queries.TRACES_KEY)
+    traces = tables.read(folder / "data/traces", TRACES).with_columns(sample=pl.lit(7, pl.Int16))
+    tables.write(traces, folder / "data/traces/medium", TRACES, TRACES_KEY)
     assert "only 0 of 1 verdicts have a trace" in sentence(call(folder, *CURATE))
 
 
@@ -372,8 +376,8 @@ def test_traces_of_problems_that_were_collected_away_stop_the_vote(folder: Path)
     copy_project(folder, lambda params: None)
     write_problems(folder)
     write_judged(folder, "correct")
-    left = tables.read(folder / "data/problems.parquet", problems.PROBLEMS).filter(pl.col("gold") != "2")
-    tables.write(left, folder / "data/problems.parquet", problems.PROBLEMS, problems.PROBLEMS_KEY)
+    left = tables.read(folder / "data/problems.parquet", PROBLEMS).filter(pl.col("gold") != "2")
+    tables.write(left, folder / "data/problems.parquet", PROBLEMS, PROBLEMS_KEY)
     told = sentence(call(folder, *VOTE))
     assert "1 problems with traces do not stand in data/problems.parquet" in told and "`dvc repro`" in told
 
@@ -438,7 +442,7 @@ def test_train_refuses_what_it_cannot_do(
     messages = [{"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "2"}]
     row = {"model": "t", "effort": "medium", "problem_id": "p", "sample": 0, "messages": messages, "num_tokens": 9}
     for table in ("data/sft/turbo", "data/held_out/turbo"):
-        tables.write(pl.DataFrame([row], schema=chat.SFT), folder / table, chat.SFT, chat.SFT_KEY)
+        tables.write(pl.DataFrame([row], schema=SFT), folder / table, SFT, SFT_KEY)
     assert told in sentence(call(folder, *TRAIN))
     assert not (folder / "models/turbo").exists()
 
@@ -502,6 +506,6 @@ def test_evidence_of_contamination_is_kept_beside_the_problems(folder: Path) -> 
     assert done.returncode == 0, done.stderr
     found = json.loads((folder / "metrics/c.json").read_text())
     evidence = pl.read_parquet(folder / "data/c.parquet")
-    assert evidence.schema == contamination.EVIDENCE
+    assert evidence.schema == EVIDENCE
     assert found["num_contaminated"] == evidence["problem_id"].n_unique() == 44
     assert set(evidence["benchmark"]) == {"one_step"}

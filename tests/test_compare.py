@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 import yaml
 
-from stages.core import scoring
-from stages.edge import tables
+from stages.core.tables.scores import SCORES, SCORES_KEY
+from stages.edge.files import tables
 from tests.projects import ROOT
 from tests.test_verbs import Ended, call
 
@@ -37,7 +37,7 @@ def scores(right: dict[str, int]) -> pl.DataFrame:
         for student, number in right.items()
         for n in range(NUM_PROBLEMS)
     ]  # fmt: skip
-    return pl.DataFrame(rows, schema=scoring.SCORES)
+    return pl.DataFrame(rows, schema=SCORES)
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -60,9 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         document: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
         document["profiles"]["cpu"]["train"]["turbo"]["seed"] = seed
         (folder / "params.yaml").write_text(yaml.safe_dump(document))
-        tables.write(
-            scores({"final": right, "teacher": 4}), folder / "made.parquet", scoring.SCORES, scoring.SCORES_KEY
-        )
+        tables.write(scores({"final": right, "teacher": 4}), folder / "made.parquet", SCORES, SCORES_KEY)
         subprocess.run(["dvc", "repro", "-q"], cwd=folder, check=True, env=environment)
         git(folder, "add", ".")
         git(folder, "commit", "-q", "-m", branch)

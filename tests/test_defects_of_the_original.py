@@ -8,9 +8,12 @@ import polars as pl
 import pytest
 import yaml
 
-from stages.core import curation, judging, original, voting
-from stages.core.curation import Filters, Rules
-from stages.core.queries import TRACES
+from stages.core.curation import filtering
+from stages.core.curation.filtering import Filters, Rules
+from stages.core.formats import original
+from stages.core.labelling import judging, voting
+from stages.core.tables.sft import SFT_KEY
+from stages.core.tables.traces import TRACES
 from tests.projects import ROOT
 
 RULES = Rules({"medium": 1.0}, "verified", Filters(), None, 9, "random", 42)
@@ -31,12 +34,12 @@ def judged(label: str | None, *rows: dict[str, object]) -> pl.DataFrame:
 def curated(*rows: dict[str, object], label: str = "4") -> list[str | None]:
     verdicts = judged(label, *rows)
     table = pl.DataFrame(
-        [{"reasoning": None, **row, "sample": n} for n, row in enumerate(rows)], schema=curation.TRACES_IN
+        [{"reasoning": None, **row, "sample": n} for n, row in enumerate(rows)], schema=filtering.TRACES_IN
     )
-    joined = table.join(verdicts.select(*curation.KEY, "answer", "verdict"), on=curation.KEY).with_columns(
+    joined = table.join(verdicts.select(*SFT_KEY, "answer", "verdict"), on=SFT_KEY).with_columns(
         prompt=pl.lit("2+2? Put it in \\boxed{}."), majority=pl.lit(None, pl.String)
     )  # fmt: skip
-    decisions = curation.decide(joined, RULES, lambda prompt: [{"role": "user", "content": prompt}], lambda _: 1)
+    decisions = filtering.decide(joined, RULES, lambda prompt: [{"role": "user", "content": prompt}], lambda _: 1)
     return decisions["reason"].to_list()
 
 
@@ -102,10 +105,10 @@ def test_the_set_is_in_the_same_order_every_time() -> None:
             {"reasoning": None, "answer": "4", "verdict": "correct", "prompt": "?", "majority": None, **each}
             for each in rows
         ],
-        schema={**curation.TRACES_IN, **curation.VERDICTS_IN, "prompt": pl.String(), "majority": pl.String()},
+        schema={**filtering.TRACES_IN, **filtering.VERDICTS_IN, "prompt": pl.String(), "majority": pl.String()},
     )
     once, again = (
-        curation.decide(each, RULES, lambda _: [], lambda _: 1)
+        filtering.decide(each, RULES, lambda _: [], lambda _: 1)
         for each in (table, table.sample(fraction=1, shuffle=True))
     )
     assert once.equals(again)

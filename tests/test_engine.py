@@ -13,8 +13,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from stages.core import chat, queries
-from stages.edge import params, server, tables
+from stages.core.tables.sft import SFT, SFT_KEY
+from stages.core.tables.traces import TRACES
+from stages.edge import params
+from stages.edge.engines import server
+from stages.edge.files import tables
 from tests.projects import ROOT, copy_project, environment
 from tests.test_bad_input import TEACH, TRAIN, write_problems
 from tests.test_kills import MAX_TOKENS, tiny
@@ -50,7 +53,7 @@ def run(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 def test_several_samples_in_a_request_are_rows_of_their_own_with_their_own_tokens(project: Path) -> None:
     done = run(project, *TEACH)
     assert done.returncode == 0, done.stderr
-    traces = tables.read(project / "data/traces/medium", queries.TRACES)
+    traces = tables.read(project / "data/traces/medium", TRACES)
     assert traces.height == 3 * NUM_SAMPLES
     assert traces["content"].n_unique() > 2 * NUM_SAMPLES, "random weights, hot: hardly two are alike"
     assert traces["completion_tokens"].null_count() == 0
@@ -71,7 +74,7 @@ def test_a_preview_shows_the_prompt_as_the_engine_renders_it_and_stores_nothing(
 
 def test_an_engine_for_other_programs_says_where_it_is_and_ends_with_ctrl_c(project: Path) -> None:
     serve = subprocess.Popen(
-        [sys.executable, "-m", "stages.edge.server", "models/base", "--name", "mine", "--seed", "3"],
+        [sys.executable, "-m", "stages.edge.engines.server", "models/base", "--name", "mine", "--seed", "3"],
         cwd=project, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert serve.stdout is not None
@@ -147,7 +150,7 @@ def test_a_training_stage_can_examine_its_checkpoints_and_hand_on_the_best(tmp_p
         for number in range(40)
     ]
     for table, part in (("data/sft/turbo", rows[:32]), ("data/held_out/turbo", rows[32:])):
-        tables.write(pl.DataFrame(part, schema=chat.SFT), folder / table, chat.SFT, chat.SFT_KEY)
+        tables.write(pl.DataFrame(part, schema=SFT), folder / table, SFT, SFT_KEY)
     done = run(folder, *TRAIN)
     assert done.returncode == 0, done.stderr
     figures = json.loads((folder / "metrics/train.json").read_text())

@@ -11,8 +11,10 @@ from typing import Any
 import psutil
 import pytest
 
-from stages.core import problems, queries
-from stages.edge import tables
+from stages.core.problems import problems
+from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
+from stages.core.tables.traces import TRACES
+from stages.edge.files import tables
 from tests import stand_ins
 from tests.projects import ROOT, copy_project, environment
 from tests.ray_cluster import RayCluster
@@ -75,7 +77,7 @@ def teaching_project(folder: Path) -> Path:
     save_tiny_model(folder / "models/base")
     made = [{"prompt": f"What is {number} plus {number}?", "gold": str(2 * number)} for number in range(NUM_PROBLEMS)]
     rows = problems.problem_rows("made", made)
-    tables.write(rows, folder / "data/problems.parquet", problems.PROBLEMS, problems.PROBLEMS_KEY)
+    tables.write(rows, folder / "data/problems.parquet", PROBLEMS, PROBLEMS_KEY)
     return folder
 
 
@@ -108,7 +110,7 @@ def test_a_slurm_job_serves_the_teacher_on_every_host_and_the_stage_asks_all_of_
     assert done.returncode == 0, done.stdout + done.stderr
     expected = [f"http://{host}:{port}/v1" for host in HOSTS for port in (ports, ports + 1)]
     assert f"OPENAI_BASE_URL={','.join(expected)}" in done.stdout
-    traces = tables.read(folder / "data/traces/medium", queries.TRACES)
+    traces = tables.read(folder / "data/traces/medium", TRACES)
     assert traces.height == NUM_PROBLEMS * NUM_SAMPLES and set(traces["status"]) == {"stop"}
     rows = stand_ins.read_log(tmp_path)
     answered = Counter(row["host"] for row in rows if "answered" in row)
@@ -140,7 +142,7 @@ def test_a_ray_cluster_serves_the_teacher_on_every_gpu_and_the_command_asks_all_
         env = {**environment(**cluster.environment), "PYTHONPATH": str(ROOT)}
         done = run(command, folder, env)
         assert done.returncode == 0, done.stdout + done.stderr
-    traces = tables.read(folder / "data/traces/medium", queries.TRACES)
+    traces = tables.read(folder / "data/traces/medium", TRACES)
     assert traces.height == NUM_PROBLEMS * NUM_SAMPLES and set(traces["status"]) == {"stop"}
     answered = Counter(row["host"] for row in stand_ins.read_log(tmp_path) if "answered" in row)
     assert set(answered) == set(cluster.addresses)

@@ -14,8 +14,8 @@ from typing import IO, Any, NamedTuple
 import psutil
 import pytest
 
-from stages.core import queries
-from stages.edge import tables
+from stages.core.tables.traces import TRACES
+from stages.edge.files import tables
 from tests import scripted_engine, small_pipeline
 from tests.projects import copy_project, dvc, environment
 from tests.scripted_server import Reply, ScriptedServer
@@ -115,7 +115,7 @@ def is_whole(project: Path) -> bool:
 
 def answers_in(table: Path) -> int:
     """Answers in a table of traces."""
-    return tables.read(table, queries.TRACES)["content"].count()
+    return tables.read(table, TRACES)["content"].count()
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from stages.core import judging, queries, voting
-from stages.edge import tables
+from stages.core.tables.traces import TRACES, TRACES_KEY
+from stages.core.tables.verdicts import VERDICTS
+from stages.core.tables.votes import VOTES, VOTES_KEY
+from stages.edge.files import tables
 from tests.projects import copy_project, environment
 from tests.scripted_server import Reply, ScriptedServer
 
@@ -58,12 +60,12 @@ def project(folder: Path, llm: dict[str, Any] | None = None, pool: str = "local"
         for name, (_, answers) in ANSWERS.items()
         for sample, answer in enumerate(answers)
     ]
-    tables.write(pl.DataFrame(rows, schema=queries.TRACES), folder / "data/traces", queries.TRACES, queries.TRACES_KEY)
+    tables.write(pl.DataFrame(rows, schema=TRACES), folder / "data/traces", TRACES, TRACES_KEY)
     votes = [
         (name, 3, 3, label, 1, 0.3, False, [], label, "gold") for name, (label, _) in ANSWERS.items()
     ]  # fmt: skip
-    table = pl.DataFrame(votes, schema=voting.VOTES, orient="row")
-    tables.write(table, folder / "data/votes.parquet", voting.VOTES, voting.VOTES_KEY)
+    table = pl.DataFrame(votes, schema=VOTES, orient="row")
+    tables.write(table, folder / "data/votes.parquet", VOTES, VOTES_KEY)
     return folder
 
 
@@ -75,7 +77,7 @@ def run(folder: Path, *arguments: str, **changes: str) -> str:
 
 
 def verdicts(folder: Path) -> dict[tuple[str, int], tuple[str, str | None]]:
-    table = tables.read(folder / "data/verdicts.parquet", judging.VERDICTS)
+    table = tables.read(folder / "data/verdicts.parquet", VERDICTS)
     return {
         (row[0], row[1]): row[2:] for row in table.select("problem_id", "sample", "verdict", "decided_by").iter_rows()
     }

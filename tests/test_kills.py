@@ -16,8 +16,8 @@ import polars as pl
 import psutil
 import pytest
 
-from stages.core import chat
-from stages.edge import tables
+from stages.core.tables.sft import SFT, SFT_KEY
+from stages.edge.files import tables
 from tests.projects import copy_project, dvc
 from tests.tiny_models import save_tiny_model
 
@@ -152,8 +152,8 @@ def write_sft(project: Path, num_rows: int) -> None:
         }
         for number in range(num_rows)
     ]
-    tables.write(pl.DataFrame(rows, schema=chat.SFT), project / "data/sft/turbo", chat.SFT, chat.SFT_KEY)
-    tables.write(pl.DataFrame(rows[:8], schema=chat.SFT), project / "data/held_out/turbo", chat.SFT, chat.SFT_KEY)
+    tables.write(pl.DataFrame(rows, schema=SFT), project / "data/sft/turbo", SFT, SFT_KEY)
+    tables.write(pl.DataFrame(rows[:8], schema=SFT), project / "data/held_out/turbo", SFT, SFT_KEY)
 
 
 def test_a_killed_training_goes_on_from_its_checkpoint(model: Path, tmp_path: Path) -> None:

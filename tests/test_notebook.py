@@ -9,8 +9,11 @@ import polars as pl
 import pytest
 from nbclient import NotebookClient
 
-from stages.core import problems, voting
-from stages.edge import tables
+from stages.core.problems import problems
+from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
+from stages.core.tables.votes import VOTES, VOTES_KEY
+from stages.core.text.identity import problem_id
+from stages.edge.files import tables
 from tests.projects import ROOT
 from tests.test_report import REPORT, write_exams
 from tests.test_verbs import HIGH, MEDIUM, PRODUCT, VERBS, works, write_params, write_sources, write_traces
@@ -22,14 +25,14 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 def write_votes(folder: Path, effort: str) -> None:
     """Two problems of training: one that all agree on, one that they do not."""
     rows = problems.problem_rows("mine", [{"prompt": "Easy sum?", "gold": "1"}, {"prompt": "Hard sum?", "gold": "2"}])
-    tables.write(rows, folder / "data/problems.parquet", problems.PROBLEMS, problems.PROBLEMS_KEY)
-    easy, hard = (problems.problem_id(prompt) for prompt in ("Easy sum?", "Hard sum?"))
+    tables.write(rows, folder / "data/problems.parquet", PROBLEMS, PROBLEMS_KEY)
+    easy, hard = (problem_id(prompt) for prompt in ("Easy sum?", "Hard sum?"))
     made = [
         (easy, 4, 4, "1", 4, 1.0, False, [{"answer": "1", "votes": 4}], "1", "gold"),
         (hard, 4, 3, "7", 2, 2 / 3, False, [{"answer": "7", "votes": 2}, {"answer": "2", "votes": 1}], "2", "gold"),
     ]
-    votes = pl.DataFrame(made, schema=voting.VOTES, orient="row")
-    tables.write(votes, folder / f"data/votes/{effort}.parquet", voting.VOTES, voting.VOTES_KEY)
+    votes = pl.DataFrame(made, schema=VOTES, orient="row")
+    tables.write(votes, folder / f"data/votes/{effort}.parquet", VOTES, VOTES_KEY)
     (folder / "metrics/plots").mkdir(parents=True, exist_ok=True)
     (folder / f"metrics/plots/vote_{effort}.csv").write_text("bin,num_problems,accuracy\n0.6,1,0.0\n0.9,1,1.0\n")
 

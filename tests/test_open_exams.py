@@ -9,8 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from stages.core import problems, queries
-from stages.edge import tables
+from stages.core.problems import problems
+from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
+from stages.core.tables.traces import TRACES
+from stages.edge.files import tables
 from tests.projects import copy_project, environment
 from tests.scripted_server import Reply, ScriptedServer
 from tests.test_report import REPORT
@@ -49,7 +51,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         exams.append(problems.benchmark_rows(kind, None, problems.problem_rows(kind, rows)))
     first = pl.col("prompt") == "alike 0"
     made = pl.concat(exams).with_columns(gold=pl.when(first).then(None).otherwise(pl.col("gold")))
-    tables.write(made, folder / "data/benchmarks.parquet", problems.BENCHMARKS, problems.BENCHMARKS_KEY)
+    tables.write(made, folder / "data/benchmarks.parquet", BENCHMARKS, BENCHMARKS_KEY)
     (folder / "models/base").mkdir(parents=True)
     (folder / "metrics").mkdir(exist_ok=True)
     said = ""
@@ -65,7 +67,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 def test_each_benchmark_and_effort_has_as_many_samples_as_it_needed(run: tuple[Path, str]) -> None:
-    traces = tables.read(run[0] / "data/exams/baselines", queries.TRACES)
+    traces = tables.read(run[0] / "data/exams/baselines", TRACES)
     drawn = traces.group_by("effort", "benchmark").agg(
         num=pl.len() / NUM_PROBLEMS, most=pl.col("sample").max() + 1, why=pl.col("stopped").unique()
     )

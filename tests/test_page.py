@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from stages.core import queries
-from stages.edge import tables
+from stages.core.tables.traces import TRACES, TRACES_KEY
+from stages.edge.files import tables
 from stages.edge.results import webpage
 from tests.test_verbs import (
     EXAM,
@@ -70,8 +70,8 @@ def write_exam(folder: Path) -> None:
         for prompt, contents in given.items()
         for sample, content in enumerate(contents)
     ]
-    table = pl.DataFrame(rows, schema=queries.TRACES)
-    tables.write(table, folder / "data/exams/base", queries.TRACES, queries.TRACES_KEY)
+    table = pl.DataFrame(rows, schema=TRACES)
+    tables.write(table, folder / "data/exams/base", TRACES, TRACES_KEY)
 
 
 @pytest.fixture(scope="module")

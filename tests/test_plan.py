@@ -12,11 +12,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from stages.core import problems, queries
-from stages.core.queries import Answer
-from stages.edge import params, store, tables
+from stages.core.sampling import queries
+from stages.core.sampling.queries import Answer
+from stages.core.tables.problems import PROBLEMS
+from stages.core.tables.traces import TRACES, TRACES_KEY
+from stages.edge import params, store
 from stages.edge.asking import jobs
-from stages.edge.asking.endpoints import from_settings
+from stages.edge.engines.endpoints import from_settings
+from stages.edge.files import tables
 from tests.projects import copy_project, environment
 from tests.projects import dvc as start_dvc
 from tests.test_verbs import Ended
@@ -247,8 +250,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in table["problem_id"][:10]
         for sample in range(2)
     ]
-    traces = pl.DataFrame(rows, schema=queries.TRACES, orient="row")
-    tables.write_sorted([traces], folder / "data/traces/medium", queries.TRACES, queries.TRACES_KEY)
+    traces = pl.DataFrame(rows, schema=TRACES, orient="row")
+    tables.write_sorted([traces], folder / "data/traces/medium", TRACES, TRACES_KEY)
     dvc(folder, "commit", "-q", "-f", "base", "teach@medium")
     log = [
         {"stage": "teach@medium", "seconds": 90.0, "profile": "cpu"},
@@ -326,7 +329,7 @@ def fill(folder: Path, num_answers: int, monkeypatch: pytest.MonkeyPatch) -> Non
     params.document.cache_clear()
     (model,), teach = settings.teach.models, settings.teach.by_effort["medium"]
     served = from_settings("teacher", model.label, model, folder / "models/base")
-    table = tables.read(folder / "data/problems.parquet", problems.PROBLEMS).select(list(queries.PROBLEMS_IN))
+    table = tables.read(folder / "data/problems.parquet", PROBLEMS).select(list(queries.PROBLEMS_IN))
     job = jobs.made("teacher", "medium", "medium", served, table, teach, teach.sampling, teach.num_samples)
     asked = [query for each in job.queries() for query in each][:num_answers]
     with store.opened(served.collection, "medium") as answers:

@@ -11,8 +11,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from stages.core import problems, queries
-from stages.edge import tables
+from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
+from stages.core.tables.traces import TRACES, TRACES_KEY
+from stages.core.text.identity import problem_id
+from stages.edge.files import tables
 from tests.projects import copy_project, environment
 from tests.ray_cluster import RayCluster
 from tests.test_verbs import curate, judge, trace, vote
@@ -55,15 +57,15 @@ def project(folder: Path, pool: str) -> Path:
     numbers = range(3, 3 + NUM_PROBLEMS)
     found = [
         {
-            "problem_id": problems.problem_id(prompt(number)), "source": "sums", "prompt": prompt(number),
+            "problem_id": problem_id(prompt(number)), "source": "sums", "prompt": prompt(number),
             "gold": gold(number), "gradable": True, "ungradable_reason": None, "difficulty": None,
         }
         for number in numbers
     ]  # fmt: skip
-    schema = {name: kind for name, kind in problems.PROBLEMS.items()}
+    schema = {name: kind for name, kind in PROBLEMS.items()}
     tables.write(
         pl.DataFrame([{name: row.get(name) for name in schema} for row in found], schema=schema).sort("problem_id"),
-        folder / "data/problems.parquet", problems.PROBLEMS, problems.PROBLEMS_KEY,
+        folder / "data/problems.parquet", PROBLEMS, PROBLEMS_KEY,
     )  # fmt: skip
     (folder / "data/traces/medium").mkdir(parents=True)
     for teacher in TEACHERS:
@@ -72,7 +74,7 @@ def project(folder: Path, pool: str) -> Path:
              "content": rf"So it is \boxed{{{answer(number, sample + number)}}}."}
             for number in numbers for sample in range(SAMPLES)
         ]  # fmt: skip
-        table = pl.DataFrame(rows, schema=queries.TRACES).sort(queries.TRACES_KEY)
+        table = pl.DataFrame(rows, schema=TRACES).sort(TRACES_KEY)
         table.write_parquet(folder / f"data/traces/medium/{teacher}.parquet")
     return folder
 

@@ -10,8 +10,12 @@ import polars as pl
 import pytest
 import yaml
 
-from stages.core import judging, problems, queries
-from stages.edge import tables
+from stages.core.labelling import judging
+from stages.core.problems import problems
+from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
+from stages.core.tables.traces import TRACES, TRACES_KEY
+from stages.core.tables.verdicts import VERDICTS, VERDICTS_KEY
+from stages.edge.files import tables
 from tests.projects import ROOT, copy_project, environment
 
 GOLDS = {"easy": ["1", "2"], "hard": ["3", "4"]}
@@ -38,7 +42,7 @@ def write_exams(folder: Path) -> None:
         rows = [{"prompt": f"{name} question {place}", "gold": gold} for place, gold in enumerate(golds)]
         made.append(problems.benchmark_rows(name, None, problems.problem_rows(name, rows)))
     exams = pl.concat(made)
-    tables.write(exams, folder / "data/benchmarks.parquet", problems.BENCHMARKS, problems.BENCHMARKS_KEY)
+    tables.write(exams, folder / "data/benchmarks.parquet", BENCHMARKS, BENCHMARKS_KEY)
     traces: dict[str, list[dict[str, object]]] = {}
     for (part, model, effort), counts in RIGHT.items():
         for name, numbers in counts.items():
@@ -55,10 +59,10 @@ def write_exams(folder: Path) -> None:
                     )  # fmt: skip
     labels = exams.select("benchmark", "problem_id", label="gold")
     for part, rows in traces.items():
-        table = pl.DataFrame(rows, schema=queries.TRACES)
-        tables.write(table, folder / "data/exams" / part, queries.TRACES, queries.TRACES_KEY)
+        table = pl.DataFrame(rows, schema=TRACES)
+        tables.write(table, folder / "data/exams" / part, TRACES, TRACES_KEY)
         verdicts = judging.verdicts(judging.prepare(table.select(list(judging.TRACES_IN)), labels), {})
-        tables.write(verdicts, folder / "data/marks" / f"{part}.parquet", judging.VERDICTS, judging.KEY)
+        tables.write(verdicts, folder / "data/marks" / f"{part}.parquet", VERDICTS, VERDICTS_KEY)
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from stages.core import problems
-from stages.edge import tables
+from stages.core.problems import problems
+from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
 from stages.edge.asking.requests import SEED_STEP, SEEDS
+from stages.edge.files import tables
 from stages.edge.store import segments
 from tests.projects import copy_project, environment
 from tests.scripted_server import Reply, ScriptedServer
@@ -109,7 +110,7 @@ def write(folder: Path) -> None:
     """The problems table."""
     sums = [{"prompt": f"What is {number} plus {number}?", "gold": str(2 * number)} for number in range(NUM_PROBLEMS)]
     rows = problems.problem_rows("made", sums)
-    tables.write(rows, folder / "data/problems.parquet", problems.PROBLEMS, problems.PROBLEMS_KEY)
+    tables.write(rows, folder / "data/problems.parquet", PROBLEMS, PROBLEMS_KEY)
 
 
 def start(folder: Path, urls: list[str], name: str) -> "subprocess.Popen[str]":

@@ -303,7 +303,7 @@ def test_the_commit_hooks_fetch_nothing() -> None:
         ("mlflow.db", True),
         ("data/sources/mine.jsonl", False),
         ("metrics/eval.json", False),
-        ("stages/core/voting.py", False),
+        ("stages/core/labelling/voting.py", False),
         ("dvc.lock", False),
     ],
 )

@@ -17,8 +17,11 @@ import polars as pl
 import psutil
 import pytest
 
-from stages.core import chat
-from stages.edge import claims, tables, weights
+from stages.core.curation import chat
+from stages.core.tables.sft import SFT, SFT_KEY
+from stages.edge.cli import claims
+from stages.edge.files import tables
+from stages.edge.models import weights
 from tests.projects import ROOT, copy_project, environment
 from tests.test_kills import write_sft
 from tests.tiny_models import save_tiny_model
@@ -110,7 +113,7 @@ def test_the_loss_is_that_of_the_assistants_tokens_alone(tmp_path: Path) -> None
     tokenizer = AutoTokenizer.from_pretrained(folder / "models/base")
     of_all: list[Any] = []
     of_answer: list[Any] = []
-    for asked, answer in tables.read(folder / "data/sft/turbo", chat.SFT)["messages"].to_list():
+    for asked, answer in tables.read(folder / "data/sft/turbo", SFT)["messages"].to_list():
         # Written out instead of by the template, so that a fault of the template's use would show.
         prompt = f"<|im_start|>user\n{asked['content']}<|im_end|>\n<|im_start|>assistant\n"
         length = len(tokenizer(prompt)["input_ids"])
@@ -283,7 +286,7 @@ def last_step(folder: Path) -> int:
 @pytest.mark.slow
 def test_the_stage_says_what_it_will_do_writes_figures_and_a_card(trained: Path) -> None:
     figures = json.loads((trained / "metrics/train_turbo.json").read_text())
-    rows = tables.read(trained / "data/sft/turbo", chat.SFT)
+    rows = tables.read(trained / "data/sft/turbo", SFT)
     assert figures["num_rows"] == rows.height == 64
     assert figures["epochs"] == 2 and figures["num_steps"] == log(trained)["step"][-1] == 16
     assert figures["num_tokens"] > figures["num_trained_tokens"] > 0
@@ -318,7 +321,7 @@ def loss_of(folder: Path, table: Path) -> float:
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     losses: list[float] = []
-    for messages in tables.read(table, chat.SFT)["messages"].to_list():
+    for messages in tables.read(table, SFT)["messages"].to_list():
         row = chat.tokenise(messages, tokenizer)
         with torch.no_grad():
             logits = model(torch.tensor([row.input_ids])).logits[0, :-1]
@@ -343,10 +346,10 @@ def test_the_held_out_loss_is_that_of_the_weights_of_its_step(trained: Path) -> 
 def test_the_best_and_the_average_of_the_last_measured_weights_can_be_kept(tmp_path: Path) -> None:
     # What is held out is unlike what is trained, so that the loss on it rises as training goes on.
     folder = project(tmp_path / "best", {}, epochs=3, held_out_every=4, keep="best_loss")
-    rows = tables.read(folder / "data/held_out/turbo", chat.SFT)
+    rows = tables.read(folder / "data/held_out/turbo", SFT)
     strange = [{"role": "user", "content": "Zyx?"}, {"role": "assistant", "content": "~QWERTY~ @JK@ ~QWERTY~"}]
-    rows = rows.with_columns(messages=pl.Series([strange] * rows.height, dtype=chat.SFT["messages"]))
-    tables.write(rows, folder / "data/held_out/turbo", chat.SFT, chat.SFT_KEY)
+    rows = rows.with_columns(messages=pl.Series([strange] * rows.height, dtype=SFT["messages"]))
+    tables.write(rows, folder / "data/held_out/turbo", SFT, SFT_KEY)
     train(folder)
     measured = log(folder).drop_nulls("held_out_loss")
     figures = json.loads((folder / "metrics/train_turbo.json").read_text())
@@ -458,7 +461,7 @@ SEEN_AT_THE_EXAM = """
 import sys, weakref
 import transformers
 import stages.train as train
-from stages.edge import cli
+from stages.edge.cli import running
 
 loaded = transformers.AutoModelForCausalLM.from_pretrained
 models = []
@@ -472,7 +475,7 @@ def choose(*arguments):
     print("models in memory:", [model() is not None for model in models])
     return chosen(*arguments)
 train._chosen = choose
-cli.run(train.main)
+running.run(train.main)
 """
 
 

@@ -17,8 +17,19 @@ import polars as pl
 import pytest
 import yaml
 
-from stages.core import chat, contamination, curation, duplicates, judging, problems, queries, voting
-from stages.edge import candidates, params, tables
+from stages.core.tables.benchmarks import BENCHMARKS
+from stages.core.tables.contamination import EVIDENCE
+from stages.core.tables.duplicates import DUPLICATES
+from stages.core.tables.problems import PROBLEMS
+from stages.core.tables.rejects import REASONS, REJECTS
+from stages.core.tables.sft import SFT, SFT_KEY
+from stages.core.tables.traces import TRACES, TRACES_KEY
+from stages.core.tables.verdicts import TIERS, VERDICT, VERDICTS
+from stages.core.tables.votes import VOTES
+from stages.core.text.identity import problem_id
+from stages.edge import params
+from stages.edge.curating import candidates
+from stages.edge.files import tables
 from tests.projects import ROOT, environment
 from tests.tiny_models import save_tiny_model
 
@@ -173,7 +184,7 @@ def write_params(folder: Path, change: Callable[[dict[str, Any]], object]) -> No
 
 def trace(model: str, effort: str | None, benchmark: str | None, prompt: str, sample: int) -> dict[str, object]:
     return {
-        "model": model, "effort": effort, "benchmark": benchmark, "problem_id": problems.problem_id(prompt),
+        "model": model, "effort": effort, "benchmark": benchmark, "problem_id": problem_id(prompt),
         "sample": sample, "query_key": "k", "prompt_tokens": 5, "completion_tokens": 7, "stopped": "fixed", "reason": None,
         "reasoning": None, "content": None, "status": "stop",
     }  # fmt: skip
@@ -191,8 +202,8 @@ def write_traces(folder: Path, effort: str, answers: dict[str, list[str | None]]
             else:
                 row.update(reasoning=f"Thought {sample}.", content=f"So it is \\boxed{{{answer}}}.")
             rows.append(row)
-    table = pl.DataFrame(rows, schema=queries.TRACES)
-    tables.write(table, folder / "data/traces" / effort, queries.TRACES, queries.TRACES_KEY)
+    table = pl.DataFrame(rows, schema=TRACES)
+    tables.write(table, folder / "data/traces" / effort, TRACES, TRACES_KEY)
 
 
 def write_exam(folder: Path) -> None:
@@ -202,8 +213,8 @@ def write_exam(folder: Path) -> None:
         for prompt, answers in given.items()
         for sample, answer in enumerate(answers)
     ]
-    table = pl.DataFrame(rows, schema=queries.TRACES)
-    tables.write(table, folder / "data/exams/base", queries.TRACES, queries.TRACES_KEY)
+    table = pl.DataFrame(rows, schema=TRACES)
+    tables.write(table, folder / "data/exams/base", TRACES, TRACES_KEY)
 
 
 VERBS: Sequence[tuple[str, ...]] = (
@@ -243,12 +254,12 @@ def metrics(folder: Path, name: str) -> dict[str, Any]:
 
 def by_prompt(table: pl.DataFrame) -> dict[str, dict[str, Any]]:
     """Rows of a table with one row a problem, by the problem's words."""
-    prompts = {problems.problem_id(prompt): prompt for prompt in MEDIUM}
+    prompts = {problem_id(prompt): prompt for prompt in MEDIUM}
     return {prompts[row["problem_id"]]: row for row in table.iter_rows(named=True)}
 
 
 def test_collect_keeps_each_problem_once_without_the_exams(project: Path) -> None:
-    found = tables.read(project / "data/problems.parquet", problems.PROBLEMS)
+    found = tables.read(project / "data/problems.parquet", PROBLEMS)
     assert set(by_prompt(found)) == set(MEDIUM)
     found = metrics(project, "collect")
     assert {name: number for name, number in found.items() if name.startswith("num_")} == {
@@ -277,12 +288,12 @@ def test_collect_writes_down_what_it_read_and_what_it_dropped(project: Path) -> 
     found = json.loads((project / "metrics/sources.json").read_text())
     assert found["revisions"] == {} and set(found["sources"]) == {"mine", "other"}
     assert set(found["benchmarks"]["fruit"]) == {"content", "answers"}
-    dropped = tables.read(project / "data/duplicates.parquet", duplicates.DUPLICATES)
+    dropped = tables.read(project / "data/duplicates.parquet", DUPLICATES)
     assert dropped.height == 2 and set(dropped["rule"]) == {"same"}
 
 
 def test_collect_keeps_the_first_copy_whose_gold_can_be_graded(project: Path) -> None:
-    rows = by_prompt(tables.read(project / "data/problems.parquet", problems.PROBLEMS))
+    rows = by_prompt(tables.read(project / "data/problems.parquet", PROBLEMS))
     assert (rows[SUM]["gold"], rows[SUM]["difficulty"]) == ("4", 0.375)
     assert (rows[PRODUCT]["gold"], rows[PRODUCT]["source"]) == ("56", "other")
     assert rows[ROOT_OF_2]["gold"] == "\\sqrt{2}"
@@ -290,17 +301,17 @@ def test_collect_keeps_the_first_copy_whose_gold_can_be_graded(project: Path) ->
 
 
 def test_collect_shows_which_exam_question_a_dropped_problem_was(project: Path) -> None:
-    evidence = tables.read(project / "data/contamination.parquet", contamination.EVIDENCE)
+    evidence = tables.read(project / "data/contamination.parquet", EVIDENCE)
     assert evidence.select("benchmark", "rule", "prompt", "benchmark_prompt").rows() == [
         ("fruit", "unordered", LEAKED, EXAM)
     ]
-    exams = tables.read(project / "data/benchmarks.parquet", problems.BENCHMARKS)
+    exams = tables.read(project / "data/benchmarks.parquet", BENCHMARKS)
     assert sorted(exams["gold"]) == ["3/2", "8"]
     assert {str(day) for day in exams["published"]} == {"2025-02-06"}
 
 
 def test_vote_takes_what_most_say_before_the_gold_and_the_gold_where_they_are_not_sure(project: Path) -> None:
-    rows = by_prompt(tables.read(project / "data/votes/medium.parquet", voting.VOTES))
+    rows = by_prompt(tables.read(project / "data/votes/medium.parquet", VOTES))
     labels = {prompt: (row["label"], row["label_source"]) for prompt, row in rows.items()}
     assert labels == {
         SUM: ("4", "gold"),  # the vote says the same, and the gold's spelling is kept
@@ -314,7 +325,7 @@ def test_vote_takes_what_most_say_before_the_gold_and_the_gold_where_they_are_no
 
 
 def test_vote_counts_three_spellings_of_one_number_together(project: Path) -> None:
-    row = by_prompt(tables.read(project / "data/votes/medium.parquet", voting.VOTES))[ROOT_OF_2]
+    row = by_prompt(tables.read(project / "data/votes/medium.parquet", VOTES))[ROOT_OF_2]
     assert (row["votes"], row["share"]) == (3, 0.75)
     assert sorted(each["votes"] for each in row["histogram"]) == [1, 3]
 
@@ -340,7 +351,7 @@ def test_vote_says_how_right_samples_votes_and_labels_are(project: Path) -> None
 
 
 def test_each_effort_votes_alone_unless_they_are_pooled(project: Path, tmp_path: Path) -> None:
-    alone = by_prompt(tables.read(project / "data/votes/high.parquet", voting.VOTES))
+    alone = by_prompt(tables.read(project / "data/votes/high.parquet", VOTES))
     assert {row["num_traces"] for row in alone.values()} == {1}
     assert alone[PROOF]["label_source"] == "none", "one voice is no vote"
     for name in ("data/problems.parquet", "data/traces"):
@@ -348,12 +359,12 @@ def test_each_effort_votes_alone_unless_they_are_pooled(project: Path, tmp_path:
         (tmp_path / name).symlink_to(project / name)
     write_params(tmp_path, lambda profile: profile["vote"].update(pool_efforts=True))
     works(tmp_path, *vote("high"))
-    pooled = by_prompt(tables.read(tmp_path / "data/votes/high.parquet", voting.VOTES))
+    pooled = by_prompt(tables.read(tmp_path / "data/votes/high.parquet", VOTES))
     assert {prompt: row["num_traces"] for prompt, row in pooled.items()} == {**dict.fromkeys(MEDIUM, 5), PERCENT: 4}
     assert (pooled[SUM]["votes"], pooled[SUM]["num_answered"]) == (4, 5)
     write_params(tmp_path, lambda profile: profile["vote"].update(pool_efforts=True, models=["teacher"]))
     works(tmp_path, *vote("high"))
-    assert by_prompt(tables.read(tmp_path / "data/votes/high.parquet", voting.VOTES)) == pooled
+    assert by_prompt(tables.read(tmp_path / "data/votes/high.parquet", VOTES)) == pooled
 
 
 def test_the_answers_of_a_teacher_that_has_no_vote_are_not_counted(project: Path, tmp_path: Path) -> None:
@@ -365,22 +376,22 @@ def test_the_answers_of_a_teacher_that_has_no_vote_are_not_counted(project: Path
         profile["teach"]["models"].append({**profile["teach"]["models"][0], "label": "second"})
         profile["vote"]["models"] = ["second"]
 
-    traces = tables.read(project / "data/traces/high", queries.TRACES)
+    traces = tables.read(project / "data/traces/high", TRACES)
     both = pl.concat(
-        [traces, traces.filter(pl.col("problem_id") == problems.problem_id(SUM)).with_columns(model=pl.lit("second"))]
+        [traces, traces.filter(pl.col("problem_id") == problem_id(SUM)).with_columns(model=pl.lit("second"))]
     )
-    tables.write(both, tmp_path / "data/traces/high", queries.TRACES, queries.TRACES_KEY)
+    tables.write(both, tmp_path / "data/traces/high", TRACES, TRACES_KEY)
     write_params(tmp_path, second)
     works(tmp_path, *vote("high"))
-    found = by_prompt(tables.read(tmp_path / "data/votes/high.parquet", voting.VOTES))
+    found = by_prompt(tables.read(tmp_path / "data/votes/high.parquet", VOTES))
     assert {prompt for prompt, row in found.items() if row["num_traces"]} == {SUM}
 
 
 def test_judge_gives_every_trace_a_verdict_against_the_label(project: Path) -> None:
-    verdicts = tables.read(project / "data/verdicts/medium.parquet", judging.VERDICTS)
+    verdicts = tables.read(project / "data/verdicts/medium.parquet", VERDICTS)
     assert verdicts.height == 20
     found = {
-        prompt: verdicts.filter(pl.col("problem_id") == problems.problem_id(prompt)).sort("sample")["verdict"].to_list()
+        prompt: verdicts.filter(pl.col("problem_id") == problem_id(prompt)).sort("sample")["verdict"].to_list()
         for prompt in MEDIUM
     }
     assert found == {
@@ -390,36 +401,36 @@ def test_judge_gives_every_trace_a_verdict_against_the_label(project: Path) -> N
         PRODUCT: ["correct"] * 4,  # by the label, which the vote made
         PERCENT: ["correct", "incorrect", "no_answer", "unscored"],
     }
-    high = tables.read(project / "data/verdicts/high.parquet", judging.VERDICTS)
-    assert high.filter(pl.col("verdict") == "no_label")["problem_id"].to_list() == [problems.problem_id(PROOF)]
+    high = tables.read(project / "data/verdicts/high.parquet", VERDICTS)
+    assert high.filter(pl.col("verdict") == "no_label")["problem_id"].to_list() == [problem_id(PROOF)]
 
 
 def test_judge_counts_verdicts_and_what_decided_them(project: Path) -> None:
     found = metrics(project, "judge_medium")
     assert found["num_traces"] == 20
-    verdicts = {name: found[f"num_{name}"] for name in judging.VERDICT if found[f"num_{name}"]}
+    verdicts = {name: found[f"num_{name}"] for name in VERDICT if found[f"num_{name}"]}
     assert verdicts == {"correct": 14, "incorrect": 4, "no_answer": 1, "unscored": 1}
-    assert sum(found[f"num_by_{tier}"] for tier in judging.TIERS) == 18
+    assert sum(found[f"num_by_{tier}"] for tier in TIERS) == 18
     assert found["num_by_evaluated"] >= 1 and found["num_by_llm"] == 0
     assert found["correct_share"] == pytest.approx(14 / 19)
 
 
 def test_an_exam_is_marked_against_the_benchmarks_golds(project: Path) -> None:
-    marks = tables.read(project / "data/marks/base.parquet", judging.VERDICTS)
+    marks = tables.read(project / "data/marks/base.parquet", VERDICTS)
     found = {
         (prompt, row["sample"]): row["verdict"]
         for prompt in (EXAM, HALF)
-        for row in marks.filter(pl.col("problem_id") == problems.problem_id(prompt)).iter_rows(named=True)
+        for row in marks.filter(pl.col("problem_id") == problem_id(prompt)).iter_rows(named=True)
     }
     assert found == {(EXAM, 0): "correct", (EXAM, 1): "correct", (HALF, 0): "correct", (HALF, 1): "incorrect"}
 
 
 def test_curate_keeps_or_rejects_every_trace_and_says_why(project: Path) -> None:
-    sft = tables.read(project / "data/sft/turbo", chat.SFT)
-    rejects = tables.read(project / "data/rejects/turbo.parquet", curation.REJECTS)
-    verdicts = tables.read(project / "data/verdicts/medium.parquet", judging.VERDICTS)
-    both = pl.concat([sft.select(curation.KEY), rejects.select(curation.KEY)])
-    assert both.sort(curation.KEY).equals(verdicts.select(curation.KEY).sort(curation.KEY))
+    sft = tables.read(project / "data/sft/turbo", SFT)
+    rejects = tables.read(project / "data/rejects/turbo.parquet", REJECTS)
+    verdicts = tables.read(project / "data/verdicts/medium.parquet", VERDICTS)
+    both = pl.concat([sft.select(SFT_KEY), rejects.select(SFT_KEY)])
+    assert both.sort(SFT_KEY).equals(verdicts.select(SFT_KEY).sort(SFT_KEY))
     reasons = dict(rejects["reason"].value_counts().iter_rows())
     assert reasons == {"failed": 1, "truncated": 1, "incorrect": 4, "over_cap": 5}
     assert set(sft["problem_id"].value_counts()["count"]) == {1, 2}
@@ -431,7 +442,7 @@ def test_curate_keeps_or_rejects_every_trace_and_says_why(project: Path) -> None
 
 def test_the_funnel_goes_from_all_traces_to_the_rows_that_stay(project: Path) -> None:
     rows = pl.read_csv(project / "metrics/plots/funnel_turbo.csv").rows()
-    assert [step for step, _ in rows] == ["all traces", *(f"not {reason}" for reason in curation.REASONS)]
+    assert [step for step, _ in rows] == ["all traces", *(f"not {reason}" for reason in REASONS)]
     left = dict(rows)
     assert [left[step] for step in ("all traces", "not failed", "not truncated", "not unjudged")] == [20, 19, 18, 18]
     assert [left[step] for step in ("not incorrect", "not near_duplicate", "not over_cap", "not target")] == [
@@ -445,8 +456,8 @@ def test_the_funnel_goes_from_all_traces_to_the_rows_that_stay(project: Path) ->
 
 
 def test_a_student_learns_in_the_form_in_which_it_is_examined(project: Path) -> None:
-    sft = tables.read(project / "data/sft/turbo", chat.SFT)
-    row = sft.filter(pl.col("problem_id") == problems.problem_id(SUM)).row(0, named=True)
+    sft = tables.read(project / "data/sft/turbo", SFT)
+    row = sft.filter(pl.col("problem_id") == problem_id(SUM)).row(0, named=True)
     asked, answer = row["messages"]
     assert asked == {
         "role": "user",
@@ -457,8 +468,8 @@ def test_a_student_learns_in_the_form_in_which_it_is_examined(project: Path) -> 
 
 
 def test_a_mixture_takes_rows_of_its_efforts_by_their_weights(project: Path) -> None:
-    sft = tables.read(project / "data/sft/final", chat.SFT)
-    rejects = tables.read(project / "data/rejects/final.parquet", curation.REJECTS)
+    sft = tables.read(project / "data/sft/final", SFT)
+    rejects = tables.read(project / "data/rejects/final.parquet", REJECTS)
     counts = dict(sft["effort"].value_counts().iter_rows())
     assert counts["high"] == 1, "the heavier effort keeps all that is right"
     mixed = rejects.filter(pl.col("reason") == "mixture")
@@ -516,9 +527,9 @@ def locked(project: Path) -> Iterator[Path]:
 
 
 def test_the_life_of_a_problem_is_told_from_its_source_to_its_rows(locked: Path) -> None:
-    done = works(locked, "report", "trace", problems.problem_id(SUM))
+    done = works(locked, "report", "trace", problem_id(SUM))
     shown = " ".join(done.stdout.split())
-    assert f"problem {problems.problem_id(SUM)} source mine prompt {SUM} gold 4 difficulty 0.375 copy" in shown
+    assert f"problem {problem_id(SUM)} source mine prompt {SUM} gold 4 difficulty 0.375 copy" in shown
     assert "exam in none, by the rules in force" in shown
     assert "effort medium: 4 samples votes 4 x3, 5 x1 label 4 from the gold" in shown
     for sample, told in ((0, "correct"), (3, "incorrect")):
@@ -528,9 +539,9 @@ def test_the_life_of_a_problem_is_told_from_its_source_to_its_rows(locked: Path)
 
 
 def test_the_life_of_a_problem_that_was_dropped_ends_there(locked: Path) -> None:
-    shown = " ".join(works(locked, "report", "trace", problems.problem_id(LEAKED)).stdout.split())
+    shown = " ".join(works(locked, "report", "trace", problem_id(LEAKED)).stdout.split())
     assert "dropped: unordered 1.00 with fruit" in shown and "effort" not in shown
-    assert "copy" in " ".join(works(locked, "report", "trace", problems.problem_id(PRODUCT)).stdout.split())
+    assert "copy" in " ".join(works(locked, "report", "trace", problem_id(PRODUCT)).stdout.split())
 
 
 def test_an_id_that_no_table_knows_is_told(locked: Path) -> None:
@@ -572,11 +583,11 @@ def test_a_published_set_takes_the_place_of_ours(num_workers: int, tmp_path: Pat
     works(folder, *vote("medium"))
     works(folder, *judge("medium"))
     works(folder, *curate("turbo"))
-    sft = tables.read(folder / "data/sft/turbo", chat.SFT)
-    held_out = tables.read(folder / "data/held_out/turbo", chat.SFT)
+    sft = tables.read(folder / "data/sft/turbo", SFT)
+    held_out = tables.read(folder / "data/held_out/turbo", SFT)
     assert (sft.height, held_out.height) == (54, 6) and held_out["problem_id"].n_unique() == 2
     assert all(messages in rows for messages in sft["messages"].to_list()) and set(sft["sample"]) <= {0, 1, 2, 3}
-    rejects = tables.read(folder / "data/rejects/turbo.parquet", curation.REJECTS)
+    rejects = tables.read(folder / "data/rejects/turbo.parquet", REJECTS)
     assert dict(rejects["reason"].value_counts().iter_rows()) == {"too_long": 20, "held_out": 6}
     assert metrics(folder, "curate_turbo")["by_source"]["published"]["num_rows"] == 54
     assert not list((folder / "data/sft").glob(".*")), "no scratch is left"

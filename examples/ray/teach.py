@@ -15,9 +15,9 @@ import sys
 import time
 import urllib.request
 
-from stages.edge import cluster
+from stages.edge.engines.server import PINNED
 from stages.edge.errors import PipelineError, ServerError
-from stages.edge.server import PINNED
+from stages.edge.workers import cluster
 
 SECONDS_TO_PLACE = 60.0
 """For Ray to find GPUs for all servers, beyond the time that they take to start."""
@@ -36,7 +36,7 @@ class Server:
         where = ["--host", self._host, "--port", str(port), "--generation-config", "vllm"]
         self._url = f"http://{self._host}:{port}"
         # The guard ends the engine and its workers when this actor's process is gone.
-        guard = [sys.executable, "-m", "stages.edge.guard", "vllm", "serve", model, *where, *flags]
+        guard = [sys.executable, "-m", "stages.edge.cli.guard", "vllm", "serve", model, *where, *flags]
         self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, env={**os.environ, **PINNED, "VLLM_API_KEY": key})
 
     def ready(self, seconds: float) -> str:

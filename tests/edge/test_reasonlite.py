@@ -9,8 +9,16 @@ import polars as pl
 import pytest
 import yaml
 
-from stages.core import judging, original, problems, queries, voting
-from stages.edge import tables
+from stages.core.formats import original
+from stages.core.labelling import judging
+from stages.core.problems import problems
+from stages.core.sampling import queries
+from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
+from stages.core.tables.traces import TRACES, TRACES_KEY
+from stages.core.tables.verdicts import VERDICTS, VERDICTS_KEY
+from stages.core.tables.votes import VOTES, VOTES_KEY
+from stages.core.text.identity import problem_id
+from stages.edge.files import tables
 from tests.projects import ROOT, copy_project
 from tests.test_verbs import Ended, call, trace
 
@@ -49,7 +57,7 @@ def ask_nothing(folder: Path) -> pl.DataFrame:
         "--output", "data/traces/medium",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return tables.read(folder / "data/traces/medium", queries.TRACES)
+    return tables.read(folder / "data/traces/medium", TRACES)
 
 
 def asked(index: str, prompt: str, answer: str | None, **more: object) -> dict[str, Any]:
@@ -70,7 +78,7 @@ def write(path: Path, *rows: dict[str, Any] | str) -> None:
 def write_problems(folder: Path) -> None:
     rows = [{"prompt": prompt, "gold": gold, "id": IDS[prompt]} for prompt, gold in GOLDS.items()]
     made = problems.problem_rows("mine", rows)
-    tables.write(made, folder / "data/problems.parquet", problems.PROBLEMS, problems.PROBLEMS_KEY)
+    tables.write(made, folder / "data/problems.parquet", PROBLEMS, PROBLEMS_KEY)
 
 
 def test_answers_that_were_paid_for_are_not_asked_again(folder: Path) -> None:
@@ -84,7 +92,7 @@ def test_answers_that_were_paid_for_are_not_asked_again(folder: Path) -> None:
     write_problems(folder)
     found = ask_nothing(folder)
     assert found.height == 9 and set(found["status"]) == {"stop"}
-    assert sorted(found.filter(pl.col("problem_id") == problems.problem_id(PROOF))["content"]) == [
+    assert sorted(found.filter(pl.col("problem_id") == problem_id(PROOF))["content"]) == [
         "\\boxed{0}", "\\boxed{1}", "\\boxed{2}",
     ]  # fmt: skip
     assert "0 answers put into" in run(folder, "import", "theirs", "--output", "data/imported").stdout
@@ -144,9 +152,9 @@ def test_their_votes_and_verdicts_become_tables(folder: Path) -> None:
     write(folder / "theirs/answer_judge_vote/1/0_1.jsonl", row | {"judge": True})
     write(folder / "theirs/vote/1/0_1.jsonl", {"prompt": PROOF, "expected_answer": "9", "vote": {"9": 5, "3": 1}})
     assert run(folder, "import", "theirs", "--output", "data/imported").returncode == 0
-    verdict = tables.read(folder / "data/imported/verdicts.parquet", judging.VERDICTS)
+    verdict = tables.read(folder / "data/imported/verdicts.parquet", VERDICTS)
     assert verdict.select("sample", "answer", "verdict", "decided_by").rows() == [(1, "9", "correct", "llm")]
-    vote = tables.read(folder / "data/imported/votes.parquet", voting.VOTES)
+    vote = tables.read(folder / "data/imported/votes.parquet", VOTES)
     assert vote.select("answer", "votes", "num_answered", "label").rows() == [("9", 5, 6, "9")]
 
 
@@ -169,19 +177,19 @@ def test_what_is_exported_comes_back_the_same(folder: Path) -> None:
         else:
             row.update(reasoning=text[0], content=text[1], status="stop" if number < 3 else "length")
         rows.append(row)
-    before = pl.DataFrame(rows, schema=queries.TRACES)
-    tables.write(before, folder / "data/traces/medium", queries.TRACES, queries.TRACES_KEY)
+    before = pl.DataFrame(rows, schema=TRACES)
+    tables.write(before, folder / "data/traces/medium", TRACES, TRACES_KEY)
     verdicts = judging.verdicts(judging.prepare(before.select(list(judging.TRACES_IN)), labels()), {})
-    tables.write(verdicts, folder / "data/verdicts/medium.parquet", judging.VERDICTS, judging.KEY)
+    tables.write(verdicts, folder / "data/verdicts/medium.parquet", VERDICTS, VERDICTS_KEY)
     votes = pl.DataFrame(
         [
-            (problems.problem_id(SUM), 2, 2, "4", 1, 0.5, True, [{"answer": "4", "votes": 1}, {"answer": "5", "votes": 1}], "4", "gold"),
-            (problems.problem_id(PROOF), 2, 1, "9", 1, 1.0, False, [{"answer": "9", "votes": 1}], "9", "vote"),
-            (problems.problem_id(ODD), 1, 0, None, 0, 0.0, False, [], "5/2", "gold"),
+            (problem_id(SUM), 2, 2, "4", 1, 0.5, True, [{"answer": "4", "votes": 1}, {"answer": "5", "votes": 1}], "4", "gold"),
+            (problem_id(PROOF), 2, 1, "9", 1, 1.0, False, [{"answer": "9", "votes": 1}], "9", "vote"),
+            (problem_id(ODD), 1, 0, None, 0, 0.0, False, [], "5/2", "gold"),
         ],
-        schema=voting.VOTES, orient="row",
+        schema=VOTES, orient="row",
     )  # fmt: skip
-    tables.write(votes, folder / "data/votes/medium.parquet", voting.VOTES, voting.VOTES_KEY)
+    tables.write(votes, folder / "data/votes/medium.parquet", VOTES, VOTES_KEY)
     done = run(
         folder, "export", "theirs", "--problems", "data/problems.parquet", "--traces", "data/traces/medium",
         "--votes", "data/votes/medium.parquet", "--verdicts", "data/verdicts/medium.parquet",
@@ -190,16 +198,16 @@ def test_what_is_exported_comes_back_the_same(folder: Path) -> None:
     assert done.stdout == "6 answers to 3 problems written to theirs\n"
     (origin,) = (folder / "theirs/answer_origin").glob("*/0_1.jsonl")
     indices = {json.loads(line)["index"] for line in origin.read_text().splitlines()}
-    assert indices == {"pol:0_0", "pol:0_1", "open_math_7_0", "open_math_7_1", f"{problems.problem_id(ODD)}_0",
-                       f"{problems.problem_id(ODD)}_1"}  # fmt: skip
+    assert indices == {"pol:0_0", "pol:0_1", "open_math_7_0", "open_math_7_1", f"{problem_id(ODD)}_0",
+                       f"{problem_id(ODD)}_1"}  # fmt: skip
 
     done = run(folder, "import", "theirs", "--output", "data/imported")
     assert done.returncode == 0, done.stderr
-    assert tables.read(folder / "data/imported/verdicts.parquet", judging.VERDICTS).equals(
-        tables.read(folder / "data/verdicts/medium.parquet", judging.VERDICTS)
+    assert tables.read(folder / "data/imported/verdicts.parquet", VERDICTS).equals(
+        tables.read(folder / "data/verdicts/medium.parquet", VERDICTS)
     )
-    assert tables.read(folder / "data/imported/votes.parquet", voting.VOTES).equals(
-        tables.read(folder / "data/votes/medium.parquet", voting.VOTES)
+    assert tables.read(folder / "data/imported/votes.parquet", VOTES).equals(
+        tables.read(folder / "data/votes/medium.parquet", VOTES)
     )
     document = yaml.safe_load((folder / "params.yaml").read_text())
     document["profiles"]["cpu"]["teach"]["medium"]["num_samples"] = 2
@@ -207,7 +215,7 @@ def test_what_is_exported_comes_back_the_same(folder: Path) -> None:
     (folder / "data/problems.parquet").unlink()
     write_answered(folder)
     names = ("problem_id", "sample", "reasoning", "content", "status", "prompt_tokens", "completion_tokens")
-    answered = before.filter(pl.col("problem_id") != problems.problem_id(ODD))
+    answered = before.filter(pl.col("problem_id") != problem_id(ODD))
     assert (
         ask_nothing(folder)
         .select(names)
@@ -221,14 +229,14 @@ def test_what_is_exported_comes_back_the_same(folder: Path) -> None:
 
 
 def labels() -> pl.DataFrame:
-    rows = [(problems.problem_id(prompt), gold) for prompt, gold in GOLDS.items()]
+    rows = [(problem_id(prompt), gold) for prompt, gold in GOLDS.items()]
     return pl.DataFrame(rows, schema=judging.VOTES_IN, orient="row")
 
 
 def write_answered(folder: Path) -> None:
     """The problems all of whose samples were answered."""
     made = problems.problem_rows("mine", [{"prompt": prompt, "gold": GOLDS[prompt]} for prompt in (SUM, PROOF)])
-    tables.write(made, folder / "data/problems.parquet", problems.PROBLEMS, problems.PROBLEMS_KEY)
+    tables.write(made, folder / "data/problems.parquet", PROBLEMS, PROBLEMS_KEY)
 
 
 @pytest.mark.skipif("REASONLITE_TEST_DATA" not in os.environ, reason="REASONLITE_TEST_DATA names no gpt-oss vocabulary")
@@ -241,5 +249,5 @@ def test_a_turn_of_another_shape_is_read_by_openai_harmony(folder: Path, monkeyp
     write(folder / "theirs/answer_origin/1/0_1.jsonl", *(asked(f"pol:0_{n}", SUM, raw) for n in range(3)))
     assert run(folder, "import", "theirs", "--output", "data/imported").returncode == 0
     made = problems.problem_rows("mine", [{"prompt": SUM, "gold": "4"}])
-    tables.write(made, folder / "data/problems.parquet", problems.PROBLEMS, problems.PROBLEMS_KEY)
+    tables.write(made, folder / "data/problems.parquet", PROBLEMS, PROBLEMS_KEY)
     assert set(ask_nothing(folder).select("reasoning", "content").rows()) == {("First.\n\nSecond.", "\\boxed{4}")}

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core.queries import Answer
+from stages.core.sampling.queries import Answer
 from stages.edge import store
 from stages.edge.errors import InputError
 from stages.edge.store import segments
@@ -138,7 +138,7 @@ def test_keys_with_the_same_beginning_are_told_apart() -> None:
 
 WRITER = """
 import hashlib
-from stages.core.queries import Answer
+from stages.core.sampling.queries import Answer
 from stages.edge import store
 with store.opened("model", "high") as answers:
     for number in range(10**6):

@@ -14,11 +14,13 @@ import polars as pl
 import pytest
 import yaml
 
-from stages.core import queries
-from stages.core.queries import Answer, unescape_surrogates
-from stages.edge import store, tables
+from stages.core.sampling import queries
+from stages.core.sampling.queries import Answer, unescape_surrogates
+from stages.core.tables.traces import TRACES, TRACES_KEY
+from stages.edge import store
 from stages.edge.asking import llm_judge
 from stages.edge.errors import InputError
+from stages.edge.files import tables
 from stages.edge.store import keeping, pruning, sync
 from stages.edge.training import checkpoint_exam
 from tests.object_store import object_store
@@ -359,7 +361,7 @@ def test_what_any_branch_tag_or_working_tree_names_is_used(tmp_path: Path, monke
     project = copy_project(tmp_path / "project", lambda params: None)
 
     def record(numbers: range, *then: tuple[str, ...]) -> None:
-        tables.write(traces(numbers), project / "data/traces/medium", queries.TRACES, queries.TRACES_KEY)
+        tables.write(traces(numbers), project / "data/traces/medium", TRACES, TRACES_KEY)
         run("dvc", "commit", "-f", "teach@medium")
         for command in then:
             run(*command)
@@ -403,7 +405,7 @@ def test_what_any_branch_tag_or_working_tree_names_is_used(tmp_path: Path, monke
 def test_a_folder_that_is_not_in_dvcs_cache_is_told_and_passed_over_if_asked_for(tmp_path: Path) -> None:
     project = copy_project(tmp_path / "project", lambda params: None)
     for effort, numbers in (("medium", range(5)), ("high", range(5, 10))):
-        tables.write(traces(numbers), project / "data/traces" / effort, queries.TRACES, queries.TRACES_KEY)
+        tables.write(traces(numbers), project / "data/traces" / effort, TRACES, TRACES_KEY)
     for name in ("models/base/x", "data/problems.parquet"):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_bytes(b"")

@@ -19,7 +19,7 @@ import polars as pl
 import pytest
 import yaml
 
-from stages.edge import weights
+from stages.edge.models import weights
 from tests.projects import copy_project, dvc
 from tests.scripted_server import Reply, ScriptedServer
 from tests.tiny_models import save_tiny_model

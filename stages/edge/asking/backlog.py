@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from stages.core import adaptive, drawing
-from stages.core.queries import Answer, Query
+from stages.core.sampling import adaptive, sample_selection
+from stages.core.sampling.queries import Answer, Query
 from stages.edge.asking.progress import Progress
 from stages.edge.store import Store
 
@@ -165,7 +165,10 @@ class Adaptive:
                 return
 
     def _is_done(self, problem: _Problem) -> bool:
-        if adaptive.stop(drawing.contents(problem.queries[: problem.end], problem.answers), self._rule) is None:
+        if (
+            adaptive.stop(sample_selection.contents(problem.queries[: problem.end], problem.answers), self._rule)
+            is None
+        ):
             return False
         self._begun.pop(problem.queries[0].problem_id, None)
         self._progress.dropped(len(problem.queries) - problem.end)

@@ -11,11 +11,14 @@ from typing import NamedTuple
 
 import polars as pl
 
-from stages.core import judging, precision
-from stages.edge import params, workers
+from stages.core.answers import table
+from stages.core.estimation import precision
+from stages.core.labelling import judging
+from stages.edge import params
 from stages.edge.asking import jobs
-from stages.edge.asking.endpoints import Served
 from stages.edge.asking.jobs import Failures, Job
+from stages.edge.engines.endpoints import Served
+from stages.edge.workers import algebra
 
 
 class Narrowing(NamedTuple):
@@ -41,7 +44,7 @@ def ask(
     Raises:
         ServerError: as `jobs.ask`.
     """
-    with workers.symbolic(narrowing.limits, runtime) as pool:
+    with algebra.symbolic(narrowing.limits, runtime) as pool:
         exams = [_Exam(served, job, narrowing, pool, failures) for job in asked]
         jobs.ask(served, chain.from_iterable(each.rounds() for each in exams), runtime, log, failures)
     return [job for exam in exams for job in exam.drawn]
@@ -53,7 +56,7 @@ class _Exam:
         served: Served,
         job: Job,
         narrowing: Narrowing,
-        pool: workers.Symbolic,
+        pool: algebra.Symbolic,
         failures: Failures,
     ) -> None:
         self._served, self._job, self._target = served, job, narrowing.target
@@ -77,8 +80,8 @@ class _Exam:
             self.drawn.append(job._replace(stopped=seen.why))
 
     def _look(self, job: Job) -> precision.Look:
-        traces = (part.select(list(judging.TRACES_IN)) for part in jobs.traces(self._served, job, self._failures, {}))
-        prepared = judging.prepare(pl.concat(traces), self._labels)
+        traces = (part.select(list(table.TRACES_IN)) for part in jobs.traces(self._served, job, self._failures, {}))
+        prepared = judging.prepare(table.read_answers(pl.concat(traces)), self._labels)
         verdicts = judging.verdicts(prepared, self._pool.decide(judging.undecided(prepared), "accepts"))
         return precision.look(*precision.counts(verdicts), job.asking.num_samples, self._target)
 

@@ -5,14 +5,16 @@ from typing import NamedTuple
 
 import polars as pl
 
-from stages.core import adaptive, drawing, queries
-from stages.core.queries import Answer, Query
+from stages.core.prompts.rendering import Example
+from stages.core.sampling import adaptive, queries, sample_selection
+from stages.core.sampling.queries import Answer, Query
 from stages.edge import params, store
-from stages.edge.asking import backlog, endpoints, preview
-from stages.edge.asking.endpoints import Served
+from stages.edge.asking import backlog, preview
 from stages.edge.asking.progress import Progress
 from stages.edge.asking.requests import Request
 from stages.edge.asking.sampler import Sampler
+from stages.edge.engines import endpoints
+from stages.edge.engines.endpoints import Served
 from stages.edge.errors import InputError, ServerError
 
 PROBLEMS_AT_ONCE = 2_000
@@ -92,7 +94,7 @@ def made(
         num_samples=num_samples,
         system=prompt.system,
         suffix=prompt.suffix,
-        examples=[queries.Example(shot.topic, shot.prompt, shot.response) for shot in teach.examples] if teach else [],
+        examples=[Example(shot.topic, shot.prompt, shot.response) for shot in teach.examples] if teach else [],
     )
     by = ["benchmark", "problem_id"] if "benchmark" in problems.columns else ["problem_id"]
     request = Request(served.name, sampling.model_dump(), reasoning_effort, served.extra_body, served.may_say_nothing)
@@ -181,7 +183,7 @@ def _longer(job: Job, again: Job, answers: store.Store) -> Iterator[list[Query]]
     for start in range(0, job.problems.height, PROBLEMS_AT_ONCE):
         first = job.some_queries(start)
         stored = answers.get([query.key for asked in first for query in asked])
-        yield from drawing.longer(first, again.some_queries(start), stored, job.rule)
+        yield from sample_selection.longer(first, again.some_queries(start), stored, job.rule)
 
 
 def show(served: Served, jobs: Sequence[Job], runtime: params.Runtime, num_rows: int) -> None:
@@ -205,16 +207,16 @@ def traces(served: Served, job: Job, failures: Failures, counts: dict[str, float
             first = job.some_queries(start)
             second = job.again.some_queries(start) if job.again else None
             stored = answers.get([query.key for asked in [*first, *(second or [])] for query in asked])
-            drawn = drawing.drawn(first, second, stored, job.rule)
+            drawn = sample_selection.drawn(first, second, stored, job.rule)
             if lost := sum(query.key not in stored and query.key not in failures for query in drawn.asked):
                 raise InputError(
                     f"{lost} answers to {job.label} are no longer in {store.root()}; run again to have them asked anew"
                 )
             stopped = drawn.stopped if job.rule else [job.stopped] * len(drawn.asked)
             table = queries.traces(drawn.asked, failures | stored, job.name, job.effort, stopped)
-            found = drawing.counts(table)
+            found = sample_selection.counts(table)
             if job.rule:
-                found |= drawing.saved(table, drawn.doubts, job.asking.num_samples)
+                found |= sample_selection.saved(table, drawn.doubts, job.asking.num_samples)
             for name, number in found.items():
                 counts[name] = counts.get(name, 0) + number
             yield table

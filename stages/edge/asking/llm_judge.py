@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from stages.core import opinions, queries
-from stages.core.opinions import Pair
+from stages.core.labelling import llm_verdicts
+from stages.core.labelling.llm_verdicts import Pair
+from stages.core.sampling import queries
 from stages.edge import params
-from stages.edge.asking import endpoints, jobs
+from stages.edge.asking import jobs
 from stages.edge.asking.jobs import Job
 from stages.edge.asking.requests import Request
+from stages.edge.engines import endpoints
 
 LABEL = "judge"
 
@@ -24,15 +26,15 @@ def ask(
     Raises:
         ServerError: as `jobs.ask`.
     """
-    asked = opinions.questions(pairs)
+    asked = llm_verdicts.questions(pairs)
     if asked.is_empty():
         return {}
     served = endpoints.from_settings("judge", LABEL, settings, Path())
-    extra = {**served.extra_body, "response_format": opinions.RESPONSE_FORMAT}
+    extra = {**served.extra_body, "response_format": llm_verdicts.RESPONSE_FORMAT}
     sampling = settings.sampling.model_dump()
     asking = queries.Asking(
         identity=served.identity, sampling={**sampling, "reasoning_effort": settings.reasoning_effort, **extra},
-        effort=None, num_samples=1, system=opinions.SYSTEM, suffix=None, examples=[],
+        effort=None, num_samples=1, system=llm_verdicts.SYSTEM, suffix=None, examples=[],
     )  # fmt: skip
     request = Request(served.name, sampling, settings.reasoning_effort, extra, served.may_say_nothing)
     job = Job(LABEL, None, LABEL, asked, asking, request, None, None)
@@ -41,4 +43,4 @@ def ask(
     contents: dict[str, str | None] = {}
     for traces in jobs.traces(served, job, failures, {}):
         contents |= dict(traces.select("problem_id", "content").iter_rows())
-    return opinions.opinions(pairs, contents)
+    return llm_verdicts.opinions(pairs, contents)

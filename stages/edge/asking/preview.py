@@ -10,10 +10,10 @@ from typing import Any
 import aiohttp
 import openai
 
-from stages.core.queries import Answer, Query
+from stages.core.sampling.queries import Answer, Query
 from stages.edge.asking import replies
-from stages.edge.asking.pool import Endpoint
 from stages.edge.asking.requests import Request, client, complete
+from stages.edge.engines.pool import Endpoint
 from stages.edge.errors import ServerError
 
 ROWS_SHOWN_IN_FULL = 2

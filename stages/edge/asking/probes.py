@@ -10,8 +10,8 @@ from functools import partial
 import aiohttp
 import openai
 
-from stages.edge.asking.pool import Endpoint
 from stages.edge.asking.stalls import Watch
+from stages.edge.engines.pool import Endpoint
 
 SECONDS_TO_PROBE = 30.0
 PROBE_SECONDS = 0.1

@@ -4,8 +4,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from stages.core.queries import Answer
-from stages.edge.asking.pool import Endpoint
+from stages.core.sampling.queries import Answer
+from stages.edge.engines.pool import Endpoint
 
 SECONDS_ON_TERMINAL = 0.5
 SECONDS_IN_LOG = 60.0

@@ -14,8 +14,8 @@ from typing import Any, Literal, NamedTuple
 import openai
 import openai_harmony
 
-from stages.core import harmony
-from stages.core.queries import Answer
+from stages.core.sampling import harmony
+from stages.core.sampling.queries import Answer
 from stages.edge.errors import ServerError
 from stages.edge.track.events import redacted
 

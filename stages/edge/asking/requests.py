@@ -7,8 +7,8 @@ from typing import Any
 import httpx2
 import openai
 
-from stages.core.queries import Query
-from stages.edge.asking.endpoints import client_settings
+from stages.core.sampling.queries import Query
+from stages.edge.engines.endpoints import client_settings
 
 SECONDS_TO_CONNECT = 30.0
 SEEDS = 2**31

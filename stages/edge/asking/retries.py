@@ -7,8 +7,9 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import count
 
-from stages.core.queries import Query
-from stages.edge.asking import pool, replies
+from stages.core.sampling.queries import Query
+from stages.edge.asking import replies
+from stages.edge.engines import pool
 from stages.edge.errors import ServerError
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 60.0

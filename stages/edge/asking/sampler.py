@@ -15,14 +15,15 @@ from typing import Any
 import aiohttp
 import openai
 
-from stages.core.queries import Answer, Query
-from stages.edge.asking import pool, probes, replies
+from stages.core.sampling.queries import Answer, Query
+from stages.edge.asking import probes, replies
 from stages.edge.asking.backlog import Backlog
-from stages.edge.asking.pool import Endpoint
 from stages.edge.asking.progress import Progress
 from stages.edge.asking.requests import Request, client, complete
 from stages.edge.asking.retries import RecentCalls, Retries, Work
 from stages.edge.asking.stalls import Watch
+from stages.edge.engines import pool
+from stages.edge.engines.pool import Endpoint
 from stages.edge.errors import ServerError
 from stages.edge.params import Runtime
 from stages.edge.store import Store

@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 import openai
 
-from stages.edge.asking.pool import Endpoint
 from stages.edge.asking.replies import BadReplyError
+from stages.edge.engines.pool import Endpoint
 
 LOOKS_PER_STALL = 6
 LONGEST_BETWEEN_LOOKS = 10.0

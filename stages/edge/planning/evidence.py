@@ -7,10 +7,16 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from stages.core import problems, queries
-from stages.edge import cli, params, state, tables, weights
-from stages.edge.asking import endpoints, jobs
+from stages.core.sampling import queries
+from stages.core.tables.problems import PROBLEMS
+from stages.core.tables.traces import TRACES
+from stages.edge import params
+from stages.edge.asking import jobs
+from stages.edge.cli import running
+from stages.edge.engines import endpoints
 from stages.edge.errors import InputError
+from stages.edge.files import state, tables
+from stages.edge.models import weights
 from stages.edge.planning.repro_state import Stage, Verdict
 from stages.edge.store import keeping
 
@@ -88,7 +94,7 @@ def _metrics(outs: Iterable[Path], folder: Path, recorded: Mapping[str, str]) ->
 
 def _answers(outs: Iterable[Path]) -> dict[tuple[str, str | None], Answers]:
     files = [file for path in outs if path.is_dir() for file in path.rglob("*.parquet")]
-    files = [file for file in files if pl.read_parquet_schema(file) == queries.TRACES]
+    files = [file for file in files if pl.read_parquet_schema(file) == TRACES]
     if not files:
         return {}
     means = (
@@ -122,7 +128,7 @@ def _stored(name: str, settings: params.Profile, stages: Mapping[str, Stage]) ->
 
 def _table(outs: Iterable[Path]) -> pl.DataFrame | None:
     for path in outs:
-        if path.suffix == ".parquet" and path.is_file() and pl.read_parquet_schema(path) == problems.PROBLEMS:
+        if path.suffix == ".parquet" and path.is_file() and pl.read_parquet_schema(path) == PROBLEMS:
             return tables.read(path, queries.PROBLEMS_IN)
     return None
 
@@ -151,7 +157,7 @@ def _mean(values: Iterable[int | None]) -> float | None:
 
 def _hours(folder: Path, profile: str, ours: Iterable[str]) -> dict[str, float]:
     longest: dict[str, float] = {}
-    for row in cli.logged(folder, profile):
+    for row in running.logged(folder, profile):
         if row["stage"] in ours:
             longest[row["stage"]] = max(longest.get(row["stage"], 0.0), row["seconds"] / 3600)
     return longest

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from stages.core import arithmetic, planning, priors
-from stages.core.planning import Asked, Basis, Figure, Speed, Work
-from stages.core.priors import Prior
+from stages.core.planning import planning, priors
+from stages.core.planning.planning import Asked, Basis, Figure, Speed, Work
+from stages.core.planning.priors import Prior
+from stages.core.problems import arithmetic
 from stages.edge import params
 from stages.edge.errors import SettingError
 from stages.edge.planning.evidence import Answers, Evidence

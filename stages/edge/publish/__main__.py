@@ -16,9 +16,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.core import card, chat
-from stages.edge import cli, params, tables
+from stages.core.publishing import card
+from stages.core.tables.sft import SFT
+from stages.edge import params
+from stages.edge.cli import running
 from stages.edge.errors import InputError
+from stages.edge.files import tables
 from stages.edge.publish import upload
 
 
@@ -59,7 +62,7 @@ def _write(folder: Path, args: argparse.Namespace) -> None:
     for name, path in args.sft:
         (folder / name).mkdir(parents=True)
         for number, file in enumerate(tables.files(path)):
-            tables.read(file, chat.SFT, 0, 0)
+            tables.read(file, SFT, 0, 0)
             shutil.copyfile(file, folder / name / f"part-{number:04d}.parquet")
     (folder / "evidence").mkdir()
     for name, path in args.rejects:
@@ -87,7 +90,7 @@ def _what(source: params.Source, revisions: Mapping[str, str]) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return cli.read_metrics(path)
+        return running.read_metrics(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); run `dvc repro`, or `dvc pull`") from error
 
@@ -98,4 +101,4 @@ def _commit() -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main, is_stage=False)
+    running.run(main, is_stage=False)

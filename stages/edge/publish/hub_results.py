@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from stages.core import model_card
-from stages.core.model_card import Checkpoint
+from stages.core.publishing import model_card
+from stages.core.publishing.model_card import Checkpoint
 from stages.edge.errors import InputError
 from stages.edge.publish import upload
 from stages.edge.publish.record import Record

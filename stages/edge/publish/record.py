@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.edge import cli, state
+from stages.edge.cli import running
 from stages.edge.errors import InputError
+from stages.edge.files import state
 
 FOLDER = ".dir"
 """End of the md5 that DVC gives to a folder."""
@@ -56,7 +57,7 @@ class Record:
             if not path.endswith(".json"):
                 continue
             self._checked(path, md5)
-            found = cli.read_metrics(self._folder / path)
+            found = running.read_metrics(self._folder / path)
             if key in found:
                 return found
         raise InputError(f"no result of {stage} has {key!r}: run `dvc repro`")

@@ -15,11 +15,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.core import model_card
-from stages.core.markdown import escaped
-from stages.core.model_card import Checkpoint, Exam, Teaching, Training
-from stages.edge import state, track, weights
+from stages.core.publishing import model_card
+from stages.core.publishing.markdown import escaped
+from stages.core.publishing.model_card import Checkpoint, Exam, Teaching, Training
+from stages.edge import track
 from stages.edge.errors import InputError, SettingError
+from stages.edge.files import state
+from stages.edge.models import weights
 from stages.edge.publish import hub_results, upload
 from stages.edge.publish.hub_results import Task
 from stages.edge.publish.record import Record

@@ -15,9 +15,11 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.core import queries
-from stages.edge import cli, params
-from stages.edge.asking import endpoints, jobs
+from stages.core.sampling import queries
+from stages.edge import params
+from stages.edge.asking import jobs
+from stages.edge.cli import running
+from stages.edge.engines import endpoints
 from stages.edge.errors import SettingError
 from stages.edge.reasonlite import exporting, importing
 from stages.edge.reasonlite.importing import PART, Asking
@@ -67,4 +69,4 @@ def _job(args: argparse.Namespace) -> Asking:
 
 
 if __name__ == "__main__":
-    cli.run(main, is_stage=False)
+    running.run(main, is_stage=False)

@@ -9,13 +9,18 @@ from typing import Any
 
 import polars as pl
 
-from stages.core import judging, original, queries, voting
-from stages.edge import tables
+from stages.core.answers import table
+from stages.core.formats import original
+from stages.core.prompts.rendering import render
+from stages.core.sampling import queries
+from stages.core.tables.verdicts import VERDICTS
+from stages.core.tables.votes import VOTES
 from stages.edge.errors import InputError, writing
+from stages.edge.files import tables
 from stages.edge.reasonlite.importing import Asking
 
 EXPORTED = pl.Schema(
-    {**judging.TRACES_IN, "reasoning": pl.String(), "prompt_tokens": pl.Int32(), "completion_tokens": pl.Int32()}
+    {**table.TRACES_IN, "reasoning": pl.String(), "prompt_tokens": pl.Int32(), "completion_tokens": pl.Int32()}
 )
 PROBLEMS_IN = pl.Schema(
     {
@@ -35,10 +40,10 @@ def write(args: argparse.Namespace, asking: Asking) -> None:
     known = {row["problem_id"]: original.info_row(row) for row in rows}
     stamp = time.strftime("%Y%m%d_%H%M%S")
     _write_lines(args.folder / "info.jsonl", known.values())
-    voted = tables.read(args.votes, voting.VOTES).iter_rows(named=True)
+    voted = tables.read(args.votes, VOTES).iter_rows(named=True)
     known |= {row["problem_id"]: _of(known, row["problem_id"]) | original.vote_row(row) for row in voted}
     _write_lines(args.folder / "vote" / stamp / "0_1.jsonl", [row for row in known.values() if "vote" in row])
-    verdicts = tables.read(args.verdicts, judging.VERDICTS).filter(model=args.model)
+    verdicts = tables.read(args.verdicts, VERDICTS).filter(model=args.model)
     marks = {(row["problem_id"], row["sample"]): row for row in verdicts.iter_rows(named=True)}
     num_rows = 0
 
@@ -48,7 +53,7 @@ def write(args: argparse.Namespace, asking: Asking) -> None:
             for trace in tables.read(file, EXPORTED).filter(model=args.model, effort=args.effort).iter_rows(named=True):
                 info = _of(known, trace["problem_id"])
                 asked = asking.job.asking
-                user = queries.render(info["prompt"], None, asked.system, asked.suffix, asked.examples)[-1]["content"]
+                user = render(info["prompt"], None, asked.system, asked.suffix, asked.examples)[-1]["content"]
                 row = original.asked_row(trace, info, original.model_input(user, asking.reasoning_effort))
                 mark = marks.get((trace["problem_id"], trace["sample"]))
                 if not with_verdict:

@@ -9,13 +9,20 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from stages.core import harmony, judging, original, problems, queries, voting
-from stages.core.original import Asked
-from stages.core.queries import Answer
-from stages.edge import store, tables
+from stages.core.answers import reading
+from stages.core.formats import original
+from stages.core.formats.original import Asked
+from stages.core.prompts.rendering import Message, render
+from stages.core.sampling import harmony, queries
+from stages.core.sampling.queries import Answer
+from stages.core.tables.verdicts import VERDICTS, VERDICTS_KEY
+from stages.core.tables.votes import VOTES, VOTES_KEY
+from stages.core.text.identity import normalise, problem_id
+from stages.edge import store
 from stages.edge.asking import replies
 from stages.edge.asking.jobs import Job
 from stages.edge.errors import InputError
+from stages.edge.files import tables
 
 ROWS_AT_ONCE = 1_000
 SHOWN = 5
@@ -59,12 +66,12 @@ def read(args: argparse.Namespace, asking: Asking) -> None:
     )
 
 
-def _checked(place: str, row: Asked, asking: Asking) -> tuple[queries.Message, ...]:
+def _checked(place: str, row: Asked, asking: Asking) -> tuple[Message, ...]:
     """The messages that our profile sends for this row's problem, if they are those that were sent."""
-    prompt = problems.normalise(row.prompt)
+    prompt = normalise(row.prompt)
     asked = asking.job.asking
-    messages = queries.render(prompt, None, asked.system, asked.suffix, asked.examples)
-    theirs, ours = problems.normalise(original.user_turn(row.model_input)), messages[-1]["content"]
+    messages = render(prompt, None, asked.system, asked.suffix, asked.examples)
+    theirs, ours = normalise(original.user_turn(row.model_input)), messages[-1]["content"]
     if theirs != ours and not ("<|start|>" not in row.model_input and ours in theirs):
         at = next((n for n, (one, other) in enumerate(zip(theirs, ours, strict=False)) if one != other), len(ours))
         raise InputError(
@@ -101,17 +108,17 @@ def _write_tables(args: argparse.Namespace, lines: "_Lines") -> None:
     for folder in ("answer_judge", "answer_judge_vote"):  # the later verdict is against the better label
         for _, row in lines.rows(folder, original.asked):
             answer = _answer(row)
-            key = (problems.problem_id(row.prompt), row.sample)
-            found = judging.extracted(answer.content if answer else None)
-            judged[key] = (args.model, args.effort, None, *key, *found, *original.verdict(row))
+            key = (problem_id(row.prompt), row.sample)
+            found = reading.read(answer.content if answer else None)
+            judged[key] = (args.model, args.effort, None, *key, found.answer, found.rule, *original.verdict(row))
     if judged:
-        table = pl.DataFrame(list(judged.values()), schema=judging.VERDICTS, orient="row")
-        tables.write(table, args.output / "verdicts.parquet", judging.VERDICTS, judging.KEY)
-    counted = {problems.problem_id(prompt): vote for _, (prompt, vote) in lines.rows("vote", original.vote)}
+        table = pl.DataFrame(list(judged.values()), schema=VERDICTS, orient="row")
+        tables.write(table, args.output / "verdicts.parquet", VERDICTS, VERDICTS_KEY)
+    counted = {problem_id(prompt): vote for _, (prompt, vote) in lines.rows("vote", original.vote)}
     if counted:
         rows = [(problem_id, *vote) for problem_id, vote in counted.items()]
-        table = pl.DataFrame(rows, schema=voting.VOTES, orient="row")
-        tables.write(table, args.output / "votes.parquet", voting.VOTES, voting.VOTES_KEY)
+        table = pl.DataFrame(rows, schema=VOTES, orient="row")
+        tables.write(table, args.output / "votes.parquet", VOTES, VOTES_KEY)
 
 
 class _Lines:

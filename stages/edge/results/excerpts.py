@@ -5,8 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.core import browser
-from stages.edge import tables
+from stages.core.page import browser
+from stages.edge.files import tables
 
 
 def problem_ids(folders: Sequence[Path], num_traces: int) -> pl.Series:

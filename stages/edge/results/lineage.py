@@ -10,10 +10,18 @@ from typing import Any
 
 import polars as pl
 
-from stages.core import chat, contamination, curation, duplicates, judging, problems, queries, voting
-from stages.core.wording import prose
-from stages.edge import state, tables
+from stages.core.tables.benchmarks import BENCHMARKS
+from stages.core.tables.contamination import EVIDENCE
+from stages.core.tables.duplicates import DUPLICATES
+from stages.core.tables.problems import PROBLEMS
+from stages.core.tables.rejects import REJECTS
+from stages.core.tables.sft import SFT
+from stages.core.tables.traces import TRACES
+from stages.core.tables.verdicts import VERDICTS
+from stages.core.tables.votes import VOTES
+from stages.core.text.normalisation import prose
 from stages.edge.errors import InputError
+from stages.edge.files import state, tables
 
 NUM_NEAREST = 3
 WIDTH = 100
@@ -27,10 +35,10 @@ def lines(folder: Path, problem_id: str) -> Iterator[str]:
         InputError: no stage ran, an out is missing, or no table knows the problem.
     """
     outs = _Outs(folder)
-    found = outs.rows("collect", problems.PROBLEMS, problem_id=problem_id)
-    copies = outs.rows("collect", duplicates.DUPLICATES, problem_id=problem_id)
-    evidence = outs.rows("collect", contamination.EVIDENCE, problem_id=problem_id)
-    questions = outs.rows("collect", problems.BENCHMARKS, problem_id=problem_id)
+    found = outs.rows("collect", PROBLEMS, problem_id=problem_id)
+    copies = outs.rows("collect", DUPLICATES, problem_id=problem_id)
+    evidence = outs.rows("collect", EVIDENCE, problem_id=problem_id)
+    questions = outs.rows("collect", BENCHMARKS, problem_id=problem_id)
     if not (found or copies or evidence or questions):
         raise InputError(
             f"{problem_id}: no problem of this run has that id, and no exam question; the ids stand in the tables of "
@@ -43,7 +51,7 @@ def lines(folder: Path, problem_id: str) -> Iterator[str]:
         for effort in sorted(outs.stages("teach@")):
             yield from _effort(outs, effort, problem_id)
         yield "nearest exam questions"
-        for share, row in _nearest(found[0]["prompt"], outs.table("collect", problems.BENCHMARKS)):
+        for share, row in _nearest(found[0]["prompt"], outs.table("collect", BENCHMARKS)):
             yield f"  {share:5.2f}  {row['benchmark']:<12} {_short(row['prompt'])}"
     for question in questions:
         yield from _question(outs, question)
@@ -63,7 +71,7 @@ def _origin(found: Rows, copies: Rows, evidence: Rows, outs: "_Outs", problem_id
         if row["kept_problem_id"] == problem_id:
             continue  # told below
         yield f"  dropped     from {row['source']}, row {row['row']}: {row['rule']} as {row['kept_problem_id']}"
-    for row in outs.rows("collect", duplicates.DUPLICATES, kept_problem_id=problem_id):
+    for row in outs.rows("collect", DUPLICATES, kept_problem_id=problem_id):
         other = f", its gold is {_short(str(row['gold']))}" if row["conflict"] else ""
         yield f"  copy        {row['problem_id']} in {row['source']}, row {row['row']} ({row['rule']}{other})"
     for row in evidence:
@@ -75,10 +83,10 @@ def _origin(found: Rows, copies: Rows, evidence: Rows, outs: "_Outs", problem_id
 
 
 def _effort(outs: "_Outs", effort: str, problem_id: str) -> Iterator[str]:
-    traces = outs.rows(f"teach@{effort}", queries.TRACES, problem_id=problem_id)
-    marks = _by_sample(outs.rows(f"judge@{effort}", judging.VERDICTS, problem_id=problem_id))
+    traces = outs.rows(f"teach@{effort}", TRACES, problem_id=problem_id)
+    marks = _by_sample(outs.rows(f"judge@{effort}", VERDICTS, problem_id=problem_id))
     yield f"effort {effort}: {len(traces)} samples"
-    for row in outs.rows(f"vote@{effort}", voting.VOTES, problem_id=problem_id):
+    for row in outs.rows(f"vote@{effort}", VOTES, problem_id=problem_id):
         votes = ", ".join(f"{_short(str(each['answer']), 60)} x{each['votes']}" for each in row["histogram"]) or "none"
         yield f"  votes       {votes}"
         yield f"  label       {_short(str(row['label']))} from the {row['label_source']}"
@@ -98,8 +106,8 @@ def _question(outs: "_Outs", question: dict[str, Any]) -> Iterator[str]:
     yield f"  gold        {_short(question['gold'])}"
     sat = {f"exam@{student}": f"mark@{student}" for student in outs.stages("exam@")} | {"baselines": "mark@baselines"}
     for exam, marked in sat.items():
-        marks = _by_sample(outs.rows(marked, judging.VERDICTS, **where))
-        traces = pl.DataFrame(outs.rows(exam, queries.TRACES, **where), schema=queries.TRACES)
+        marks = _by_sample(outs.rows(marked, VERDICTS, **where))
+        traces = pl.DataFrame(outs.rows(exam, TRACES, **where), schema=TRACES)
         for (model, effort), own in traces.sort("sample").group_by("model", "effort", maintain_order=True):
             given = [marks.get((model, sample, effort), {}) for sample in own["sample"]]
             num_correct = sum(mark.get("verdict") == "correct" for mark in given)
@@ -124,9 +132,9 @@ def _sample(trace: dict[str, Any], mark: dict[str, Any], fate: str) -> str:
 def _fates(outs: "_Outs", stage: str, effort: str, problem_id: str) -> dict[tuple[str, int], str]:
     """What became of each sample in one SFT set: a row to learn from, a row held out, or the reason against it."""
     found: dict[tuple[str, int], str] = {}
-    for row in outs.rows(f"curate@{stage}", chat.SFT, problem_id=problem_id, effort=effort):
+    for row in outs.rows(f"curate@{stage}", SFT, problem_id=problem_id, effort=effort):
         found[row["model"], row["sample"]] = f"row of {row['num_tokens']} tokens"
-    for row in outs.rows(f"curate@{stage}", curation.REJECTS, problem_id=problem_id, effort=effort):
+    for row in outs.rows(f"curate@{stage}", REJECTS, problem_id=problem_id, effort=effort):
         found[row["model"], row["sample"]] = row["reason"]
     return found
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from stages.core import results, scoring
+from stages.core.scoring import results, scoring
 from stages.edge import params
 
 

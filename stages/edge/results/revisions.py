@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import polars as pl
 import yaml
 
-from stages.edge import state
 from stages.edge.errors import InputError
+from stages.edge.files import state
 from stages.edge.track.events import flat
 
 WORKSPACE = "workspace"

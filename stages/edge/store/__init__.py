@@ -21,10 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.core.queries import Answer
-from stages.edge import claims
+from stages.core.sampling.queries import Answer
+from stages.edge.cli import claims
 from stages.edge.errors import InputError
-from stages.edge.paths import project_root
+from stages.edge.files.paths import project_root
 from stages.edge.store.segments import SEGMENT, File, Keys, seal
 
 SEGMENT_ROWS = 200_000

@@ -10,7 +10,8 @@ python -m stages.edge.store prune                           # what no dvc.lock o
 import argparse
 from pathlib import Path
 
-from stages.edge import cli, store
+from stages.edge import store
+from stages.edge.cli import running
 from stages.edge.errors import InputError
 from stages.edge.store import keeping, sync
 
@@ -78,4 +79,4 @@ def show() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, is_stage=False)
+    running.run(main, is_stage=False)

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from stages.core.queries import STATUSES, escape_surrogates
-from stages.edge import claims, store
+from stages.core.sampling.queries import escape_surrogates
+from stages.core.tables.traces import STATUSES
+from stages.edge import store
+from stages.edge.cli import claims
 from stages.edge.errors import InputError
 from stages.edge.store.segments import KEY_BYTES, SEGMENT, File, seal, segment_name
 

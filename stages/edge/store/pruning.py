@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from stages.edge import claims, store
+from stages.edge import store
 from stages.edge.asking import llm_judge
+from stages.edge.cli import claims
 from stages.edge.errors import InputError
 from stages.edge.store import keeping
 from stages.edge.store.segments import SEGMENT, File, seal, unpack

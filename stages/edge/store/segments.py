@@ -15,7 +15,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from stages.core.queries import Answer
+from stages.core.sampling.queries import Answer
 from stages.edge.errors import InputError
 
 KEY_BYTES = 32

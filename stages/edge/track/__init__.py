@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from stages.edge.paths import project_root
+from stages.edge.files.paths import project_root
 from stages.edge.track.events import Event, flat, legal, numbers
 
 JOIN_SECONDS = 30.0

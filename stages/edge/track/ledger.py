@@ -13,8 +13,8 @@ from typing import TypeVar
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.tracking import MlflowClient
 
-from stages.edge import state
-from stages.edge.paths import project_root
+from stages.edge.files import state
+from stages.edge.files.paths import project_root
 from stages.edge.track.events import legal, redacted
 
 EXPERIMENT = "reasonlite-dvc"

@@ -16,7 +16,7 @@ from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
 from mlflow.exceptions import MlflowException
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
-from stages.edge import state
+from stages.edge.files import state
 from stages.edge.track.events import Event, flat, legal, numbers
 from stages.edge.track.ledger import Ledger, claimed
 

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from stages.core import batching
+from stages.core.training import batching
 
 IGNORED = -100
-"""As `stages.core.chat` has it, which this is independent of."""
+"""As `stages.core.curation.chat` has it, which this is independent of."""
 
 
 class Traces(Protocol):

@@ -10,13 +10,18 @@ from typing import NamedTuple
 
 import polars as pl
 
-from stages.core import judging, queries
-from stages.core.estimators import pass_at_k
-from stages.edge import params, workers
-from stages.edge.asking import endpoints, jobs
+from stages.core.answers import table
+from stages.core.answers.reading import answer_of
+from stages.core.estimation.estimators import pass_at_k
+from stages.core.labelling import judging
+from stages.core.sampling import queries
+from stages.edge import params
+from stages.edge.asking import jobs
 from stages.edge.asking.jobs import Job
 from stages.edge.asking.requests import Request
+from stages.edge.engines import endpoints
 from stages.edge.errors import EmptyError
+from stages.edge.workers import algebra
 
 PART = "checkpoint"
 
@@ -36,7 +41,7 @@ def problems(held_out: pl.DataFrame) -> tuple[pl.DataFrame, str | None]:
     """
     rows, system = {}, None
     for problem_id, messages in held_out.select("problem_id", "messages").iter_rows():
-        label = judging.answer_of(messages[-1]["content"].rpartition("</think>")[2])
+        label = answer_of(messages[-1]["content"].rpartition("</think>")[2])
         if label is not None and problem_id not in rows:
             system = messages[0]["content"] if messages[0]["role"] == "system" else None
             rows[problem_id] = (problem_id, None, messages[-2]["content"], label)
@@ -62,7 +67,7 @@ def examine(
     """
     asked, system = problems(held_out)
     marks = []
-    with workers.symbolic(limits, runtime) as pool:
+    with algebra.symbolic(limits, runtime) as pool:
         for folder in folders:
             served = endpoints.from_folder(
                 "student", f"checkpoint-{folder.name}", folder, settings.dtype, None, settings.reasoning_parser
@@ -82,7 +87,9 @@ def examine(
             failures: jobs.Failures = {}
             jobs.ask(served, [job], runtime, log, failures)
             traces = pl.concat(jobs.traces(served, job, failures, {}))
-            prepared = judging.prepare(traces.select(list(judging.TRACES_IN)), asked.select("problem_id", "label"))
+            prepared = judging.prepare(
+                table.read_answers(traces.select(list(table.TRACES_IN))), asked.select("problem_id", "label")
+            )
             verdicts = judging.verdicts(prepared, pool.decide(judging.undecided(prepared), "accepts"))
             marks.append(mark(verdicts, settings.pass_k))
     return marks

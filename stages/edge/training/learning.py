@@ -10,8 +10,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from stages.core import batching
-from stages.edge import cli, libraries, params, track
+from stages.core.training import batching
+from stages.edge import params, track
+from stages.edge.cli import running
+from stages.edge.models import libraries
 from stages.edge.training import resuming, token_file, watching
 
 LIBRARIES = ("torch", "transformers", "trl", "accelerate", "deepspeed")
@@ -105,7 +107,7 @@ def learn(
     if learner.is_world_process_zero():
         log = [entry for entry in learner.state.log_history if "step" in entry]
         versions = {name: metadata.version(name) for name in LIBRARIES}
-        cli.write_metrics({"log": log, "libraries": versions}, partial / "history.json")
+        running.write_metrics({"log": log, "libraries": versions}, partial / "history.json")
         os.replace(partial, scratch / "learned")
     if torch.distributed.is_initialized():
         # Together and by themselves: a process that ends while another's threads still talk to it may bring it down.

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.edge import claims, params, tables, weights
+from stages.edge import params
+from stages.edge.cli import claims
 from stages.edge.errors import InputError, SettingError
+from stages.edge.files import tables
+from stages.edge.models import weights
 
 GIB = 2**30
 CHECKPOINTS = 3

@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from stages.core import chat
-from stages.edge import shards
+from stages.core.curation import chat
+from stages.core.tables.sft import SFT
 from stages.edge.errors import InputError
+from stages.edge.workers import shards
 
 ROWS_AT_ONCE = 500
 ROWS_READ_BACK = 5
@@ -55,7 +56,7 @@ def write(sft: Path, student: Path, folder: Path, num_workers: int, pool: str) -
         partial_folder.mkdir(parents=True)
         work = partial(tokenised, student.resolve())
         _store(
-            shards.mapped(sft, pl.Schema({"messages": chat.SFT["messages"]}), work, num_workers, pool, ROWS_AT_ONCE),
+            shards.mapped(sft, pl.Schema({"messages": SFT["messages"]}), work, num_workers, pool, ROWS_AT_ONCE),
             partial_folder,
         )
         shutil.rmtree(folder, ignore_errors=True)

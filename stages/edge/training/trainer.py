@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from stages.core import batching
+from stages.core.training import batching
 from stages.edge.training import attention
 from stages.edge.training.batches import IGNORED, Steps, Traces
 

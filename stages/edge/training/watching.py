@@ -12,8 +12,9 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from stages.edge import params, track, weights
+from stages.edge import params, track
 from stages.edge.errors import InputError, SettingError
+from stages.edge.models import weights
 
 SECONDS_BETWEEN_LINES = 10.0
 SHOWN = ("loss", "held_out_loss", "learning_rate", "grad_norm", "padding_share", "peak_gib")

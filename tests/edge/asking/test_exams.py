@@ -7,12 +7,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from stages.core import queries
-from stages.core.precision import Target
+from stages.core.estimation.precision import Target
+from stages.core.sampling import queries
+from stages.core.tables.traces import TRACES_KEY
 from stages.edge.asking import exams, jobs
-from stages.edge.asking.endpoints import Served
 from stages.edge.asking.jobs import Job
 from stages.edge.asking.requests import Request
+from stages.edge.engines.endpoints import Served
 from tests.edge.asking.test_sampler import SAMPLING, runtime
 from tests.edge.training.test_checkpoint_exam import LIMITS
 from tests.scripted_server import Reply, ScriptedServer
@@ -95,7 +96,7 @@ def test_the_traces_say_why_no_more_were_drawn_and_stand_in_order() -> None:
         for table in jobs.traces(served, each, {}, {})
     )
     assert dict(traces.select("benchmark", "stopped").unique().iter_rows()) == {"alike": "settled", "known": "hopeless"}
-    assert traces.select(queries.TRACES_KEY).equals(traces.select(queries.TRACES_KEY).sort(queries.TRACES_KEY))
+    assert traces.select(TRACES_KEY).equals(traces.select(TRACES_KEY).sort(TRACES_KEY))
 
 
 def test_a_problem_that_is_always_refused_is_asked_once_and_ends_no_exam() -> None:

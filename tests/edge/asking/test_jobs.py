@@ -6,11 +6,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from stages.core import queries
+from stages.core.sampling import queries
 from stages.edge.asking import jobs
-from stages.edge.asking.endpoints import Served
 from stages.edge.asking.jobs import Job
 from stages.edge.asking.requests import Request
+from stages.edge.engines.endpoints import Served
 from stages.edge.errors import ServerError
 from tests.edge.asking.test_sampler import SAMPLING, runtime
 from tests.scripted_server import Reply, ScriptedServer

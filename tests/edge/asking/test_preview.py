@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from stages.core.queries import Query
+from stages.core.sampling.queries import Query
 from stages.edge.asking import preview
-from stages.edge.asking.pool import Endpoint
 from stages.edge.asking.requests import Request
+from stages.edge.engines.pool import Endpoint
 from stages.edge.errors import ServerError
 from tests.edge.asking.test_sampler import SAMPLING, some_problems
 from tests.scripted_server import Reply, ScriptedServer

@@ -11,7 +11,7 @@ import httpx2
 import openai
 import pytest
 
-from stages.core.queries import Answer
+from stages.core.sampling.queries import Answer
 from stages.edge.asking import replies
 from stages.edge.asking.replies import BadReplyError
 from stages.edge.errors import ServerError

@@ -14,14 +14,15 @@ from typing import Any, NamedTuple
 import openai
 import pytest
 
-from stages.core.queries import Answer, Query
+from stages.core.sampling.queries import Answer, Query
 from stages.edge import store
-from stages.edge.asking import backlog, pool, probes, replies, requests, retries
+from stages.edge.asking import backlog, probes, replies, requests, retries
 from stages.edge.asking import progress as progress_module
-from stages.edge.asking.pool import Endpoint
 from stages.edge.asking.progress import Progress
 from stages.edge.asking.requests import Request
 from stages.edge.asking.sampler import Sampler
+from stages.edge.engines import pool
+from stages.edge.engines.pool import Endpoint
 from stages.edge.errors import ServerError
 from stages.edge.params import Runtime
 from tests.scripted_server import Reply, ScriptedServer

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages.edge import params, state
+from stages.edge import params
+from stages.edge.files import state
 from stages.edge.planning import evidence
 from stages.edge.planning.repro_state import Stage, Verdict
 
@@ -33,7 +34,12 @@ def test_bytes_are_counted_of_a_stage_whose_outs_are_all_there(
 
 @pytest.mark.parametrize(
     ("changed", "is_told"),
-    [((), True), (("stages/core/intake.py",), True), (("profiles.cpu.collect",), False), (("profiles.gpu.x",), True)],
+    [
+        ((), True),
+        (("stages/core/problems/intake.py",), True),
+        (("profiles.cpu.collect",), False),
+        (("profiles.gpu.x",), True),
+    ],
 )
 def test_what_other_settings_left_is_no_measurement_of_the_present_ones(
     changed: tuple[str, ...], is_told: bool, tmp_path: Path

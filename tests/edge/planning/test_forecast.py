@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stages.core.planning import Basis, Figure, Work
+from stages.core.planning.planning import Basis, Figure, Work
 from stages.edge import params
 from stages.edge.planning import evidence
 from stages.edge.planning.evidence import Answers

@@ -8,8 +8,11 @@ import polars as pl
 import pytest
 import yaml
 
-from stages.core import account, chat, curation
-from stages.edge import cli, tables
+from stages.core.curation import accounting, filtering
+from stages.core.tables.rejects import REJECTS
+from stages.core.tables.sft import SFT, SFT_KEY
+from stages.edge.cli import running
+from stages.edge.files import tables
 from stages.edge.publish import __main__ as publish
 from tests.projects import copy_project
 from tests.test_verbs import Ended, call
@@ -29,7 +32,7 @@ def sft(effort: str, number: int) -> pl.DataFrame:
         )
         for n in range(number)
     ]
-    return pl.DataFrame(rows, schema=chat.SFT, orient="row")
+    return pl.DataFrame(rows, schema=SFT, orient="row")
 
 
 @pytest.fixture
@@ -38,22 +41,22 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
     copy_project(folder, lambda _: None)
     problems = pl.DataFrame(
-        [(f"p{n}", "?", "one_step", 0.5) for n in range(9)], schema=curation.PROBLEMS_IN, orient="row"
+        [(f"p{n}", "?", "one_step", 0.5) for n in range(9)], schema=filtering.PROBLEMS_IN, orient="row"
     )
     for effort, number in SETS.items():
-        tables.write(sft(effort, number), folder / f"data/sft/{effort}", chat.SFT, chat.SFT_KEY)
+        tables.write(sft(effort, number), folder / f"data/sft/{effort}", SFT, SFT_KEY)
         keys = [("teacher", effort, f"p{n}", 0, "incorrect" if n >= number else None, 7, 0.5) for n in range(9)]
-        decisions = pl.DataFrame(keys, schema=curation.DECISIONS, orient="row")
-        rejects = decisions.filter(pl.col("reason").is_not_null()).select(list(curation.REJECTS))
-        tables.write(rejects, folder / f"data/rejects/{effort}.parquet", curation.REJECTS, curation.KEY)
-        counted = account.counted(decisions, problems)
-        cli.write_metrics(account.metrics(counted), folder / f"metrics/{effort}.json")
+        decisions = pl.DataFrame(keys, schema=filtering.DECISIONS, orient="row")
+        rejects = decisions.filter(pl.col("reason").is_not_null()).select(list(REJECTS))
+        tables.write(rejects, folder / f"data/rejects/{effort}.parquet", REJECTS, SFT_KEY)
+        counted = accounting.counted(decisions, problems)
+        running.write_metrics(accounting.metrics(counted), folder / f"metrics/{effort}.json")
     collected = {
         "contaminated": {"exact": {"aime24": 2}},
         "by_source": {"one_step": {"num_rows": 80, "num_duplicates": 1, "num_contaminated": 2, "num_problems": 77}},
     }
-    cli.write_metrics(collected, folder / "metrics/collect.json")
-    cli.write_metrics({"revisions": {}}, folder / "metrics/sources.json")
+    running.write_metrics(collected, folder / "metrics/collect.json")
+    running.write_metrics({"revisions": {}}, folder / "metrics/sources.json")
     return folder
 
 

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from stages.edge import cli, state, weights
+from stages.edge.cli import running
+from stages.edge.files import state
+from stages.edge.models import weights
 from stages.edge.publish import record
 from stages.edge.publish.upload import push
 from tests.projects import copy_project, environment
@@ -110,7 +112,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         **{f"train_{name}": {"num_steps": 3, "last_loss": 0.12345678} for name in ("turbo", "final")},
     }
     for name, document in documents.items():
-        cli.write_metrics(document, folder / f"metrics/{name}.json")
+        running.write_metrics(document, folder / f"metrics/{name}.json")
     lock(folder)
     return folder
 

@@ -7,14 +7,23 @@ import polars as pl
 import pytest
 import yaml
 
-from stages.core import contamination, duplicates, judging, problems, queries, voting
-from stages.edge import tables
+from stages.core.labelling import judging
+from stages.core.problems import problems
+from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
+from stages.core.tables.contamination import EVIDENCE
+from stages.core.tables.duplicates import DUPLICATES
+from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
+from stages.core.tables.traces import TRACES, TRACES_KEY
+from stages.core.tables.verdicts import VERDICTS, VERDICTS_KEY
+from stages.core.tables.votes import VOTES, VOTES_KEY
+from stages.core.text.identity import problem_id
 from stages.edge.errors import InputError
+from stages.edge.files import tables
 from stages.edge.results import lineage
 from tests.test_verbs import trace
 
 SUM, HALF = "What is 2+2?", "What is half of 3?"
-QUESTION = problems.problem_id(HALF)
+QUESTION = problem_id(HALF)
 LOCKED = {
     "collect": [f"data/{name}.parquet" for name in ("problems", "benchmarks", "duplicates", "contamination")],
     "teach@medium": ["data/traces/medium"],
@@ -28,26 +37,26 @@ LOCKED = {
 
 
 def write_traces(folder: Path, traces: str, verdicts: str, rows: list[dict[str, object]], label: str) -> None:
-    table = pl.DataFrame(rows, schema=queries.TRACES)
-    tables.write(table, folder / traces, queries.TRACES, queries.TRACES_KEY)
+    table = pl.DataFrame(rows, schema=TRACES)
+    tables.write(table, folder / traces, TRACES, TRACES_KEY)
     keys = ["benchmark", "problem_id"] if rows[0]["benchmark"] else ["problem_id"]
     labels = table.select(keys).unique().with_columns(label=pl.lit(label))
     judged = judging.verdicts(judging.prepare(table.select(list(judging.TRACES_IN)), labels), {})
-    tables.write(judged, folder / verdicts, judging.VERDICTS, judging.KEY)
+    tables.write(judged, folder / verdicts, VERDICTS, VERDICTS_KEY)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """What a run left of one problem, to which the teacher gave two answers, and of an exam of one question."""
     made = problems.problem_rows("mine", [{"prompt": SUM, "gold": "4"}])
-    tables.write(made, tmp_path / "data/problems.parquet", problems.PROBLEMS, problems.PROBLEMS_KEY)
+    tables.write(made, tmp_path / "data/problems.parquet", PROBLEMS, PROBLEMS_KEY)
     exam = problems.benchmark_rows("fruit", None, problems.problem_rows("fruit", [{"prompt": HALF, "gold": "3/2"}]))
-    tables.write(exam, tmp_path / "data/benchmarks.parquet", problems.BENCHMARKS, problems.BENCHMARKS_KEY)
-    for name, schema in (("duplicates", duplicates.DUPLICATES), ("contamination", contamination.EVIDENCE)):
+    tables.write(exam, tmp_path / "data/benchmarks.parquet", BENCHMARKS, BENCHMARKS_KEY)
+    for name, schema in (("duplicates", DUPLICATES), ("contamination", EVIDENCE)):
         pl.DataFrame(schema=schema).write_parquet(tmp_path / f"data/{name}.parquet")
-    votes = (problems.problem_id(SUM), 2, 2, "4", 2, 1.0, False, [{"answer": "4", "votes": 2}], "4", "gold")
-    table = pl.DataFrame([votes], schema=voting.VOTES, orient="row")
-    tables.write(table, tmp_path / "data/votes/medium.parquet", voting.VOTES, voting.VOTES_KEY)
+    votes = (problem_id(SUM), 2, 2, "4", 2, 1.0, False, [{"answer": "4", "votes": 2}], "4", "gold")
+    table = pl.DataFrame([votes], schema=VOTES, orient="row")
+    tables.write(table, tmp_path / "data/votes/medium.parquet", VOTES, VOTES_KEY)
 
     def answers(model: str, effort: str | None, prompt: str, *given: str) -> list[dict[str, object]]:
         benchmark = "fruit" if prompt == HALF else None
@@ -99,28 +108,28 @@ def test_an_exam_that_was_not_marked_counts_nothing_as_wrong(folder: Path) -> No
 
 def test_a_problem_that_is_an_exam_question_too_is_told_as_both(folder: Path) -> None:
     both = problems.benchmark_rows("fruit", None, problems.problem_rows("fruit", [{"prompt": SUM, "gold": "4"}]))
-    tables.write(both, folder / "data/benchmarks.parquet", problems.BENCHMARKS, problems.BENCHMARKS_KEY)
-    found = told(folder, problems.problem_id(SUM))
-    assert found[0] == f"problem {problems.problem_id(SUM)}" and "effort medium: 2 samples" in found
-    assert f"exam question {problems.problem_id(SUM)}" in found
+    tables.write(both, folder / "data/benchmarks.parquet", BENCHMARKS, BENCHMARKS_KEY)
+    found = told(folder, problem_id(SUM))
+    assert found[0] == f"problem {problem_id(SUM)}" and "effort medium: 2 samples" in found
+    assert f"exam question {problem_id(SUM)}" in found
 
 
 @pytest.mark.parametrize("gone", ["data/problems.parquet", "data/benchmarks.parquet", "data/traces/medium"])
 def test_what_is_not_there_is_said_to_be_missing_and_not_that_there_is_none(gone: str, folder: Path) -> None:
     (folder / gone).rename(folder / "elsewhere")
     with pytest.raises(InputError, match=f"{gone}: is not there; run `dvc repro` or `dvc pull`"):
-        told(folder, problems.problem_id(SUM))
+        told(folder, problem_id(SUM))
 
 
 def test_a_table_of_another_version_of_the_program_is_told(folder: Path) -> None:
-    pl.DataFrame({"problem_id": [problems.problem_id(SUM)]}).write_parquet(folder / "data/problems.parquet")
+    pl.DataFrame({"problem_id": [problem_id(SUM)]}).write_parquet(folder / "data/problems.parquet")
     with pytest.raises(InputError, match="no out of collect is the table of this version of the program: run `dvc"):
-        told(folder, problems.problem_id(SUM))
+        told(folder, problem_id(SUM))
 
 
 def test_a_stage_that_never_ran_is_passed_over(folder: Path) -> None:
     lock(folder, {stage: LOCKED[stage] for stage in ("collect", "teach@medium")})
-    found = told(folder, problems.problem_id(SUM))
+    found = told(folder, problem_id(SUM))
     assert "effort medium: 2 samples" in found and "teacher 0 stop 7 tokens None not judged" in found
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.edge import paths, state, track
+from stages.edge import track
+from stages.edge.files import paths, state
 from stages.edge.track import events
 
 ROOT = Path(__file__).resolve().parents[3]

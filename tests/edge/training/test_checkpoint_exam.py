@@ -6,10 +6,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from stages.core import chat
-from stages.core.judging import VERDICTS
-from stages.edge import params, weights
+from stages.core.tables.sft import SFT
+from stages.core.tables.verdicts import VERDICTS
+from stages.edge import params
 from stages.edge.errors import EmptyError
+from stages.edge.models import weights
 from stages.edge.training import checkpoint_exam
 from tests.edge.asking.test_sampler import runtime
 from tests.scripted_server import Reply, ScriptedServer
@@ -44,7 +45,7 @@ def held_out(*rows: tuple[str, str, str], system: str | None = None) -> pl.DataF
             }
             for place, (problem_id, question, answer) in enumerate(rows)
         ],
-        schema=chat.SFT,
+        schema=SFT,
     )
 
 

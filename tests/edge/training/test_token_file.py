@@ -5,9 +5,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from stages.core import chat
-from stages.edge import tables
+from stages.core.curation import chat
+from stages.core.tables.sft import SFT, SFT_KEY
 from stages.edge.errors import InputError
+from stages.edge.files import tables
 from stages.edge.training import token_file
 from tests.test_kills import write_sft
 from tests.tiny_models import save_tiny_model
@@ -22,7 +23,7 @@ def expected(sft: Path, student: Path) -> list[tuple[list[int], int]]:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(student)
-    rows = [chat.tokenise(messages, tokenizer) for messages in tables.read(sft, chat.SFT)["messages"].to_list()]
+    rows = [chat.tokenise(messages, tokenizer) for messages in tables.read(sft, SFT)["messages"].to_list()]
     return [(row.input_ids, row.labels.count(chat.IGNORED)) for row in rows]
 
 
@@ -86,6 +87,6 @@ def test_a_template_that_writes_another_text_than_the_messages_is_refused(studen
 
 
 def test_an_empty_table_makes_an_empty_file(student: Path, tmp_path: Path) -> None:
-    tables.write(pl.DataFrame(schema=chat.SFT), tmp_path / "sft", chat.SFT, chat.SFT_KEY)
+    tables.write(pl.DataFrame(schema=SFT), tmp_path / "sft", SFT, SFT_KEY)
     found = token_file.write(tmp_path / "sft", student, tmp_path / "tokens", 1, "local")
     assert len(found.lengths) == 0

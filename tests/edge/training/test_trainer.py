@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from stages.core import batching
-from stages.core.chat import IGNORED
-from stages.edge import weights
+from stages.core.curation.chat import IGNORED
+from stages.core.training import batching
+from stages.edge.models import weights
 from stages.edge.training import attention, held_out, resuming, trainer
 from tests.tiny_models import save_tiny_model
 

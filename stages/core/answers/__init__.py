@@ -1,0 +1,1 @@
+"""What one answer is: found in a text, tidied, read, given a key."""

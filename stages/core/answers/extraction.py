@@ -1,0 +1,241 @@
+r"""Answers: what a response gives as its final answer, as text.
+
+A model is asked to put its answer in ``\boxed{...}``. The last complete box counts, so a model that takes an answer
+back is read by its last word. Responses without a box are read by their closing statement ("the answer is ...").
+"""
+
+import re
+from typing import Literal, NamedTuple
+
+from stages.core.answers import boxes
+
+STATEMENT_CHARS = 300
+"""A stated answer longer than this is prose, and cut here."""
+MAX_STATEMENTS = 10
+"""So many of the last statements are looked at."""
+_WHOLE_CHARS = 60
+_STATEMENT = re.compile(
+    r"(?:\b(?:answer|réponse|resp(?:ue|o)sta|risposta|antwort|ответ)\b[^\n:=]{0,60}?(?:\bis\b|\bare\b|[:=])"
+    r"|\banswer\s*\*\*\s*:?|^[ \t]*####"
+    r"|(?:答案|答え|정답|답|उत्तर|الجواب)\s*(?:是|为|為|は|은|는|है|[:\uff1a]))[ \t]*",
+    re.IGNORECASE | re.MULTILINE,
+)
+_TURN = re.compile(r"<\|[a-z_]+\|>")
+_SENTENCE = re.compile(
+    # "10! - 1" is one formula, and "A. x" one choice
+    r"(?<=[.?])(?<!^[A-J]\.)\s+(?=[^\s\d])|(?<=!)\s+(?=[A-Z][a-z\u2019' ])|(?<=[。！？।])|\n+"  # noqa: RUF001
+)
+_ENCLOSED = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}|\n\n|[()\[\]{}]")
+_ENVIRONMENT = re.compile(r"\\begin\s*\{(?P<kind>[a-z]+\*?)\}.*\\end\s*\{(?P=kind)\}", re.DOTALL)
+_LANGUAGE = re.compile(r"(?<![\\a-zA-Z])[^\W\d_]{2}|[\u3000-\u9fff]")
+_TYPESET = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}|\\(?:text|mbox)\s*\{[^{}]*\}|\\[a-zA-Z]+")
+_YES_OR_NO = re.compile(r"\s*(?:yes|no)\b", re.IGNORECASE)
+_PREMISE = re.compile(r"\b(?:if|since|when|with|because|let|as)\b", re.IGNORECASE)
+_AND_MORE = re.compile(r"(?:,|;|,?\s+(?:and|but|while))\s+(?!(?:so|thus|then|hence|therefore)\b)")
+_CLOSING = re.compile(r"\bI hope\b|^\s*Note\b", re.IGNORECASE)
+_CONNECTIVE = re.compile(r"(?:,|;|,?\s*\b(?:and|or)\b|和|或|、)?")
+_JOINS = re.compile(r"\b(?:and|or)\b")
+_OTHERWISE = re.compile(r"\b(?:not|between|if|unless|from|less|more)\b|不", re.IGNORECASE)
+_GOES_ON = re.compile(
+    r"\s*(?:[\\^*+:!√π/=\u00d7·<>(\[_±]|-\s*\d|,\s*-?\d|to\s+-?\d|out\s+of|(?:and|or)\s+-?[\d$\\]|"
+    r"(?:thousand|million|billion|trillion|hundred|dozen|times|mod|base|over|plus|minus)\b)|[A-Za-z\u0370-\u03ff½⅓¼]"
+)
+CONCLUSION_CHARS = 4_000
+"""How far from its end a response is searched for its conclusion."""
+_BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")
+_VERB = re.compile(r"\b(?:is|are|equals|be|est|sont|ist|sind|es|son)\b|[是为為]")
+_NUMBER = re.compile(r"(?:[$€£¥]\s?)?-?\d(?:[\d,]*\d)?(?:\.\d+)?(?:\s?/\s?\d+)?(?:\s?(?:\\?%|°))?")
+_MATH = re.compile(r"(?<!\\)\$\$?((?:[^$\\]|\\.)+)\$\$?|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000}?)\\\]", re.DOTALL)
+_COMMENT = re.compile(
+    r"(?:also |indeed |therefore |thus )?(?:correct|right|reasonable|valid|consistent|plausible|sensible|verified|"
+    r"confirmed)\b\s*(?=$|[.,;!*]|because|since|as|and|with|when|if|for)"
+)
+"""What is said of an answer rather than what it is."""
+_UNEQUAL = re.compile(r"[<>]|\\(?:le|ge|lt|gt|leq|geq|leqslant|geqslant|ne|neq)(?![a-zA-Z])")
+_SENTENCE_END = re.compile(r"(?<!\d)\.(?=\s|$)|(?<=\d)\.(?=\s|$)|[。\n]|<\|")
+
+
+class Extracted(NamedTuple):
+    """The answer of a response, or None, and the rule that found it."""
+
+    answer: str | None
+    rule: Literal["box", "stated", "none"]
+
+
+def extract(response: str) -> Extracted:
+    r"""The final answer of a whole response.
+
+    Boxes that stand side by side, or joined by "and" or a comma, are one answer ("1, 2"); otherwise the last complete,
+    non-empty ``\boxed`` or ``\fbox`` counts. Takes time linear in the length.
+    """
+    inside = boxes.last(response)
+    if inside is not None:
+        return Extracted(inside, "box")
+    stated = _stated(response)
+    return Extracted(stated, "stated") if stated else Extracted(None, "none")
+
+
+def payload(text: str) -> str:
+    """The answer inside `text`, which may be a whole response, a sentence that ends in a formula, or an answer.
+
+    Text in which no answer is singled out comes back unchanged.
+    """
+    found = extract(text).answer
+    if found is not None and not _is_sentence(found):
+        return found
+    said = concluded(text)
+    return said if said is not None else found or text
+
+
+def concluded(text: str) -> str | None:
+    """What the last sentence of a text without a box or a statement comes to; None where it comes to nothing.
+
+    That is an environment in it, else its last words in bold, else its last formula, else the number after its last
+    verb ("Therefore, there are 12 ways."), else, in a text of several sentences, its last number. None, too, of
+    formulas alone, or of one sentence that says more than one value. Weaker than a statement: a judge who is handed a
+    whole response reads it so, a vote does not.
+    """
+    end = _TURN.split(text, maxsplit=1)[0][-CONCLUSION_CHARS:]
+    if not _LANGUAGE.search(_TYPESET.sub(" ", end)):
+        return None  # nothing but formulas: all of them are the answer
+    sentences = [part for part in _SENTENCE.split(_on_one_line(end)) if part.strip(" .*\n")]
+    while sentences and _CLOSING.search(sentences[-1]):
+        sentences.pop()
+    if not sentences:
+        return None
+    last = sentences[-1]
+    if len(sentences) == 1 and _says_more(last):
+        return None
+    if found := _ENVIRONMENT.search(last):
+        return found[0]
+    bold = _BOLD.findall(last)
+    if bold and any(map(str.isdigit, bold[-1])):
+        return str(bold[-1]).strip()
+    after = _VERB.split(last)
+    rest = after[-1].strip(" *:")
+    if _MATH.search(last):
+        prose = _MATH.sub(" ", last)
+        is_said = len(after) > 1 or len(sentences) > 1
+        if prose.lstrip().startswith("%") or not (is_said or re.search(r"[^\W\d_]{2}", _JOINS.sub(" ", prose))):
+            return None
+        return _formulas(rest if _MATH.search(rest) else last, is_said)
+    number = _NUMBER.match(rest) if len(after) > 1 else None
+    if number is not None:
+        return _whole(rest, number)
+    if len(sentences) > 1 or _STATEMENT.search(last):
+        numbers = list(_NUMBER.finditer(last))
+        number = numbers[0 if _STATEMENT.search(last) else -1] if numbers else None
+    return _whole(last[number.start() :], _NUMBER.match(last, number.start())) if number else None
+
+
+def _on_one_line(text: str) -> str:
+    """`text` without the line ends inside brackets and environments: what stands there is one formula."""
+    spans: list[tuple[int, int]] = []
+    opened: list[int] = []
+    for mark in _ENCLOSED.finditer(text):
+        if mark[0][0] in "([{" or mark[0].startswith("\\b"):
+            opened.append(mark.start())
+        elif mark[0] == "\n\n":
+            opened.clear()  # no formula goes over a paragraph, so what is open is a smile or a slip
+        elif opened:
+            spans.append((opened.pop(), mark.end()))
+    lines = list(text)
+    end = 0
+    for start, stop in sorted(spans):
+        lines[max(start, end) : max(stop, end)] = text[max(start, end) : max(stop, end)].replace("\n", " ")
+        end = max(stop, end)
+    return "".join(lines)
+
+
+def _says_more(sentence: str) -> bool:
+    """Whether the only sentence of a text says more than its last number or formula does.
+
+    Yes and no, two values ("Alice is 6 and Bob is 7"), or a condition on a letter ("all even $n$").
+    """
+    clauses = [clause.strip(" *:") for clause in _VERB.split(sentence)]
+    number = _NUMBER.match(clauses[-2]) if len(clauses) > 2 and _NUMBER.match(clauses[-1]) else None
+    formulas = list(_MATH.finditer(sentence))
+    lone = bool(formulas) and len(_formula(formulas[-1]).strip()) == 1 and _formula(formulas[-1]).strip().isalpha()
+    said = number is not None and _AND_MORE.match(clauses[-2], len(number[0].rstrip()))
+    more = said and not _PREMISE.search(clauses[0])
+    return bool(_YES_OR_NO.match(sentence) or lone or more)
+
+
+def _whole(text: str, number: re.Match[str] | None) -> str | None:
+    """The number that `text` begins with, or all of it where the number is a part of what it says: 2x, 3 or 4."""
+    if number is None:
+        return None
+    behind = text[len(number[0].rstrip()) :]
+    if not _GOES_ON.match(behind):
+        return number[0].strip()
+    whole = text.strip().rstrip(".。!！?？ ")  # noqa: RUF001
+    return whole if len(whole) <= _WHOLE_CHARS else None
+
+
+def _formulas(text: str, is_said: bool) -> str | None:
+    """The last formula of a clause, with those before it from which only "and", "or" or a comma separates it.
+
+    None where words say something else of it, or of several formulas without a verb, as in "3 hours and 20 minutes".
+    """
+    found = list(_MATH.finditer(text))
+    joined, num_joined = _formula(found[-1]).strip(), 1
+    for left, right in zip(reversed(found[:-1]), reversed(found[1:]), strict=True):
+        connective = text[left.end() : right.start()].strip()
+        if not _CONNECTIVE.fullmatch(connective):
+            break
+        joined, num_joined = _connected(_formula(left).strip(), connective, joined), num_joined + 1
+    if num_joined < len(found) and not is_said:
+        return None
+    if num_joined == 1 and _OTHERWISE.search(text[: found[-1].start()]):
+        return None
+    return joined
+
+
+def _is_sentence(answer: str) -> bool:
+    """Whether a stated answer is a sentence in which the answer is still to be found."""
+    return len(answer.split()) > 5 and any(map(str.isdigit, answer)) and not any(mark in answer for mark in "\\=<>$")
+
+
+def _stated(response: str) -> str | None:
+    """What follows the last "answer is", "Answer:" or "####", up to the end of its sentence."""
+    ends = [found.end() for found in _STATEMENT.finditer(response)]
+    said = [response[end : end + STATEMENT_CHARS].lstrip(" \t\n*:") for end in ends[-MAX_STATEMENTS:]]
+    while len(said) > 1 and _COMMENT.match(said[-1]):
+        said.pop()
+    return _said(said[-1]) if said else None
+
+
+def _said(tail: str) -> str | None:
+    """What a statement says, up to the end of its sentence."""
+    end = _SENTENCE_END.search(tail)
+    if re.match(r"(?:the|so|it|there)\b", tail, re.IGNORECASE) and end:
+        subject = list(re.finditer(r"\b(?:is|are|equals)\b:?[ \t]*", tail[: end.start()]))
+        tail = tail[subject[-1].end() :] if subject else tail
+        end = _SENTENCE_END.search(tail)
+    math = _MATH.search(tail)
+    if math and (end is None or math.start() <= end.start()):
+        said = tail[: math.start()]
+        if _OTHERWISE.search(said):
+            return (tail[: end.start()] if end else tail).strip().rstrip(".") or None
+        joined = _formula(math).strip()
+        for more in _MATH.finditer(tail, math.end()):
+            connective = tail[math.end() : more.start()].strip()
+            if not _CONNECTIVE.fullmatch(connective):
+                break
+            joined = _connected(joined, connective, _formula(more).strip())
+            math = more
+        return joined or None
+    sentence = tail[: end.start()] if end else tail
+    return sentence.replace("**", "").strip().rstrip(".") or None
+
+
+def _connected(left: str, connective: str, right: str) -> str:
+    """Two formulas as one answer: a list, but "x < 1 or x > 2" is a region and keeps its word."""
+    word = _JOINS.search(connective)
+    if word and _UNEQUAL.search(left) and _UNEQUAL.search(right):
+        return f"{left} {word[0]} {right}"
+    return ", ".join(filter(None, (left, right)))
+
+
+def _formula(match: re.Match[str]) -> str:
+    return next(group for group in match.groups() if group is not None)

@@ -1,0 +1,177 @@
+r"""Forms: what kind of thing an answer is, so that a pair is never joined to a set, nor metres to kilometres.
+
+A form is a scalar (a number, an expression or words, perhaps with a unit) or a sequence: a bare list ``1, 2``, a set
+``\{1, 2\}``, a tuple ``(1, 2)``, an interval ``[1, 2)`` or a matrix. The parts of a sequence may be named
+(``x=1, y=2``).
+"""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from stages.core.answers import expressions
+from stages.core.answers.brackets import MAX_LAYERS, SET, bare, depth, split, unbracket
+from stages.core.answers.notation import squeeze, tidy
+from stages.core.answers.numerals import evaluate
+from stages.core.answers.quantities import join_thousands, quantity
+
+SCALAR = ""
+LIST = ","
+TUPLE = "()"
+MATRIX = "matrix "
+MAX_CHARS = 2_000
+"""Longer answers, and deeper ones than `MAX_LAYERS`, are compared as they stand."""
+
+_NAME = re.compile(
+    r"(?:\\angle\s*|\\triangle\s*)?(?:(?![a-z]{2}(?![A-Za-z]))[A-Za-z]{1,4}|\\[a-zA-Z]+)(?:_\{?\w+\}?)?'?(?:\([A-Za-z](?:,[A-Za-z])*\))?|\|[A-Z]{1,3}\||[A-Z](?:_\{\w+\})?:[A-Z](?:_\{\w+\})?"
+)
+_MATRIX = re.compile(
+    r"\\begin\{(?P<kind>[pbB]?matrix|array)\}(?:\{[^{}]*\})?(?P<inside>.*)\\end\{(?P=kind)\}", re.DOTALL
+)
+_ENVIRONMENT = re.compile(r"\\begin\{[a-zA-Z]+\}.*?\\end\{[a-zA-Z]+\}", re.DOTALL)
+_ROW_END = re.compile(r"(?:\\\\)+")
+_EQUALS = re.compile(r"=|\\in(?![a-zA-Z])")
+_DESCRIBED = re.compile(
+    r"[a-wA-Z](?:\+[a-wA-Z])+|[fghpqEFGHPQRSTV]'*(?:_\{\w+\})?\([^()=]*\)|m?\\angle ?[A-Z]{1,3}"
+    r"|\\(?:sin|cos|tan)(?: ?[A-Z]|\(?\\[a-z]+\)?|\([A-Z]\))"
+)
+_POINT = re.compile(r"[ABDEFGHIJKLMOPQRSTVWXYZ](?=\([^()]*,)")
+
+
+class Form(NamedTuple):
+    """One answer taken apart: `brackets` tells the kind, `names` stand beside `parts` ("" for none)."""
+
+    brackets: str
+    parts: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+def read(answer: str) -> Form:
+    """The form of an answer, tidied or not; an empty one has no parts."""
+    if len(answer) > MAX_CHARS or depth(answer) > MAX_LAYERS:
+        return Form(SCALAR, (" ".join(answer.split()),), ("",))
+    return _read(answer)
+
+
+@lru_cache(maxsize=10_000)
+def _read(answer: str) -> Form:
+    text = bare(tidy(answer))
+    if not text.replace(r"\ldots", "").strip(" .,;:?!-_*"):
+        return Form(SCALAR, (), ())
+    if r"\begin" in text:
+        return _matrix(text) or Form(SCALAR, (text,), ("",))
+    text = join_thousands(text)
+    name, value = split_name(text)
+    inner = bare(value)
+    if inner.startswith("(") and name.startswith("(") and len(split(name[1:-1])) == len(split(inner[1:-1])) > 1:
+        return Form(LIST, tuple(split(inner[1:-1])), tuple(map(squeeze, split(name[1:-1]))))
+    parts = _plus_minus(split(text))
+    if len(parts) > 1:
+        return _named(LIST, parts)
+    brackets, inside = unbracket(text)
+    parts = _plus_minus(split(inside))
+    if brackets and (len(parts) > 1 or brackets == SET):
+        return _named(brackets, parts)
+    return _named(SCALAR, [text])
+
+
+def _sides(text: str) -> list[str]:
+    r"""What stands between the equals signs (or ``\in``) of a text; those in the bounds of a sum do not count."""
+    found, start, level, end = [], 0, 0, 0
+    for mark in _EQUALS.finditer(text):
+        level += text.count("{", end, mark.start()) - text.count("}", end, mark.start())
+        end = mark.start()
+        if level == 0:
+            found.append(text[start : mark.start()].strip())
+            start = mark.end()
+    return [*found, text[start:].strip()]
+
+
+def matrix(num_rows: int, num_columns: int) -> str:
+    """The `brackets` of a matrix; its parts stand row by row."""
+    return f"{MATRIX}{num_rows}x{num_columns}"
+
+
+def _matrix(text: str) -> Form | None:
+    """The matrix that the text is, or that sums and products of matrices come to; a determinant is none."""
+    before, equals, last = text.rpartition("=")
+    if equals and (re.search(r"[A-Za-z]|\\ne", _ENVIRONMENT.sub("", before)) or r"\begin" not in before):
+        return None
+    found = _MATRIX.fullmatch(last.strip())
+    if not found or r"\begin" in found["inside"]:
+        return None
+    rows = [row.split("&") for row in _ROW_END.split(found["inside"]) if row.strip()]
+    if not rows or len({len(row) for row in rows}) != 1:
+        return None
+    parts = tuple(cell.strip() for row in rows for cell in row)
+    return Form(matrix(len(rows), len(rows[0])), parts, ("",) * len(parts))
+
+
+def spelled(form: Form) -> str:
+    """The text of a form, names and brackets included."""
+    parts = [f"{name}={part}" if name else part for name, part in zip(form.names, form.parts, strict=True)]
+    if form.brackets.startswith(MATRIX):
+        columns = int(form.brackets.rpartition("x")[2])
+        lines = [" & ".join(parts[start : start + columns]) for start in range(0, len(parts), columns)]
+        return r"\begin{pmatrix}" + r" \\ ".join(lines) + r"\end{pmatrix}"
+    left, right = {SCALAR: ("", ""), LIST: ("", ""), SET: (r"\{", r"\}")}.get(form.brackets) or tuple(form.brackets)
+    return left + ", ".join(parts) + right
+
+
+def split_name(text: str) -> tuple[str, str]:
+    r"""Name and value: ("x", "5") for x=5, 5=x, x \approx 5 and x=2+3=5; ("", text) when nothing is named."""
+    exact, about, value = text.partition(r"\approx")
+    if about:
+        name = squeeze(exact.strip())
+        if _NAME.fullmatch(name):
+            return name, value.strip()
+        text = exact.strip() or value.strip()
+    sides = _sides(text)
+    if len(sides) < 2 or not all(sides) or re.search(r"[<>]|\\(?:le|ge|ne|forall)(?![a-zA-Z])", text):
+        return "", text
+    first = squeeze(sides[0])
+    if any(evaluate(side) is None for side in sides[1:-1]):
+        return "", text
+    if _NAME.fullmatch(first) or (first[0] == "(" and all(map(_NAME.fullmatch, split(first[1:-1])))):
+        return first, sides[-1]
+    if len(sides) == 2 and _NAME.fullmatch(squeeze(sides[1])) and evaluate(sides[0]) is not None:
+        return squeeze(sides[1]), sides[0]
+    return ("", sides[-1]) if all(evaluate(side) is not None for side in sides) else ("", text)
+
+
+def result(form: Form) -> str:
+    """What a chain of equations that begins with a value's description ends with: 113 of m+n=100+13=113; else "".
+
+    A description is a sum of letters, an applied function, a measured angle or a constant.
+    """
+    sides = _sides(form.parts[0]) if form.brackets == SCALAR and not form.names[0] else []
+    if len(sides) < 2 or not all(sides) or any(evaluate(side) is None for side in sides[1:-1]):
+        return ""
+    constant = expressions.read(sides[0])
+    described = _DESCRIBED.fullmatch(squeeze(sides[0])) or (constant is not None and not constant.variables)
+    last = quantity(sides[-1])
+    value = last.value is not None or ((read := expressions.read(last.text)) is not None and not read.variables)
+    return sides[-1] if described and value else ""
+
+
+def point(text: str) -> str:
+    """P(3,4) and P=(3,4) as (3,4); C(5,2), N(0,1) and U(0,1) are a number and distributions rather than points."""
+    return _POINT.sub("", text, count=1) if _POINT.match(text) else text
+
+
+def _named(brackets: str, parts: list[str]) -> Form:
+    pairs = [split_name(part) for part in parts]
+    return Form(brackets, tuple(value for _, value in pairs), tuple(name for name, _ in pairs))
+
+
+def _plus_minus(parts: list[str]) -> list[str]:
+    """Each part with one plus-minus sign stands for two."""
+    spread: list[str] = []
+    for part in parts:
+        name, value = split_name(part)
+        if value.count(r"\pm") == 1 and r"\mp" not in value:
+            prefix = f"{name}=" if name else ""
+            spread += [prefix + value.replace(r"\pm", sign) for sign in "+-"]
+        else:
+            spread.append(part)
+    return spread

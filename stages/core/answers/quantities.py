@@ -1,0 +1,167 @@
+"""Quantities: an answer as an exact value with a unit."""
+
+import re
+from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
+
+from stages.core.answers import expressions
+from stages.core.answers.brackets import bare
+from stages.core.answers.notation import squeeze
+from stages.core.answers.numerals import evaluate
+
+CACHED, CACHED_CHARS = 100_000, 500
+MAX_CHARS = 2_000
+"""Longer texts are no quantity."""
+
+_UNITS = {
+    "degree": r"\^?\{?\\circ\}?|deg|degrees?",
+    "%": r"\\?%|percent|percentage|pct|per cent",
+    "dollar": r"USD|dollars?",
+}
+_UNIT = re.compile("|".join(f"(?P<u{index}>{pattern})" for index, pattern in enumerate(_UNITS.values())), re.IGNORECASE)
+_CURRENCY = re.compile(r"(USD|[€£¥₹])(?!\s*(?:USD|[€£¥₹]))\s*(.+)|(-)\s*(USD|[€£¥₹])(?!\s*(?:USD|[€£¥₹]))\s*(.+)")
+_NO_UNIT = (
+    r"and|or|is|if|mod\w*|for|where|to|over|times|plus|minus|squared|cubed|choose|factorial|divided|multiplied|base|binary|"
+    r"octal|remainder|root|point|not|negative|dozen|scores?|pairs?|half|halves|quarters?|thirds?|fourths?|fifths?|sixths?|"
+    r"sevenths?|eighths?|ninths?|tenths?|hundredths?|thousandths?|millionths?|percent of|lakhs?|crores?|"
+    r"below|above|under|more|less|fewer|greater|than|after|before|by|short"
+)
+_NUMBER_WORD = re.compile(
+    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty|hundred)\b"
+)
+_SHORT = r"[ckm]m|m[gls]|[km]?g|[mslLh]|km/h|m/s|ft|in|lb|oz|hrs?|mi|pm|am|deg|pct"
+_LONG = r"hours?|minutes?|seconds?|days?|weeks?|years?|degrees|percent"
+_TAIL = re.compile(
+    r"(?P<value>.*[\d})!])\s*(?P<unit>\^\{\\circ\}(?:\s*[CF])?|\\?%"
+    rf"|(?<=\s)(?!(?:{_NO_UNIT})\b)(?:[A-Za-z]{{3}}[A-Za-z /.-]*|(?:{_SHORT}))(?:\s*\^\{{[23]\}})?"
+    rf"|(?:[ckm]m|kg|km/h|m/s|ft|deg|pct|{_LONG})(?:\s*\^\{{[23]\}})?"
+    r"|[^\x00-\x7f]+)",
+    re.DOTALL,
+)
+_KNOWN = (
+    rf"[ckm]m|kg|ft|lb|oz|deg|{_LONG}|radians?|rad|ways|dollars|cents|people|students|(?:kilo)?grams?|lit(?:er|re)s?|"
+    r"(?:(?:square|cubic|sq\.?) )?(?:units?|cm|mm|km|(?:centi|milli|kilo)?met(?:er|re)s?|inch(?:es)?|in|feet|foot|ft|"
+    r"yards?|miles?)"
+)
+_MEASURED = re.compile(rf"(?P<value>.*?[\w)}}])\s+(?P<unit>(?:{_KNOWN})(?:\s*\^\{{[23]\}})?)", re.DOTALL)
+"""These are units behind letters too: 36\\pi cm, 2^n ways."""
+_LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{3}")
+_SPELLINGS = {
+    "ft": r"feet|foot",
+    "cm": r"centimet(?:er|re)s?",
+    "mm": r"millimet(?:er|re)s?",
+    "km": r"kilomet(?:er|re)s?",
+    "m": r"met(?:er|re)s?",
+    "in": r"inch(?:es)?",
+    "kg": r"kilograms?",
+    "hour": r"hrs?|hours",
+}
+_SPELLED = re.compile(r"(?P<power>(?:square|sq\.?|cubic) )?(?P<unit>[A-Za-z]+)(?:\s*\^\{(?P<exponent>[23])\})?")
+_TIME = re.compile(r"(\d{1,2})\s*:\s*(\d\d)\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
+_SCALE = re.compile(r"(?:hundred|thousand|million|billion|trillion)s?\b")
+_THOUSANDS = re.compile(
+    r"((?:\([A-J]\)\s*|[A-J][.:)]\s+)?[-+]?(?:USD|[€£¥₹])?\s*)"
+    r"([1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,2}(?: \d{3})+)((?:\.\d+)?(?![\d,]).*)",
+    re.DOTALL,
+)
+
+
+class Quantity(NamedTuple):
+    """The exact value (None when the text is not arithmetic), its text and its unit ("" for none)."""
+
+    value: Fraction | None
+    text: str
+    unit: str
+
+
+def quantity(text: str) -> Quantity:
+    """A scalar as value and unit: "USD 10", "10 cm", "10%" and "60 degrees" all have one."""
+    return _quantity(text) if len(text) <= CACHED_CHARS else _quantity.__wrapped__(text)
+
+
+@lru_cache(maxsize=CACHED)
+def _quantity(text: str) -> Quantity:
+    text = join_thousands(bare(text))
+    value = evaluate(text)
+    if value is not None:
+        return Quantity(value, text, "")
+    money = _CURRENCY.fullmatch(text)
+    if money:
+        inner = quantity(money[2] or money[3] + money[5])
+        unit = _unit_name(money[1] or money[4])
+        return Quantity(inner.value, inner.text, f"{unit} {inner.unit}" if inner.unit else unit)
+    tail = _TAIL.fullmatch(text)
+    if tail and not _SCALE.match(tail["unit"]) and not _NUMBER_WORD.search(tail["unit"]):
+        head = bare(tail["value"])
+        value = evaluate(head)
+        if value is not None or _is_constant(head):
+            return Quantity(value, head, _unit_name(tail["unit"]))
+    tail = _MEASURED.fullmatch(text)
+    head = bare(tail["value"]) if tail else ""
+    if tail and not _LETTERS.search(head) and expressions.read(head) is not None:
+        return Quantity(evaluate(head), head, _unit_name(tail["unit"]))
+    return Quantity(None, text, "")
+
+
+def without_unit(text: str) -> str:
+    """A tidied text without the unit behind it, where that is one that stands behind anything."""
+    tail = _MEASURED.fullmatch(text)
+    return tail["value"] if tail else text
+
+
+def _is_constant(text: str) -> bool:
+    """Whether a text has roots, pi and digits only: a unit may follow it, as in the length of a diagonal in cm."""
+    return not re.search(r"[a-zA-Z=<>]", re.sub(r"\\(?:sqrt|pi|frac)(?![a-zA-Z])", "", text))
+
+
+def is_time(text: str) -> bool:
+    """Whether a text may be a time of the day, 10:20, rather than a ratio."""
+    return _TIME.fullmatch(text.strip()) is not None
+
+
+def same_time(a: str, b: str, lenient: bool) -> bool | None:
+    """Whether two times are the same, 8:34 PM and 20:34; None where one is none or does not tell its half of the day.
+
+    `lenient` lets either side leave its half out.
+    """
+    left, right = _TIME.fullmatch(a.strip()), _TIME.fullmatch(b.strip())
+    if left is None or right is None:
+        return None
+    minutes = _minute(left), _minute(right)
+    if None not in minutes:
+        return minutes[0] == minutes[1]
+    if lenient and bool(left[3]) != bool(right[3]):
+        return (int(left[1]), left[2]) == (int(right[1]), right[2])
+    return None
+
+
+def _minute(time: re.Match[str]) -> int | None:
+    """The minute of the day of a time that tells its half."""
+    hour, half = int(time[1]), (time[3] or "").casefold()
+    if hour > 23 or (not half and 0 < hour < 13) or (half and not 0 < hour < 13):
+        return None
+    return (hour % 12 + 12 * (half == "p") if half else hour) * 60 + int(time[2])
+
+
+def join_thousands(text: str) -> str:
+    """1,234 and 1 234 are one number when they are the whole answer; inside brackets 1,234 are two."""
+    found = _THOUSANDS.fullmatch(text)
+    return f"{found[1]}{re.sub('[ ,]', '', found[2])}{found[3]}" if found and "," not in found[3] else text
+
+
+def _unit_name(unit: str) -> str:
+    unit = unit.strip().rstrip(".")
+    found = _UNIT.fullmatch(unit)
+    if found and found.lastgroup:
+        return list(_UNITS)[int(found.lastgroup[1:])]
+    spelled = _SPELLED.fullmatch(unit)
+    if spelled:
+        name = next(
+            (short for short, long in _SPELLINGS.items() if re.fullmatch(long, spelled["unit"])), spelled["unit"]
+        )
+        exponent = spelled["exponent"] or {"s": "2", "c": "3"}.get((spelled["power"] or " ")[0], "")
+        known = name in _SPELLINGS
+        unit = f"{name}^{{{exponent}}}" if exponent and known else name if known else unit
+    plain = squeeze(unit)
+    return plain[:-1] if len(plain) > 3 and plain.endswith("s") else plain

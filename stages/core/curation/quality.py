@@ -1,0 +1,116 @@
+"""Faults of a trace's text: each a pure function of the text, for which curation has a reason and a threshold."""
+
+import re
+import unicodedata
+from functools import cache
+
+from rensa import RMinHash
+
+from stages.core.answers.boxes import boxed
+from stages.core.answers.keys import agree, canonical, is_numeric
+from stages.core.text.normalisation import runs
+
+CONTROL_TOKENS = (
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|channel|>",
+    "<|message|>",
+    "<|start|>",
+    "<|end|>",
+    "<|return|>",
+    "<|begin_of_text|>",
+    "<|eot_id|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+)
+"""Tokens of chat formats: in an answer's text they are a leak, and would end a student's turn early."""
+SHINGLE = 5
+NUM_PERM, SEED = 128, 1
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_META = re.compile(
+    r"\b(?:as an? (?:ai|language model)|(?:the|this) (?:system|developer) (?:prompt|message)|the (?:user|prompt) "
+    r"(?:wants|asks|says|asked|said|is asking|gave|provided|requests)|(?:according to|per) (?:the )?instructions|"
+    r"the instructions? (?:say|says|is|are|require)|openai|chatgpt|knowledge cutoff|policy)\b",
+    re.IGNORECASE,
+)
+_CHOICE = re.compile(r"\W*(?:\\text\w*\W*)?[A-E]\W*")
+_SCRIPTS = (
+    "LATIN",
+    "GREEK",
+    "CYRILLIC",
+    "CJK",
+    "HIRAGANA",
+    "KATAKANA",
+    "HANGUL",
+    "ARABIC",
+    "HEBREW",
+    "DEVANAGARI",
+    "THAI",
+)
+_NEUTRAL = {"LATIN", "GREEK", None}
+"""Scripts of mathematics in any language."""
+
+
+def is_empty(content: str | None) -> bool:
+    """Whether nothing comes after the reasoning."""
+    return not content or not content.strip()
+
+
+def has_stray_tag(text: str) -> bool:
+    """Whether a think tag stands in the text: reasoning that was not closed, or closed twice."""
+    return "<think>" in text or "</think>" in text
+
+
+def leaks_control_token(text: str) -> bool:
+    """Whether a token of a chat format stands in the text."""
+    return "<|" in text and any(token in text for token in CONTROL_TOKENS)
+
+
+def has_conflicting_boxes(content: str) -> bool:
+    """Whether the boxes of an answer give different numbers, or choices. Side by side, or with "and", they are one.
+
+    A step that is boxed too, such as an equation, is no second answer.
+    """
+    said = boxed(content)
+    return len(said) > 1 and any(_contradict(each, said[-1]) for each in said[:-1])
+
+
+def _contradict(one: str, other: str) -> bool:
+    if _CHOICE.fullmatch(one) and _CHOICE.fullmatch(other):
+        return canonical(one) != canonical(other)
+    return is_numeric(one) and is_numeric(other) and not agree(one, other)
+
+
+def foreign_share(text: str, prompt: str) -> float:
+    """The share of letters in a script that the problem does not use; Latin and Greek belong to any formula."""
+    if text.isascii():
+        return 0.0
+    marks = _NOT_ASCII.findall(text)
+    own = {_script(mark) for mark in _NOT_ASCII.findall(prompt)}
+    foreign = sum(_script(mark) not in _NEUTRAL and _script(mark) not in own for mark in marks)
+    return foreign / max(1, sum(map(str.isalpha, text)))
+
+
+@cache
+def _script(mark: str) -> str | None:
+    """The script of a letter; None for the letters that only formulas have, and for no letter."""
+    if not mark.isalpha():
+        return None
+    name = unicodedata.name(mark, "")
+    return next((script for script in _SCRIPTS if script in name), None)
+
+
+def num_meta_phrases(text: str) -> int:
+    """How often a trace speaks of its prompt, its instructions or itself instead of the problem."""
+    return len(_META.findall(text))
+
+
+def shingles(text: str) -> set[str]:
+    """Runs of five words."""
+    return runs(text.split(), SHINGLE)
+
+
+def sketches(texts: list[set[str]]) -> list[RMinHash]:
+    """MinHash sketches of sets of shingles (Broder, 1997), whose `jaccard` is off by some hundredths."""
+    return list(RMinHash.from_token_sets([sorted(each) for each in texts], NUM_PERM, SEED))

@@ -1,0 +1,101 @@
+"""Selection: which of the rows that may stay are taken, weighed against those of other problems."""
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Literal, NamedTuple
+
+import polars as pl
+
+from stages.core.tables.rejects import REASONS
+
+
+class Selection(NamedTuple):
+    """What weighs the rows of different problems against each other."""
+
+    set_apart: Collection[str]
+    """Problems whose rows are held out: a student's loss on them is no memory."""
+    balance: Literal["source", "difficulty"] | None
+    max_share: float
+    """Of all rows, that one source, or one difficulty, may have at most."""
+    num_rows: int | None
+    num_tokens: int | None
+    """Rows or tokens to aim for; None takes all."""
+
+
+def select(decisions: Iterable[pl.DataFrame], problems: pl.DataFrame, selection: Selection) -> Iterator[pl.DataFrame]:
+    """The decisions, in their order and pieces, with reasons for the rows that these choices take.
+
+    Rows are taken in the order of the draw, and of the table where that is the same. `decisions` is gone through twice,
+    and of the rows that are left only numbers are held. `problems` has the columns of `PROBLEMS_IN`; problems without a
+    difficulty are a class of their own.
+    """
+    apart = pl.col("reason").is_null() & pl.col("problem_id").is_in(list(selection.set_apart))
+    marked = pl.col("reason").is_null().alias("left")
+    by = pl.lit("all") if selection.balance is None else pl.col(selection.balance).cast(pl.String).fill_null("none")
+    names = problems.select("problem_id", of=by)
+    classes = names.with_columns(of=pl.col("of").cast(pl.Enum(names["of"].unique().sort())))
+
+    def pieces() -> Iterator[pl.DataFrame]:
+        for piece in decisions:
+            yield piece.with_columns(reason=_marked(apart, "held_out")).with_columns(marked)
+
+    if selection.balance is None and selection.num_rows is None and selection.num_tokens is None:
+        yield from (piece.drop("left") for piece in pieces())
+        return
+    reasons = _weighed(pl.concat(_left(piece, classes) for piece in pieces()), selection)
+    start = 0
+    for piece in pieces():
+        places = piece["left"].arg_true()
+        found = piece["reason"].scatter(places, reasons.slice(start, places.len()))
+        start += places.len()
+        yield piece.drop("left").with_columns(found)
+
+
+def _left(piece: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFrame:
+    """(of, num_tokens, draw) of the rows that are left in a piece."""
+    left = piece.filter("left").select("problem_id", "num_tokens", "draw")
+    return left.join(classes, on="problem_id", how="left", maintain_order="left").drop("problem_id")
+
+
+def _weighed(left: pl.DataFrame, selection: Selection) -> pl.Series:
+    """Why each of the rows that were left falls now, or null."""
+    found = left.with_columns(reason=pl.lit(None, pl.Enum(REASONS)))
+    if selection.balance is not None:
+        counts = dict(found["of"].value_counts().iter_rows())
+        most = _cap(list(counts.values()), selection.max_share)
+        place = pl.col("draw").rank("ordinal").over("of")
+        found = found.with_columns(reason=_marked(place > most, "balance"))
+    if selection.num_rows is not None or selection.num_tokens is not None:
+        rest = found.with_row_index().filter(pl.col("reason").is_null()).sort("draw", maintain_order=True)
+        is_over = pl.lit(value=False)
+        if selection.num_rows is not None:
+            is_over |= pl.int_range(pl.len()) >= selection.num_rows
+        if selection.num_tokens is not None:
+            is_over |= pl.col("num_tokens").cast(pl.Int64).cum_sum() > selection.num_tokens
+        over = rest.filter(is_over)["index"]
+        is_over = pl.int_range(pl.len(), dtype=pl.UInt32).is_in(over.implode())
+        found = found.with_columns(reason=_marked(is_over, "target"))
+    return found["reason"]
+
+
+def _marked(mask: pl.Expr, reason: str) -> pl.Expr:
+    kind = pl.Enum(REASONS)
+    return pl.when(mask).then(pl.lit(reason, kind)).otherwise(pl.col("reason").cast(kind))
+
+
+def _cap(counts: list[int], max_share: float) -> int:
+    """The most rows that a class may have so that none has more than `max_share` of what is left.
+
+    With fewer classes than would allow that, each gets as many as the smallest.
+    """
+    ordered = sorted(counts)
+    if not ordered or ordered[-1] <= max_share * sum(ordered):
+        return ordered[-1] if ordered else 0
+    for num_large in range(1, len(ordered)):
+        rest = ordered[: len(ordered) - num_large]
+        if num_large * max_share >= 1:
+            break
+        # Those at the cap c have num_large * c of sum(rest) + num_large * c rows.
+        cap = int(max_share * sum(rest) / (1 - num_large * max_share))
+        if rest[-1] <= cap:
+            return cap
+    return ordered[0]

@@ -1,0 +1,1 @@
+"""Votes, labels, and a verdict for each answer."""

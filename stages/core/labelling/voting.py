@@ -1,0 +1,152 @@
+"""Voting: the answers of a problem's traces, counted and grouped into classes of equal ones.
+
+Equality of formulas is not transitive (10, 10% and 0.1), so classes are not its connected components: an answer is
+compared only with the first one of each class. Splitting a class costs a label and joining two makes a wrong one, so
+whatever is in doubt stays apart. The gold takes no part. From classes to labels: `stages.core.labelling.labels`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import polars as pl
+
+from stages.core.equality.relations import Decision, same_cheaply
+from stages.core.tables.traces import UNANSWERED
+
+COUNTED = pl.Schema(
+    {"problem_id": pl.String(), "answer": pl.String(), "answer_key": pl.String(), "num_traces": pl.Int64()}
+)
+"""How many traces that came back give an answer, null where they have none; several rows of one add up."""
+
+Pair = tuple[str, str]
+Outcomes = Mapping[Pair, str]
+"""What the symbolic tier found for pairs of answers: "equal", or anything else where it did not find them equal."""
+
+
+class Candidate(NamedTuple):
+    """An answer in its most frequent spelling, its canonical key, and how many traces give it."""
+
+    answer: str
+    key: str
+    votes: int
+
+
+class Tally(NamedTuple):
+    """The answers to one problem, one candidate a key, most votes first.
+
+    Traces without an answer only count in `num_traces`.
+    """
+
+    num_traces: int
+    candidates: tuple[Candidate, ...]
+
+
+NO_TRACES = Tally(0, ())
+
+
+class Vote(NamedTuple):
+    """The result of one problem: its classes, most votes first, and the answer of the first.
+
+    `answer` is None when no trace has an answer, or when two classes are tied for the most votes.
+    """
+
+    classes: tuple[Candidate, ...]
+    answer: str | None
+    tied: bool
+
+    @property
+    def votes(self) -> int:
+        """Votes of the top class."""
+        return self.classes[0].votes if self.classes else 0
+
+    @property
+    def num_answered(self) -> int:
+        """Traces with an answer."""
+        return sum(candidate.votes for candidate in self.classes)
+
+    @property
+    def share(self) -> float:
+        """Votes of the top class over the traces with an answer; 0 when there are none."""
+        return self.votes / self.num_answered if self.classes else 0.0
+
+
+def counted(answers: pl.DataFrame, effort: str | None, models: Sequence[str] | None) -> pl.DataFrame:
+    """`COUNTED` of the traces that came back, at one effort or all, of some models or all, from `ANSWERS`."""
+    if effort is not None:
+        answers = answers.filter(pl.col("effort") == effort)
+    if models is not None:
+        answers = answers.filter(pl.col("model").is_in(list(models)))
+    each = answers.filter(~pl.col("status").is_in(UNANSWERED)).group_by(list(COUNTED)[:-1], maintain_order=True)
+    return each.agg(num_traces=pl.len().cast(pl.Int64))
+
+
+def tallies(answers: pl.DataFrame) -> dict[str, Tally]:
+    """`COUNTED` by problem_id; the order of rows does not matter."""
+    key = ["problem_id", "answer", "answer_key"]
+    by_answer = answers.group_by(key).agg(votes=pl.col("num_traces").sum()).sort(key)
+    by_problem = by_answer.group_by("problem_id", maintain_order=True).agg("answer", "answer_key", "votes")
+    return {
+        problem_id: Tally(sum(votes), _candidates(zip(spellings, keys, votes, strict=True)))
+        for problem_id, spellings, keys, votes in by_problem.iter_rows()
+    }
+
+
+def _candidates(spelled: Iterable[tuple[str | None, str | None, int]]) -> tuple[Candidate, ...]:
+    by_key: dict[str, list[tuple[int, int, str]]] = {}
+    for answer, key, votes in spelled:
+        if answer is not None and key:
+            by_key.setdefault(key, []).append((-votes, len(answer), answer))
+    found = [Candidate(min(ways)[2], key, -sum(way[0] for way in ways)) for key, ways in by_key.items()]
+    return tuple(sorted(found, key=_order))
+
+
+def _order(candidate: Candidate) -> tuple[int, int, str]:
+    """Most votes first, then the shortest key, then code points: nothing that the order of traces could touch."""
+    return -candidate.votes, len(candidate.key), candidate.key
+
+
+def pairs_to_decide(tallied: Iterable[Tally]) -> list[Pair]:
+    """The distinct pairs for the symbolic tier of `same`: what a vote may ask for and the cheap tiers cannot tell."""
+    pairs = {_pair(a, b) for tally in tallied for a, b in combinations(tally.candidates, 2)}
+    return sorted(pair for pair in pairs if same_cheaply(*pair).equal is None)
+
+
+def vote(tally: Tally, same: Outcomes) -> Vote:
+    """Group the candidates of one problem into classes, from the one with the most votes to the rarest.
+
+    A candidate joins the class whose first answer it equals; when it equals those of two classes it joins neither, for
+    it would tie together what is different. `same` holds the outcomes of `pairs_to_decide`.
+
+    Raises:
+        ValueError: a pair is missing there.
+    """
+    classes: list[Candidate] = []
+    for candidate in tally.candidates:
+        pairs = [_pair(first, candidate) for first in classes]
+        equal = [place for place, pair in enumerate(pairs) if resolve(same_cheaply(*pair), pair, same)]
+        if len(equal) == 1:
+            first = classes[equal[0]]
+            classes[equal[0]] = first._replace(votes=first.votes + candidate.votes)
+        else:
+            classes.append(candidate)
+    classes.sort(key=_order)
+    tied = len(classes) > 1 and classes[0].votes == classes[1].votes
+    return Vote(tuple(classes), classes[0].answer if classes and not tied else None, tied)
+
+
+def resolve(cheap: Decision, pair: Pair, outcomes: Outcomes) -> bool:
+    """Whether a pair is equal by the cheap tiers' decision, or else by the outcome of the symbolic tier.
+
+    Raises:
+        ValueError: the cheap tiers could not tell and there is no outcome.
+    """
+    if cheap.equal is not None:
+        return cheap.equal
+    if pair not in outcomes:
+        raise ValueError(f"no outcome for the pair {pair}, which the cheap tiers cannot tell")
+    return outcomes[pair] == "equal"
+
+
+def _pair(a: Candidate, b: Candidate) -> Pair:
+    return min(a.answer, b.answer), max(a.answer, b.answer)

@@ -1,0 +1,116 @@
+"""What the page of results shows beside its charts: warnings, the tables of rejected rows, and traces to read."""
+
+from collections.abc import Collection, Iterator, Mapping
+from hashlib import sha256
+from typing import Any
+
+import polars as pl
+
+from stages.core.tables.benchmarks import BENCHMARKS
+from stages.core.tables.excerpt import EXCERPT
+from stages.core.tables.problems import PROBLEMS
+from stages.core.tables.sft import SFT, SFT_KEY
+from stages.core.tables.traces import TRACES
+from stages.core.tables.verdicts import VERDICTS, VERDICTS_KEY
+from stages.core.tables.votes import VOTES
+
+KEPT = "row"
+
+_KEYS = {name: TRACES[name] for name in VERDICTS_KEY}
+_MARK = {name: VERDICTS[name] for name in ("answer", "extracted_by", "verdict", "decided_by")}
+TRACES_IN = pl.Schema(
+    {
+        **_KEYS,
+        **{name: TRACES[name] for name in ("reasoning", "content", "status", "completion_tokens")},
+    }
+)
+MARKS_IN = pl.Schema({**_KEYS, **_MARK})
+PROBLEMS_IN = pl.Schema({name: PROBLEMS[name] for name in ("problem_id", "source", "prompt", "gold")})
+EXAMS_IN = pl.Schema(
+    {
+        name: BENCHMARKS[name]
+        for name in ("benchmark", "problem_id", "prompt", "gold", "published", "younger_than_sources")
+    }
+)
+VOTES_IN = pl.Schema({name: VOTES[name] for name in ("problem_id", "label", "label_source")})
+SFT_IN = pl.Schema({name: SFT[name] for name in SFT_KEY})
+COLUMNS = ("part", "model", "effort", "set", "problem", "sample", "status", "tokens", *_MARK, "fate")
+TEXTS = ("reasoning", "content")
+
+
+def chosen(problem_ids: Collection[str], share: float) -> list[str]:
+    """This share of the problems, one at least: by a draw that is the same in every run."""
+    ordered = sorted(problem_ids, key=lambda name: (sha256(name.encode()).digest(), name))
+    return ordered[: max(1, round(share * len(ordered)))]
+
+
+def fates(rejects: Mapping[str, pl.DataFrame], kept: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """By the key of a trace, what each SFT set did with it: "turbo: row", or the reason against it.
+
+    `rejects` has `REJECTS` and `kept` `SFT_IN`, by stage.
+    """
+    parts = [
+        frame.select(
+            *SFT_KEY,
+            fate=pl.lit(f"{stage}: ") + (pl.col("reason").cast(pl.String) if has_reason else pl.lit(KEPT)),
+        )
+        for has_reason, tables in ((True, rejects), (False, kept))
+        for stage, frame in tables.items()
+    ]
+    empty = pl.DataFrame(schema={**SFT_IN, "fate": pl.String()})
+    return pl.concat([empty, *parts]).group_by(SFT_KEY).agg(pl.col("fate").sort().str.join("; "))
+
+
+def taught(
+    traces: pl.DataFrame, marks: pl.DataFrame, asked: pl.DataFrame, votes: pl.DataFrame, fate: pl.DataFrame
+) -> pl.DataFrame:
+    """`EXCERPT` of the teacher's `TRACES_IN` at one effort, from `MARKS_IN`, `PROBLEMS_IN`, `VOTES_IN` and `fates`."""
+    return _rows(
+        "teach@" + pl.col("effort").fill_null(""),
+        traces.join(marks, on=VERDICTS_KEY, how="left", nulls_equal=True)
+        .join(asked.rename({"source": "set"}), on="problem_id", how="left")
+        .join(votes, on="problem_id", how="left")
+        .join(fate, on=SFT_KEY, how="left", nulls_equal=True),
+    )
+
+
+def examined(student: str, traces: pl.DataFrame, marks: pl.DataFrame, exams: pl.DataFrame) -> pl.DataFrame:
+    """`EXCERPT` of a student's `TRACES_IN` in the exams, from `MARKS_IN` and `EXAMS_IN`."""
+    questions = exams.select("benchmark", "problem_id", "prompt", "gold", set="benchmark")
+    return _rows(
+        pl.lit(f"exam@{student}"),
+        traces.join(marks, on=VERDICTS_KEY, how="left", nulls_equal=True).join(
+            questions, on=["benchmark", "problem_id"], how="left"
+        ),
+    )
+
+
+def _rows(part: pl.Expr, found: pl.DataFrame) -> pl.DataFrame:
+    absent = {name: pl.lit(None) for name in EXCERPT if name not in (*found.columns, "part")}
+    typed = found.with_columns(part=part, **absent).select(pl.col(name).cast(kind) for name, kind in EXCERPT.items())
+    return typed.sort("benchmark", "problem_id", "model", "effort", "sample", nulls_last=False)
+
+
+def encoded(found: pl.DataFrame) -> dict[str, Any]:
+    """`EXCERPT` without their texts, by column, and the problems that they are about, for a script to read."""
+    key = ["benchmark", "problem_id"]
+    known = found.unique(key, keep="first", maintain_order=True).with_row_index("problem")
+    places = known.select("problem", *key)
+    shown = found.join(places, on=key, how="left", nulls_equal=True, maintain_order="left")
+    labels: dict[str, dict[str, list[str | None]]] = {}
+    labelled = found.filter(pl.col("label_source").is_not_null()).unique(["problem_id", "effort"], maintain_order=True)
+    for problem_id, effort, *label in labelled.select("problem_id", "effort", "label", "label_source").iter_rows():
+        labels.setdefault(problem_id, {})[effort] = label
+    listed = [
+        {"id": row["problem_id"], "prompt": row["prompt"], "gold": row["gold"]}
+        | ({"labels": labels[row["problem_id"]]} if row["benchmark"] is None and row["problem_id"] in labels else {})
+        for row in known.iter_rows(named=True)
+    ]
+    columns = shown.rename({"completion_tokens": "tokens"}).select(COLUMNS)
+    return {"columns": columns.to_dict(as_series=False), "problems": listed}
+
+
+def texts(found: pl.DataFrame, rows_per_block: int) -> Iterator[list[list[str | None]]]:
+    """(reasoning, content) of the rows, in blocks."""
+    for start in range(0, found.height, rows_per_block):
+        yield [list(row) for row in found.slice(start, rows_per_block).select(TEXTS).iter_rows()]

@@ -1,0 +1,200 @@
+"""Charts: Vega-Lite specifications of what a run made, by Altair. Each holds its data; colours are the page's."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from stages.core.scoring.results import Metrics, Published
+
+Spec = dict[str, Any]
+MAX_POINTS = 600
+"""Of one curve; a longer one is thinned evenly."""
+MAX_KS = 32
+HEIGHT, EXAM_PIXELS, STEP_PIXELS = 260, 16, 20
+_PERCENT = alt.Axis(format=".0%")
+
+
+def accuracy(found: Metrics, average: str, published: Published) -> Spec:
+    """Every student on every benchmark with its interval, and a diamond where others have published a figure."""
+    rows = [
+        {
+            "student": name,
+            "benchmark": benchmark,
+            "accuracy": numbers[average],
+            "low": numbers["ci_low"],
+            "high": numbers["ci_high"],
+            "published": _published(published, name, benchmark),
+        }
+        for name, benchmarks in found.items()
+        for benchmark, numbers in benchmarks.items()
+        if average in numbers
+    ]
+    base = alt.Chart(_frame(rows)).encode(
+        y=alt.Y("student:N", sort=None, title=None), yOffset=alt.YOffset("benchmark:N"), color=alt.Color("benchmark:N")
+    )
+    x = alt.X("accuracy:Q", title="accuracy, with 95% interval", axis=_PERCENT, scale=alt.Scale(domain=[0, 1]))
+    tooltip = ["student:N", "benchmark:N", *(f"{name}:Q" for name in ("accuracy", "low", "high", "published"))]
+    layers = [
+        base.mark_rule(strokeWidth=3, opacity=0.5).encode(x=alt.X("low:Q"), x2="high:Q"),
+        base.mark_point(filled=True, size=70).encode(x=x, tooltip=tooltip),
+    ]
+    if any(row["published"] is not None for row in rows):
+        diamonds = base.mark_point(shape="diamond", size=90, strokeWidth=2)
+        layers.append(diamonds.encode(x="published:Q", tooltip=tooltip).transform_filter("isValid(datum.published)"))
+    return _spec(alt.layer(*layers), height=EXAM_PIXELS * len(rows))
+
+
+def _published(published: Published, student: str, benchmark: str) -> float | None:
+    figures = published.figures.get(student, {}).get(benchmark)
+    return None if figures is None else figures[0] / 100
+
+
+def tokens(found: Metrics, average: str) -> Spec:
+    """Accuracy against the tokens that an answer takes."""
+    rows = [
+        {
+            "student": name,
+            "benchmark": benchmark,
+            "tokens": numbers["mean_tokens"],
+            "accuracy": numbers[average],
+        }
+        for name, benchmarks in found.items()
+        for benchmark, numbers in benchmarks.items()
+        if average in numbers and "mean_tokens" in numbers
+    ]
+    chart = alt.Chart(_frame(rows)).mark_point(filled=True, size=90)
+    return _spec(
+        chart.encode(
+            x=alt.X("tokens:Q", title="mean tokens of an answer", scale=alt.Scale(type="log", base=2, nice=True)),
+            y=alt.Y("accuracy:Q", axis=_PERCENT, scale=alt.Scale(domain=[0, 1])),
+            color=alt.Color("student:N", sort=None),
+            shape="benchmark:N",
+            tooltip=["student:N", "benchmark:N", alt.Tooltip("tokens:Q", format=",.0f"), _as_percent("accuracy")],
+        )
+    )
+
+
+def by_k(scores: Mapping[str, pl.DataFrame]) -> Spec:
+    """pass@k and maj@k of every student for each k, mean over problems and benchmarks.
+
+    `scores` is a `scoring.SCORES` of each student. Problems without a scored sample are left out, and so is each k for
+    which one of the others has too few.
+    """
+    rows = []
+    for name, table in scores.items():
+        scored = table.filter(pl.col("num_samples") > 0)
+        for metric, shown in (("pass_at", "pass@k"), ("maj_at", "maj@k")):
+            for k in _spread(int(pl.select(scored["num_samples"].min()).item() or 0)):
+                means = scored.group_by("benchmark", maintain_order=True).agg(pl.col(metric).list.get(k - 1).mean())
+                rows.append({"student": name, "metric": shown, "k": k, "share": means[metric].mean()})
+    return _lines(_frame(rows), "k", "share", "student", dash="metric", percent=True, title="k, number of samples")
+
+
+def budgets(rows: pl.DataFrame) -> Spec:
+    """Accuracy within a budget of tokens, from the rows of `budgets.at_budgets`."""
+    title = "tokens that an answer may take"
+    return _lines(rows, "budget", "accuracy", "student", dash="benchmark", percent=True, log=True, title=title)
+
+
+def votes(by_effort: Mapping[str, pl.DataFrame]) -> Spec:
+    """How often the vote agrees with the gold, by the share of answers that it has."""
+    rows = pl.concat([rows.with_columns(effort=pl.lit(effort)) for effort, rows in by_effort.items()])
+    known = rows.filter(pl.col("accuracy").is_not_null())
+    line = alt.Chart(known).encode(
+        x=alt.X("bin:Q", title="share of the answers that agree", axis=_PERCENT, scale=alt.Scale(domain=[0, 1])),
+        y=alt.Y("accuracy:Q", title="agrees with the gold", axis=_PERCENT, scale=alt.Scale(domain=[0, 1])),
+        color="effort:N",
+    )
+    sized = line.mark_point(filled=True, opacity=0.8).encode(
+        size=alt.Size("num_problems:Q", title="problems", scale=alt.Scale(range=[20, 400])),
+        tooltip=["effort:N", "num_problems:Q", _as_percent("bin"), _as_percent("accuracy")],
+    )
+    return _spec(alt.layer(line.mark_line(), sized))
+
+
+def funnel(rows: pl.DataFrame) -> Spec:
+    """What is left after each step, from rows with `step` and `num_rows`."""
+    bars = alt.Chart(rows).encode(x=alt.X("num_rows:Q", title="rows left"), y=alt.Y("step:N", sort=None, title=None))
+    shown = bars.mark_bar().encode(tooltip=["step:N", alt.Tooltip("num_rows:Q", format=",")])
+    labels = bars.mark_text(align="left", dx=4).encode(text=alt.Text("num_rows:Q", format=","))
+    return _spec(alt.layer(shown, labels), height=STEP_PIXELS * rows.height)
+
+
+def losses(by_stage: Mapping[str, pl.DataFrame]) -> Spec:
+    """The loss of each stage by step, and that on rows held out, from logs with `step`, `loss` and `held_out_loss`."""
+    found = []
+    for stage, log in by_stage.items():
+        for name, kind in (("loss", "training"), ("held_out_loss", "held out")):
+            rows = log.select("step", loss=pl.col(name).cast(pl.Float64)).filter(pl.col("loss").is_finite())
+            found.append(_thinned(rows).with_columns(stage=pl.lit(stage), rows=pl.lit(kind)))
+    return _lines(pl.concat(found), "step", "loss", "stage", dash="rows")
+
+
+def lengths(by_stage: Mapping[str, pl.DataFrame]) -> Spec:
+    """How long the rows of each SFT set are, from rows with `tokens` (where a bin begins) and `num_rows`."""
+    rows = pl.concat([rows.with_columns(stage=pl.lit(stage)) for stage, rows in by_stage.items()])
+    area = alt.Chart(rows).mark_area(opacity=0.5, interpolate="step-after", line=True)
+    return _spec(
+        area.encode(
+            x=alt.X("tokens:Q", title="tokens of a row"),
+            y=alt.Y("num_rows:Q", title="rows", stack=None),
+            color=alt.Color("stage:N", sort=None),
+            tooltip=["stage:N", "tokens:Q", "num_rows:Q"],
+        )
+    )
+
+
+def _lines(
+    rows: pl.DataFrame,
+    x: str,
+    y: str,
+    colour: str,
+    *,
+    dash: str,
+    percent: bool = False,
+    log: bool = False,
+    title: str = "",
+) -> Spec:
+    share = alt.Scale(domain=[0, 1]) if percent else alt.Scale()
+    scale = alt.Scale(type="log", base=2) if log else alt.Scale(zero=False)
+    points = rows.height <= MAX_POINTS
+    return _spec(
+        alt.Chart(rows)
+        .mark_line(point=points, opacity=0.9)
+        .encode(
+            x=alt.X(f"{x}:Q", title=title or x, axis=alt.Axis(tickMinStep=1), scale=scale),
+            y=alt.Y(f"{y}:Q", axis=_PERCENT if percent else alt.Axis(), scale=share),
+            color=alt.Color(f"{colour}:N", sort=None),
+            strokeDash=f"{dash}:N",
+            tooltip=[f"{colour}:N", f"{dash}:N", f"{x}:Q", _as_percent(y) if percent else f"{y}:Q"],
+        )
+    )
+
+
+def _spread(most: int) -> list[int]:
+    """1 to `most`, or `MAX_KS` of these."""
+    return sorted(
+        {round(1 + place * (most - 1) / (MAX_KS - 1)) for place in range(MAX_KS)}
+        if most > MAX_KS
+        else range(1, most + 1)
+    )
+
+
+def _as_percent(name: str) -> alt.Tooltip:
+    return alt.Tooltip(f"{name}:Q", format=".1%")
+
+
+def _thinned(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.gather_every(-(-rows.height // MAX_POINTS)) if rows.height > MAX_POINTS else rows
+
+
+def _frame(rows: Sequence[Mapping[str, object]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _spec(chart: Any, height: int = HEIGHT) -> Spec:  # noqa: ANN401 - Altair's kinds of chart
+    fit = alt.AutoSizeParams(type="fit-x", contains="padding")
+    found: Spec = chart.properties(width="container", height=height, autosize=fit).to_dict()
+    return found

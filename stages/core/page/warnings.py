@@ -1,0 +1,118 @@
+"""What makes a number worth less than it looks, and the tables of rows that were left out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from stages.core.scoring.results import Metrics, is_resolved
+
+LOOPS = 0.01
+"""A student that loops in more of its answers than this is warned of."""
+
+
+class Table(NamedTuple):
+    """A small table; the first cell of a row names it."""
+
+    title: str
+    heads: list[str]
+    rows: list[list[str]]
+
+
+def funnels(collected: Mapping[str, Any], curated: Mapping[str, Mapping[str, Any]]) -> list[Table]:
+    """What `collect` and `curate` left out, by source, from their metrics; the latter by stage."""
+    sources = collected["by_source"]
+    steps = [
+        name
+        for name in ("num_rows", "num_filtered", "num_empty", "num_repeated", "num_duplicates")
+        if name in collected
+    ]
+    steps += ["num_contaminated", "num_problems", "num_ungradable"]
+    tables = [
+        Table(
+            "Problems",
+            ["", "all", *sources],
+            [
+                [_words(step), _count(collected[step]), *(_count(each.get(step, 0)) for each in sources.values())]
+                for step in steps
+            ],
+        )
+    ]
+    for stage, metrics in curated.items():
+        by_source = metrics["by_source"]
+        lines = [
+            ("traces", "num_traces"),
+            *((reason, None) for reason, number in metrics["rejected"].items() if number),
+        ]
+        tables.append(
+            Table(
+                f"SFT set of {stage}",
+                ["", "all", *by_source],
+                [
+                    *(
+                        [
+                            name,
+                            _count(metrics[key] if key else metrics["rejected"][name]),
+                            *(
+                                _count(each[key] if key else each["rejected"].get(name, 0))
+                                for each in by_source.values()
+                            ),
+                        ]
+                        for name, key in [*lines, ("rows to learn from", "num_rows")]
+                    )
+                ],
+            )
+        )
+    return tables
+
+
+def _words(step: str) -> str:
+    return step.removeprefix("num_").replace("_", " ")
+
+
+def _count(number: int) -> str:
+    return f"{number:,}"
+
+
+def warnings(
+    found: Metrics,
+    gains: Mapping[str, Mapping[str, float]],
+    judged: Mapping[str, Mapping[str, float]],
+    collected: Mapping[str, Any],
+    older: Sequence[str],
+) -> list[str]:
+    """What makes a number worth less than it looks.
+
+    Args:
+        found: numbers by student and benchmark.
+        gains: differences by name.
+        judged: metrics of `judge` by effort.
+        collected: metrics of `collect`.
+        older: exams that are older than the newest problems.
+    """
+    told = [
+        f"teacher, effort {effort}: a right answer is there in {_count(int(number))} traces but was not extracted."
+        for effort, metrics in judged.items()
+        if (number := metrics.get("num_right_but_not_extracted", 0))
+    ]
+    for name, benchmarks in found.items():
+        for benchmark, numbers in benchmarks.items():
+            for key, most, what in (
+                ("truncated_share", 0.0, "hit the limit of tokens"),
+                ("looping_share", LOOPS, "go round in circles"),
+                ("unscored_share", 0.0, "are unscored: no model answered, or no gold can judge them"),
+            ):
+                if numbers.get(key, 0.0) > most:
+                    told.append(f"{name}, {benchmark}: {100 * numbers[key]:.1f}% of the answers {what}.")
+    told += [f"{name} is older than the newest problems: its questions may be known." for name in older]
+    told += [
+        f"{name.replace('_', ' ')}: not resolved, these exams are too small to tell."
+        for name, gain in gains.items()
+        if not is_resolved(gain)
+    ]
+    for key, what in (
+        ("num_gold_conflicts", "problems whose copies have other golds"),
+        ("num_gold_in_prompt", "problems whose gold stands in their text"),
+        ("num_ungradable", "problems whose gold no judge can use"),
+    ):
+        if collected.get(key):
+            told.append(f"There are {_count(collected[key])} {what}.")
+    return told

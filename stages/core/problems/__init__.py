@@ -1,0 +1,1 @@
+"""From rows of sources to problems and exams."""

@@ -1,0 +1,71 @@
+"""What became of the rows of the sources, in numbers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from stages.core.problems.intake import Taken
+
+STEPS = (
+    ("chosen", "num_filtered"),
+    ("with a prompt", "num_empty"),
+    ("said once", "num_repeated"),
+    ("distinct", "num_duplicates"),
+    ("in no exam", "num_contaminated"),
+    ("gradable", "num_ungradable"),
+)
+"""Each step on the way from a row to a problem, and the count of those that it takes."""
+
+
+def metrics(
+    taken: Mapping[str, Taken], unique: pl.DataFrame, dropped: pl.DataFrame, evidence: pl.DataFrame, kept: pl.DataFrame
+) -> dict[str, Any]:
+    """Counts of every step, together and `by_source`, of the reasons and of the rules by benchmark.
+
+    Args:
+        taken: what each source gave, by its name.
+        unique: the problems without duplicates.
+        dropped: `duplicates.DUPLICATES`.
+        evidence: `contamination.EVIDENCE`.
+        kept: the problems that are left.
+    """
+    seen = unique.join(evidence.filter(~pl.col("kept")), on="problem_id", how="semi")
+    by_source = {
+        name: {
+            "num_rows": each.num_rows,
+            "num_filtered": each.num_filtered,
+            "num_empty": each.num_empty,
+            "num_repeated": each.num_repeated,
+            "num_duplicates": dropped.filter(source=name).height,
+            "num_contaminated": seen.filter(source=name).height,
+            "num_problems": kept.filter(source=name).height,
+            "num_ungradable": kept.filter(pl.col("source") == name, ~pl.col("gradable")).height,
+        }
+        for name, each in taken.items()
+    }
+    totals = {name: sum(each[name] for each in by_source.values()) for name in next(iter(by_source.values()))}
+    contaminated: dict[str, dict[str, int]] = {}
+    by_rule = evidence.group_by("rule", "benchmark").agg(pl.col("problem_id").n_unique()).sort("rule", "benchmark")
+    for rule, benchmark, number in by_rule.iter_rows():
+        contaminated.setdefault(rule, {})[benchmark] = number
+    reasons = kept["ungradable_reason"].drop_nulls().value_counts().sort("ungradable_reason")
+    return {
+        **totals,
+        "num_gold_conflicts": int(dropped["conflict"].sum()),
+        "num_gold_in_prompt": int(kept["gold_in_prompt"].sum()),
+        "num_kept_by_hand": evidence.filter("kept")["problem_id"].n_unique(),
+        "ungradable": dict(reasons.iter_rows()),
+        "contaminated": contaminated,
+        "by_source": by_source,
+    }
+
+
+def funnel(counts: Mapping[str, Any]) -> list[dict[str, object]]:
+    """Rows left after each step, of all sources together, for a plot; `counts` are `metrics`."""
+    left = counts["num_rows"]
+    steps: list[dict[str, object]] = [{"step": "rows", "num_rows": left}]
+    for step, lost in STEPS:
+        left -= counts[lost]
+        steps.append({"step": step, "num_rows": left})
+    return steps

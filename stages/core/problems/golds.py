@@ -1,0 +1,84 @@
+r"""Golds: what a source gives as the answer, put right where copies spoil it, and whether a judge can use it."""
+
+import re
+from itertools import accumulate
+
+from stages.core.answers.extraction import extract
+from stages.core.answers.keys import agree, canonical
+
+MIN_TELLING_CHARS = 3
+"""A shorter number stands in many a problem by chance."""
+
+_PROOF = re.compile(r"\b(prove|show|demonstrate)\s+that\b", re.IGNORECASE)
+_WHOLE_DOLLARS = re.compile(r"^\$+([^$]*)\$+$")
+_WHOLE_BOX = re.compile(r"^\\boxed\{(.*)\}$", re.DOTALL)
+_DAMAGED = re.compile(r"^[\^_=]|[\^_/=\\]$|(?<![\^_])[-+*]$")
+"""Cut off at either end. A sign may be raised or lowered: `\\mathbb{R}^+` is whole."""
+_LETTER = re.compile(r"\W*(?:\\(?:text|textbf|mathrm|mathbf)\W*)?([A-E])\W*")
+_CHOICES = re.compile(r"(?:[({]\s*([A-E])\s*[)}]|(?:^|[\s,;$])([A-E])\s*[.):])")
+
+
+def normalise_gold(gold: str) -> str:
+    r"""A gold without the `$...$` or `\boxed{...}` around all of it, and without the degree sign AIME copies carry.
+
+    `gold` is a text that `problems.normalise` put in order.
+    """
+    text = gold
+    for whole in (_WHOLE_DOLLARS, _WHOLE_BOX, _WHOLE_DOLLARS):
+        if (found := whole.match(text)) and _is_balanced(found.group(1)):
+            text = found.group(1).strip()
+    return re.sub(r"^(-?\d+)\s*\^\s*\{?\\circ\}?$", r"\1", text)
+
+
+def _is_balanced(text: str) -> bool:
+    r"""Whether no brace closes before it opens: of `\boxed{1} and \boxed{2}`, the outer two braces are no pair."""
+    return min(accumulate((char == "{") - (char == "}") for char in text), default=0) >= 0
+
+
+def ungradable_reason(prompt: str, gold: str | None) -> str | None:
+    """Why no answer could be graded against this gold, or None where one can."""
+    if not gold:
+        return "missing"
+    if _PROOF.search(prompt):
+        return "proof"
+    if _DAMAGED.search(gold) or gold.count("{") != gold.count("}"):
+        return "damaged"
+    if _is_choice_without_choices(prompt, gold):
+        return "choice"
+    return None if _accepts_itself(gold) else "unreadable"
+
+
+def _is_choice_without_choices(prompt: str, gold: str) -> bool:
+    letter = _LETTER.fullmatch(gold)
+    if letter is None:
+        return False
+    offered = {first or second for first, second in _CHOICES.findall(prompt)}
+    # A point, a set or a letter of the problem may be the answer too; "A train" names none.
+    named = rf"{letter[1]}(?![a-z'\u2019])" + (r"(?!\s[a-z])" if letter[1] == "A" else "")
+    return letter[1] not in offered and re.search(named, prompt) is None
+
+
+def _accepts_itself(gold: str) -> bool:
+    """Whether the gold, put into a box, is read as the same answer."""
+    if not canonical(gold):
+        return False
+    answer = extract(f"\\boxed{{{gold}}}").answer
+    return answer is not None and agree(gold, answer)
+
+
+def is_in_prompt(prompt: str, gold: str | None) -> bool:
+    """Whether a problem tells its own answer: in a box or statement, as its last words, or as a telling number.
+
+    Copies of AIME 2024 were published so (AIME-Preview#4). It is a flag, for a long number may stand there by right.
+    """
+    if not gold:
+        return False
+    said = extract(prompt).answer
+    if said is not None and agree(gold, said):
+        return True
+    last = re.split(r"[.?!]\s+|\n", prompt.strip(" .$\n"))[-1].strip(" .$")
+    if last == gold and last != prompt:
+        return True
+    if len(gold) < MIN_TELLING_CHARS or not re.fullmatch(r"\d+", gold):
+        return False
+    return re.search(rf"(?<![\d.,]){gold}(?![\d]|[.,]\d)", prompt) is not None

@@ -1,0 +1,1 @@
+"""The chat messages that a problem is asked with."""

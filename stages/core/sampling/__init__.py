@@ -1,0 +1,1 @@
+"""What is asked of a model, under which key, and which answers count as drawn."""

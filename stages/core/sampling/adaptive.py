@@ -1,0 +1,83 @@
+"""Adaptive sampling: how many answers a problem needs before its vote is settled, or is not worth more.
+
+Answers are drawn in rounds. After each round the votes are counted and a problem stops when the posterior says enough:
+
+- *settled*: P(the leading answer is more frequent than the runner-up) >= `confidence`. With a uniform prior and v1, v2
+  votes that is the upper half of Beta(v1 + 1, v2 + 1), the stopping rule of Adaptive-Consistency (Aggarwal et al.,
+  "Let's Sample Step by Step", EMNLP 2023, section 3).
+- *hopeless*: P(the leading answer has at least `hopeless_share` of all answers) <= 1 - `confidence`, with Beta(v1 + 1,
+  n - v1 + 1) for v1 of n answers: no vote will ever choose one.
+- *exhausted*: `most` answers are drawn.
+
+A round counts the samples below its end by their index, whatever order they came in, so a store gives one decision.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from stages.core.answers.reading import read
+from stages.core.estimation.bootstrap import beta_below
+
+
+class Rule(NamedTuple):
+    """`start` answers first, then `step` more a round, never more than `most`."""
+
+    start: int
+    step: int
+    most: int
+    confidence: float
+    hopeless_share: float
+
+    def next_end(self, num_drawn: int) -> int:
+        """Number of answers after the next round, when `num_drawn` were counted."""
+        return min(self.most, self.start if num_drawn < self.start else num_drawn + self.step)
+
+
+class Stop(NamedTuple):
+    """Where and why a problem stops: `why` is one of `queries.STOPS`.
+
+    `doubt` is P(the leading answer is not more frequent than the runner-up) at that point, in [0, 1/2].
+    """
+
+    num_drawn: int
+    why: str
+    doubt: float
+
+
+def stop(contents: Sequence[str | None], rule: Rule) -> str | None:
+    """Why the problem with these answers stops (one of `queries.STOPS`), or None when another round is due.
+
+    `contents` are the answers of whole rounds, None where an answer was cut off, refused or failed.
+    """
+    first, second = _leaders(contents)
+    if first and probability_more_frequent(first, second) >= rule.confidence:
+        return "settled"
+    if len(contents) >= rule.most:
+        return "exhausted"
+    if 1 - beta_below(rule.hopeless_share, first + 1, len(contents) - first + 1) <= 1 - rule.confidence:
+        return "hopeless"
+    return None
+
+
+def drawn(contents: Sequence[str | None], rule: Rule) -> Stop:
+    """How many of a problem's answers were drawn and why no more, from all answers that there are, by index."""
+    end = 0
+    while True:
+        end = rule.next_end(end)
+        why = stop(contents[:end], rule)
+        if why:
+            return Stop(end, why, 1 - probability_more_frequent(*_leaders(contents[:end])))
+
+
+def _leaders(contents: Sequence[str | None]) -> tuple[int, int]:
+    """Votes of the most and the second most frequent answer."""
+    keys = [read(content).key for content in contents]
+    votes = Counter(key for key in keys if key is not None)
+    first, second = ([*sorted(votes.values(), reverse=True), 0, 0])[:2]
+    return first, second
+
+
+def probability_more_frequent(first: int, second: int) -> float:
+    """P(p > 1/2) for p ~ Beta(first + 1, second + 1)."""
+    return 1 - beta_below(0.5, first + 1, second + 1)

@@ -1,0 +1,157 @@
+"""Queries: what is asked of a model, the key under which its answer is stored, and the table of traces.
+
+A *query* is one sample of one problem. Its key is the SHA-256 of everything that determines the answer, so an answer is
+reused exactly when asking again would be the same question, and never otherwise.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import polars as pl
+
+from stages.core.prompts.rendering import Example, Message, render
+from stages.core.tables.traces import TRACES
+
+PROBLEMS_IN = pl.Schema({"problem_id": pl.String(), "topic": pl.String(), "prompt": pl.String()})
+BENCHMARKS_IN = pl.Schema({"benchmark": pl.String(), **PROBLEMS_IN})
+
+
+class Query(NamedTuple):
+    """One sample of one problem, ready to be sent. `key` is hex SHA-256; `benchmark` is None outside exams."""
+
+    key: str
+    benchmark: str | None
+    problem_id: str
+    sample: int
+    messages: tuple[Message, ...]
+
+    @property
+    def seed(self) -> int:
+        """The engine's seed for this sample, in [0, 2**31)."""
+        return int(self.key[:8], 16) & 0x7FFFFFFF
+
+
+class Answer(NamedTuple):
+    """What came back for a query. `reason` explains a refused or failed one; token counts are the server's."""
+
+    status: str
+    content: str | None
+    reasoning: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    reason: str | None
+
+
+def query_key(
+    identity: Mapping[str, object],
+    messages: Sequence[Message],
+    sampling: Mapping[str, object],
+    effort: str | None,
+    sample: int,
+) -> str:
+    """Hex SHA-256 of the model's identity, the rendered messages, every sampling field as sent, effort and sample.
+
+    The number of samples is deliberately not part of it: raising it from 4 to 8 asks only for the new four.
+    """
+    return _keys(identity, sampling, effort)(messages, range(sample, sample + 1))[0]
+
+
+def _keys(
+    identity: Mapping[str, object], sampling: Mapping[str, object], effort: str | None
+) -> Callable[[Sequence[Message], range], list[str]]:
+    """From messages and the indices of samples to keys; what all queries, or all of a problem, share is done once.
+
+    The hashed text is one JSON object with its keys (effort, identity, messages, sample, sampling) in this order.
+    """
+    head = f'{{"effort":{_json(effort)},"identity":{_json(dict(identity))},"messages":'
+    tail = f',"sampling":{_json(dict(sampling))}}}'
+
+    def keys(messages: Sequence[Message], samples: range) -> list[str]:
+        begun = hashlib.sha256(f'{head}{_json(list(messages))},"sample":'.encode())
+        found = []
+        for sample in samples:
+            whole = begun.copy()
+            whole.update(f"{sample}{tail}".encode())
+            found.append(whole.hexdigest())
+        return found
+
+    return keys
+
+
+_json = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode
+
+
+class Asking(NamedTuple):
+    """How every problem of a table is asked: what its queries share."""
+
+    identity: Mapping[str, object]
+    sampling: Mapping[str, object]
+    effort: str | None
+    num_samples: int
+    system: str | None
+    suffix: str | None
+    examples: Sequence[Example]
+
+
+def queries(problems: pl.DataFrame, asking: Asking) -> Iterator[list[Query]]:
+    """The queries of each row of a table of problems (or of benchmarks), by sample."""
+    has_benchmark = "benchmark" in problems.columns
+    columns = ["problem_id", "topic", "prompt", *(["benchmark"] if has_benchmark else [])]
+    keys, samples = _keys(asking.identity, asking.sampling, asking.effort), range(asking.num_samples)
+    for problem_id, topic, prompt, *benchmark in problems.select(columns).iter_rows():
+        messages = render(prompt, topic, asking.system, asking.suffix, asking.examples)
+        exam = benchmark[0] if has_benchmark else None
+        yield [Query(key, exam, problem_id, sample, messages) for sample, key in enumerate(keys(messages, samples))]
+
+
+_MARK = "\uffff"
+"""A code point that is no character, so that no text has it but by accident."""
+
+
+def escape_surrogates(text: str) -> str:
+    """The text with each half of a surrogate pair written as U+FFFF and its four hex digits: no table can hold one.
+
+    Halves that belong together are joined first. `unescape_surrogates` undoes it, for any text: a U+FFFF that stood
+    there is written the same way.
+    """
+    joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    return re.sub(f"[\ud800-\udfff{_MARK}]", lambda found: f"{_MARK}{ord(found[0]):04x}", joined)
+
+
+def unescape_surrogates(text: str) -> str:
+    """The text that `escape_surrogates` was given (with pairs joined)."""
+    return re.sub(f"{_MARK}([0-9a-f]{{4}})", lambda found: chr(int(found[1], 16)), text)
+
+
+def split_reasoning(content: str | None, reasoning: str | None) -> tuple[str | None, str | None]:
+    """(content, reasoning) with a leading `<think>` block moved to the reasoning, where the server left it in.
+
+    An unclosed block is reasoning only: the model never came to its answer, so the content is None.
+    """
+    if reasoning is not None or content is None or not content.lstrip().startswith("<think>"):
+        return content, reasoning
+    thought, closed, rest = content.lstrip().removeprefix("<think>").partition("</think>")
+    return (rest.strip() if closed else None), thought.strip()
+
+
+def traces(
+    asked: Sequence[Query], answers: Mapping[str, Answer], model: str, effort: str | None, stopped: Sequence[str]
+) -> pl.DataFrame:
+    """The traces table, one row a query; a query without an answer has status `failed`.
+
+    `stopped` has for each query why no more samples of its problem were drawn.
+    """
+    missing = Answer("failed", None, None, None, None, "never answered")
+    rows = []
+    for query, why in zip(asked, stopped, strict=True):
+        answer = answers.get(query.key, missing)
+        content, reasoning = split_reasoning(answer.content, answer.reasoning)
+        texts = (reasoning, content, answer.reason)
+        reasoning, content, reason = (None if text is None else escape_surrogates(text) for text in texts)
+        question = (model, effort, query.benchmark, query.problem_id, query.sample, query.key)
+        counts = (answer.prompt_tokens, answer.completion_tokens)
+        rows.append((*question, reasoning, content, answer.status, *counts, why, reason))
+    return pl.DataFrame(rows, schema=TRACES, orient="row")

@@ -1,0 +1,240 @@
+"""Results: the numbers of every student by benchmark, how they differ, and the table that a person reads."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import polars as pl
+
+from stages.core.estimation.bootstrap import Interval
+from stages.core.scoring import differences, scoring
+from stages.core.scoring.scoring import Method
+
+FIRST = {"base": 0, "turbo": 1, "final": 2}
+
+Metrics = dict[str, dict[str, dict[str, float]]]
+"""student -> benchmark -> metric -> value."""
+Figures = Mapping[str, Mapping[str, tuple[float, float]]]
+"""avg and pass in percent, by student and benchmark."""
+
+
+class Published(NamedTuple):
+    """What others have published for the same exams."""
+
+    source: str | None
+    figures: Figures
+
+
+def students(scores: pl.DataFrame, method: Method) -> dict[str, pl.DataFrame]:
+    """Scores by student: base, turbo, final, then the baselines; of several efforts the better mean counts."""
+    names = sorted(scores["student"].unique(), key=lambda name: (FIRST.get(name, len(FIRST)), name))
+    found = {}
+    for name in names:
+        efforts = scores.filter(pl.col("student") == name).partition_by("effort", maintain_order=True)
+        found[name] = max(efforts, key=lambda table: mean.value if (mean := _mean(table, method)) else 0.0)
+    return found
+
+
+def metrics(table: pl.DataFrame, method: Method) -> dict[str, dict[str, float]]:
+    """A student's numbers by benchmark."""
+    parts = table.sort("benchmark").partition_by("benchmark", maintain_order=True)
+    return {part["benchmark"][0]: scoring.metrics(part, method) for part in parts}
+
+
+def bars(found: Metrics, average: str) -> list[dict[str, object]]:
+    """A row for each bar of the plot: benchmark by benchmark, in each the students in their order."""
+    rows = [
+        (benchmark, {"exam": f"{benchmark}, {name}", "accuracy": numbers[average]})
+        for name, benchmarks in found.items()
+        for benchmark, numbers in benchmarks.items()
+        if average in numbers
+    ]
+    return [row for _, row in sorted(rows, key=lambda pair: pair[0])]
+
+
+def _mean(table: pl.DataFrame, method: Method) -> Interval | None:
+    """The mean over benchmarks; None where one of them has no scored answer."""
+    return scoring.mean_over_benchmarks(table, method.num_resamples, method.seed)
+
+
+def summary(scores: pl.DataFrame, tables: Mapping[str, pl.DataFrame], method: Method) -> Metrics:
+    """Means over the benchmarks, and how much `final` is above each other student on the same problems.
+
+    `tables` are those that `students` took of `scores`. `effort` has the means of those that were asked as the teacher
+    is, by effort.
+    """
+    means = {name: _mean(table, method) for name, table in tables.items()}
+    found: Metrics = {"mean": {name: _named(mean) for name, mean in means.items() if mean}, "difference": {}}
+    asked_as_teacher = scores.filter(pl.col("effort").is_not_null()).sort("student", "effort")
+    for (name, effort), table in asked_as_teacher.group_by("student", "effort", maintain_order=True):
+        if mean := _mean(table, method):
+            found.setdefault("effort", {}).setdefault(str(name), {})[str(effort)] = mean.value
+    for name, table in tables.items():
+        if name != "final" and "final" in tables:
+            gain = difference(table, tables["final"], method)
+            if gain:
+                found["difference"][f"final_over_{name}"] = gain
+    return found
+
+
+def difference(before: pl.DataFrame, after: pl.DataFrame, method: Method) -> dict[str, float] | None:
+    """The paired difference with its interval, the probability that it is above zero, and what it would take to know.
+
+    Raises:
+        ValueError: as `differences.paired_difference`.
+    """
+    found = differences.paired_difference(before, after, method.num_resamples, method.seed)
+    if found is None:
+        return None
+    needed = {"needed_problems": found.needed_problems, "needed_samples": found.needed_samples}
+    told = {name: float(value) for name, value in needed.items() if value is not None}
+    return _named(found.interval) | {"probability": found.probability} | told
+
+
+def _named(interval: Interval) -> dict[str, float]:
+    return {"value": interval.value, "ci_low": interval.low, "ci_high": interval.high}
+
+
+def gain(found: Mapping[str, float]) -> str:
+    """A difference in words: points with their interval, and whether it is resolved."""
+    interval = f"[{_points(found['ci_low'])}, {_points(found['ci_high'])}]"
+    return f"{_points(found['value'])} points {interval}, {_verdict(found)}"
+
+
+def is_resolved(found: Mapping[str, float]) -> bool:
+    """Whether the interval of a difference leaves out zero."""
+    return found["ci_low"] > 0 or found["ci_high"] < 0
+
+
+def _verdict(found: Mapping[str, float]) -> str:
+    """Resolved, or how sure it is and what it would take."""
+    if is_resolved(found):
+        return "resolved"
+    told = f"not resolved: better with probability {found['probability']:.2f}"
+    if "needed_problems" not in found:
+        return told
+    samples = f", or {found['needed_samples']:.0f} samples of each" if "needed_samples" in found else ""
+    return f"{told}; {found['needed_problems']:.0f} problems{samples} would tell"
+
+
+def cells(
+    found: Metrics, means: Metrics, method: Method, published: Published, marked: Sequence[str]
+) -> list[list[str]]:
+    """The table of results, its heads first: avg@k with its interval, pass@j, the mean, what others published.
+
+    `means` is what `summary` found; the names of students `marked` get an asterisk.
+    """
+    names = benchmarks(found)
+    known = [name for name in names if any(name in each for each in published.figures.values())]
+    average = scoring.spoken(method.average)
+    number = ", samples" if method.is_open else ""
+    heads = ["student", *(f"{name} {average} / pass@{method.pass_k}{number}" for name in names), "mean avg"]
+    lines = [heads + [f"{name} published" for name in known]]
+    for name, numbers in found.items():
+        mean = means["mean"].get(name)
+        lines.append(
+            [
+                f"{name} *" if name in marked else name,
+                *(_cell(numbers.get(benchmark, {}), method) for benchmark in names),
+                f"{_percent(mean['value'])} [{_percent(mean['ci_low'])}, {_percent(mean['ci_high'])}]"
+                if mean
+                else "unscored",
+                *(_figures(published.figures.get(name, {}).get(benchmark)) for benchmark in known),
+            ]
+        )
+    return lines
+
+
+def benchmarks(found: Metrics) -> list[str]:
+    """The benchmarks that any student sat."""
+    return list(dict.fromkeys(name for each in found.values() for name in each))
+
+
+def dates(exams: pl.DataFrame, sat: Sequence[str]) -> dict[str, tuple[str | None, bool | None]]:
+    """(date, whether it is younger than all problems) of the exams that were sat, from `problems.BENCHMARKS`."""
+    known = exams.select("benchmark", "published", "younger_than_sources").unique(maintain_order=True)
+    return {
+        name: (None if date is None else date.isoformat(), is_younger)
+        for name, date, is_younger in known.iter_rows()
+        if name in sat
+    }
+
+
+def notes(
+    found: Metrics,
+    method: Method,
+    published: Published,
+    departures: Mapping[str, Mapping[str, object]],
+    exams: Mapping[str, tuple[str | None, bool | None]],
+    efforts: Mapping[str, Mapping[str, float]],
+) -> list[str]:
+    """What a reader of the table has to know.
+
+    Args:
+        found: the table's numbers.
+        method: how they were made.
+        published: what stands beside them.
+        departures: the settings in which a student's exam is not the protocol's, by student.
+        exams: (date of publication, whether all problems to learn from are older, None where that is unknown) by
+            benchmark.
+        efforts: the means of those that were asked as the teacher is, by name and effort.
+    """
+    told = ["Percent; in brackets 95% intervals over problems."]
+    counts = {name: max(int(each[name]["num_problems"]) for each in found.values() if name in each) for name in exams}
+    narrowed = " or more, until the interval was narrow or more would not have helped" if method.is_open else ""
+    each = f"{method.num_samples} samples{narrowed}"
+    asked = [f"{name} {count} problems x {each}" for name, count in counts.items()]
+    told += [f"{', '.join(asked)}."] if asked else []
+    for student, numbers in found.items():
+        scored = {name: int(numbers[name]["num_problems"]) for name in counts if name in numbers}
+        fewer = [f"{number} of {name}" for name, number in scored.items() if number < counts[name]]
+        told += [f"{student} has scored answers to {', '.join(fewer)} only."] if fewer else []
+    if published.source and any(name in each for each in published.figures.values() for name in exams):
+        told.append(f"Published: {published.source}.")
+    for name, fields in departures.items():
+        other = ", ".join(f"{key} {value}" for key, value in fields.items())
+        told.append(f"* {name} was asked with {other}, not as the protocol says.")
+    for name, means in efforts.items():
+        listed = ", ".join(f"{effort} {_percent(mean)}" for effort, mean in means.items())
+        better = f"; of the means at {listed} the better is shown" if len(means) > 1 else f", at {listed}"
+        told.append(f"* {name} was asked as it teaches, with the teacher's prompt and examples{better}.")
+    for word, verdict in (("older", False), ("younger", True)):
+        such = [f"{name} ({date})" for name, (date, is_younger) in exams.items() if is_younger is verdict]
+        if such:
+            than = "and may be among them" if word == "older" else "and cannot be among them"
+            told.append(f"{word.capitalize()} than the newest problems, {than}: {', '.join(such)}.")
+    return told
+
+
+def markdown(lines: Sequence[Sequence[str]], told: Sequence[str], gains: Mapping[str, Mapping[str, float]]) -> str:
+    """The table, the notes and the differences; columns are padded, so that it reads well in a terminal too."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rows = [list(lines[0]), ["-" * width for width in widths], *map(list, lines[1:])]
+    padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in padded)
+    listed = [f"- {key.replace('_', ' ')}: {gain(found)}" for key, found in gains.items()]
+    paragraph = " ".join(each for each in told if not each.startswith("* "))
+    starred = [each.replace("* ", "\\* ", 1) for each in told if each.startswith("* ")]
+    head = ["On the same problems, mean over the benchmarks:", "", *listed, ""] if listed else []
+    return "\n".join([table, "", paragraph, "", *(f"{each}\n" for each in starred), *head])
+
+
+def _figures(figures: tuple[float, float] | None) -> str:
+    return "-" if figures is None else f"{figures[0]:.1f} / {figures[1]:.1f}"
+
+
+def _cell(numbers: Mapping[str, float], method: Method) -> str:
+    average, passed = method.average, f"pass_at_{method.pass_k}"
+    if average not in numbers:
+        return "unscored"
+    interval = f"[{_percent(numbers['ci_low'])}, {_percent(numbers['ci_high'])}]"
+    one_right = _percent(numbers[passed]) if passed in numbers else "-"
+    number = f", {numbers['samples_drawn']:.0f}" if method.is_open else ""
+    return f"{_percent(numbers[average])} {interval} / {one_right}{number}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f}"

@@ -1,0 +1,14 @@
+"""Traces that became no row, with the reason."""
+
+import polars as pl
+
+from stages.core.tables.sft import SFT, SFT_KEY
+
+REASONS = (
+    "failed", "truncated", "no_answer", "unjudged", "incorrect",
+    "empty", "unclosed", "control_token", "conflicting_boxes", "repetition", "language", "meta",
+    "pass_rate", "mixture", "too_short", "too_long", "near_duplicate", "over_cap",
+    "held_out", "balance", "target",
+)  # fmt: skip
+"""Filters in the order in which they are asked: cheap before dear, the answer's faults before our choices."""
+REJECTS = pl.Schema({**{name: SFT[name] for name in SFT_KEY}, "reason": pl.Enum(REASONS)})

@@ -1,0 +1,1 @@
+"""Which rows make an optimiser step, and what its loss is."""

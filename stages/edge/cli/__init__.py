@@ -1,0 +1,1 @@
+"""What every command line shares: errors as one sentence, signals, claims, and the log of stages."""

@@ -1,0 +1,1 @@
+"""Candidates for SFT rows, piece by piece."""

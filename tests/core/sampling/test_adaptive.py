@@ -1,0 +1,68 @@
+"""When a vote is settled: the rule at its borders, against scipy-free closed forms and by simulation."""
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.core.sampling import adaptive
+from stages.core.sampling.adaptive import Rule
+
+RULE = Rule(start=4, step=2, most=16, confidence=0.95, hopeless_share=0.25)
+
+
+def said(*answers: str | None) -> list[str | None]:
+    return [None if answer is None else f"So it is \\boxed{{{answer}}}." for answer in answers]
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        (said("4", "4", "4", "4"), "settled"),  # 1 - 2^-5 = 0.969
+        (said("4", "4", "4", None), None),  # 1 - 2^-4 = 0.938
+        (said("4", "4", "4", "5"), None),
+        (said("4", "4", "4", "4", "4", "5"), None),  # 0.9375
+        (said("4", "4", "4", "4", "4", "4", "5"), "settled"),  # 0.965
+        (said(*["4"] * 8, *["5"] * 8), "exhausted"),
+        (said(None, None, None, None), None),
+        (said(*[None] * 10), "hopeless"),  # 0.75^11 = 0.042
+        (said(*[None] * 9), None),  # 0.75^10 = 0.056
+        (said(*map(str, range(15))), None),  # 0.064 with one vote
+        (said("7", *[None] * 14), None),
+        (said("7", *[None] * 14, "8"), "exhausted"),
+        (said("1/2", "0.5", "\\frac{1}{2}", "\\dfrac12"), "settled"),  # one value, four spellings
+        (["no answer at all"] * 4, None),
+    ],
+)
+def test_a_problem_stops_when_the_posterior_says_enough(answers: list[str | None], why: str | None) -> None:
+    assert adaptive.stop(answers, RULE) == why
+
+
+@pytest.mark.parametrize(("drawn", "end"), [(0, 4), (4, 6), (14, 16), (15, 16)])
+def test_rounds_end_where_the_rule_says(drawn: int, end: int) -> None:
+    assert RULE.next_end(drawn) == end
+
+
+def test_only_whole_rounds_are_counted_and_the_rest_of_the_store_is_ignored() -> None:
+    assert adaptive.drawn(said("4", "4", "4", "4", *["5"] * 12), RULE)[:2] == (4, "settled")
+    assert adaptive.drawn(said("4", "4", "4", "5", *["4"] * 12), RULE)[:2] == (8, "settled")  # 7 to 1
+    assert adaptive.drawn(said(*["4", "5"] * 8), RULE)[:2] == (16, "exhausted")
+
+
+@given(st.integers(0, 30), st.integers(0, 30))
+def test_being_more_frequent_is_certain_for_nobody_and_symmetric(first: int, second: int) -> None:
+    found = adaptive.probability_more_frequent(first, second)
+    assert 0 < found < 1
+    assert found + adaptive.probability_more_frequent(second, first) == pytest.approx(1)
+    assert (found > 0.5) == (first > second) or first == second
+
+
+def test_the_beta_distribution_agrees_with_known_values_and_with_draws() -> None:
+    assert adaptive.beta_below(0.3, 1, 1) == pytest.approx(0.3)
+    assert adaptive.beta_below(0.5, 2, 2) == pytest.approx(0.5)
+    assert adaptive.beta_below(0.25, 3, 1) == pytest.approx(0.25**3)
+    draw = random.Random(0)
+    below = sum(draw.betavariate(4, 9) < 0.3 for _ in range(20_000)) / 20_000
+    assert adaptive.beta_below(0.3, 4, 9) == pytest.approx(below, abs=4 * math.sqrt(0.25 / 20_000))
