@@ -8,6 +8,9 @@ import polars as pl
 import pytest
 import yaml
 
+from stages.core.answers import table as table_of_answers
+from stages.core.answers.keys import canonical
+from stages.core.answers.reading import answer_of
 from stages.core.curation import filtering
 from stages.core.curation.filtering import Filters, Rules
 from stages.core.formats import original
@@ -25,9 +28,9 @@ def trace(content: str | None, status: str = "stop", **more: object) -> dict[str
 
 
 def judged(label: str | None, *rows: dict[str, object]) -> pl.DataFrame:
-    table = pl.DataFrame([{**row, "sample": n} for n, row in enumerate(rows)], schema=judging.TRACES_IN)
+    table = pl.DataFrame([{**row, "sample": n} for n, row in enumerate(rows)], schema=table_of_answers.TRACES_IN)
     labels = pl.DataFrame([("p", label)], schema=judging.VOTES_IN, orient="row")
-    prepared = judging.prepare(table, labels)
+    prepared = judging.prepare(table_of_answers.read_answers(table), labels)
     return judging.verdicts(prepared, dict.fromkeys(judging.undecided(prepared), "different"))
 
 
@@ -45,7 +48,7 @@ def curated(*rows: dict[str, object], label: str = "4") -> list[str | None]:
 
 def test_an_answer_without_a_box_does_not_vote_for_the_prompts_own() -> None:
     """The prompt is echoed in front of the answer, and its last box is read."""
-    assert judging.answer_of("I cannot tell.") is None
+    assert answer_of("I cannot tell.") is None
     assert curated(trace("I cannot tell.")) == ["no_answer"]
 
 
@@ -65,7 +68,9 @@ def test_an_answer_that_was_not_judged_is_not_wrong() -> None:
 def test_votes_add_up_to_the_answers_that_were_given() -> None:
     """A language model counts the votes, and nobody checks its sum."""
     said = ["4", "4.0", "5", None, "4"]
-    answers = pl.DataFrame([("p", each, 1) for each in said], schema=voting.ANSWERS_IN, orient="row")
+    answers = pl.DataFrame(
+        [("p", each, each and canonical(each), 1) for each in said], schema=voting.COUNTED, orient="row"
+    )
     found = voting.vote(voting.tallies(answers)["p"], {})
     assert [(each.answer, each.votes) for each in found.classes] == [("4", 3), ("5", 1)]
     assert found.num_answered == 4

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 import yaml
 
+from stages.core.answers import table as table_of_answers
 from stages.core.labelling import judging
 from stages.core.problems import problems
 from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
@@ -61,7 +62,9 @@ def write_exams(folder: Path) -> None:
     for part, rows in traces.items():
         table = pl.DataFrame(rows, schema=TRACES)
         tables.write(table, folder / "data/exams" / part, TRACES, TRACES_KEY)
-        verdicts = judging.verdicts(judging.prepare(table.select(list(judging.TRACES_IN)), labels), {})
+        verdicts = judging.verdicts(
+            judging.prepare(table_of_answers.read_answers(table.select(list(table_of_answers.TRACES_IN))), labels), {}
+        )
         tables.write(verdicts, folder / "data/marks" / f"{part}.parquet", VERDICTS, VERDICTS_KEY)
 
 

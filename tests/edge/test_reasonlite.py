@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import yaml
 
+from stages.core.answers import table
 from stages.core.formats import original
 from stages.core.labelling import judging
 from stages.core.problems import problems
@@ -179,7 +180,7 @@ def test_what_is_exported_comes_back_the_same(folder: Path) -> None:
         rows.append(row)
     before = pl.DataFrame(rows, schema=TRACES)
     tables.write(before, folder / "data/traces/medium", TRACES, TRACES_KEY)
-    verdicts = judging.verdicts(judging.prepare(before.select(list(judging.TRACES_IN)), labels()), {})
+    verdicts = judging.verdicts(judging.prepare(table.read_answers(before.select(list(table.TRACES_IN))), labels()), {})
     tables.write(verdicts, folder / "data/verdicts/medium.parquet", VERDICTS, VERDICTS_KEY)
     votes = pl.DataFrame(
         [

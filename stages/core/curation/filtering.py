@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import polars as pl
 
-from stages.core.answers.keys import agree
+from stages.core.answers.keys import agree, is_numeric
 from stages.core.curation import chat, quality
 from stages.core.tables.rejects import REJECTS
 from stages.core.tables.sft import SFT, SFT_KEY
@@ -137,7 +137,10 @@ def _wrong(row: Row, labels: Labels) -> Reason:
     if labels == "majority":
         if row["majority"] is None:
             return "unjudged"
-        return None if agree(str(row["answer"]), str(row["majority"])) else "incorrect"
+        answer, majority = str(row["answer"]), str(row["majority"])
+        if agree(answer, majority):
+            return None
+        return "incorrect" if is_numeric(answer) and is_numeric(majority) else "unjudged"
     if row["verdict"] == "incorrect":
         return "incorrect"
     return None if row["verdict"] == "correct" else "unjudged"

@@ -3,7 +3,7 @@ r"""Golds: what a source gives as the answer, put right where copies spoil it, a
 import re
 from itertools import accumulate
 
-from stages.core.answers.extraction import extract
+from stages.core.answers.extraction import extract, payload
 from stages.core.answers.keys import agree, canonical
 
 MIN_TELLING_CHARS = 3
@@ -63,7 +63,7 @@ def _accepts_itself(gold: str) -> bool:
     if not canonical(gold):
         return False
     answer = extract(f"\\boxed{{{gold}}}").answer
-    return answer is not None and agree(gold, answer)
+    return answer is not None and agree(payload(gold), answer)
 
 
 def is_in_prompt(prompt: str, gold: str | None) -> bool:
@@ -74,7 +74,7 @@ def is_in_prompt(prompt: str, gold: str | None) -> bool:
     if not gold:
         return False
     said = extract(prompt).answer
-    if said is not None and agree(gold, said):
+    if said is not None and agree(payload(gold), said):
         return True
     last = re.split(r"[.?!]\s+|\n", prompt.strip(" .$\n"))[-1].strip(" .$")
     if last == gold and last != prompt:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.core.answers import table as table_of_answers
 from stages.core.curation import accounting
 from stages.core.curation.filtering import (
     DECISIONS,
@@ -195,7 +196,7 @@ def test_of_the_verdicts_only_correct_stays_unless_any_will_do(verdict: str) -> 
         ({"verdict": "incorrect"}, None),
         ({"verdict": "no_label", "answer": "42.0"}, None),
         ({"answer": "41"}, "incorrect"),
-        ({"answer": "42", "majority": "\\sqrt[3]{74088}"}, None),
+        ({"answer": "42", "majority": "\\sqrt[3]{74088}"}, "unjudged"),  # nothing is compared here but keys and numbers
         ({"answer": None, "verdict": "no_answer"}, "no_answer"),
         ({"majority": None}, "unjudged"),
         ({"answer": "(3, \\infty)", "majority": "x > 3"}, "unjudged"),
@@ -557,10 +558,10 @@ def real_candidates(rows: Iterable[tuple[str, str, str, str]]) -> pl.DataFrame:
         labels[own_id] = gold
         status = "stop" if content is not None else "length"
         made.append((model, "high", None, own_id, number % 1000, content, status, reasoning, problem))
-    schema = pl.Schema({**judging.TRACES_IN, "reasoning": pl.String(), "prompt": pl.String()})
+    schema = pl.Schema({**table_of_answers.TRACES_IN, "reasoning": pl.String(), "prompt": pl.String()})
     table = pl.DataFrame(made, schema=schema, orient="row")
     known = pl.DataFrame(list(labels.items()), schema=judging.VOTES_IN, orient="row")
-    prepared = judging.prepare(table.select(list(judging.TRACES_IN)), known)
+    prepared = judging.prepare(table_of_answers.read_answers(table.select(list(table_of_answers.TRACES_IN))), known)
     verdicts = judging.verdicts(prepared, dict.fromkeys(judging.undecided(prepared), "different"))
     joined = table.join(verdicts.select(*SFT_KEY, "answer", "verdict"), on=SFT_KEY)
     return joined.with_columns(majority=pl.lit(None, pl.String)).select(list(CANDIDATES)).cast(CANDIDATES)

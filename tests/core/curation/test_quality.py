@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from stages.core.curation import quality
 from stages.core.text.normalisation import jaccard
+from stages.core.text.repetition import repeated_share
 
 DATA = Path(os.environ.get("REASONLITE_TEST_DATA", ""))
 needs_data = pytest.mark.skipif(
@@ -54,14 +55,14 @@ def test_boxes_conflict_when_they_say_different_things(content: str, conflict: b
 
 
 def test_a_loop_is_repeated_nearly_whole_and_a_proof_nearly_not_at_all() -> None:
-    assert quality.repeated_share("we try the next number and see that it fails once more. " * 50) > 0.9
-    assert quality.repeated_share(" ".join(f"step {n} gives {n * n}" for n in range(200))) == 0
-    assert quality.repeated_share("too short to say") == quality.repeated_share("") == 0
+    assert repeated_share("we try the next number and see that it fails once more. " * 50) > 0.9
+    assert repeated_share(" ".join(f"step {n} gives {n * n}" for n in range(200))) == 0
+    assert repeated_share("too short to say") == repeated_share("") == 0
 
 
 @given(st.text())
 def test_shares_are_shares(text: str) -> None:
-    assert 0 <= quality.repeated_share(text) <= 1
+    assert 0 <= repeated_share(text) <= 1
     assert 0 <= quality.foreign_share(text, "") <= 1
 
 
@@ -111,10 +112,10 @@ def test_real_transcripts_of_good_models_have_few_faults_and_garbage_is_told() -
             return [json.loads(line) for line in file]
 
     long = [(str(row["problem"]), str(row["response"])) for row in lines("mip_math52_longcot_4models")]
-    assert max(quality.repeated_share(text) for _, text in long) < 0.12
+    assert max(repeated_share(text) for _, text in long) < 0.12
     assert max(quality.foreign_share(text, problem) for problem, text in long) < 0.001
     short = [(str(row["problem"]), text) for row in lines("qwen25math_math100x8") for text in row["responses"]]  # type: ignore[attr-defined]
     foreign = sorted(quality.foreign_share(text, problem) for problem, text in short)
     assert foreign[-4] == 0 and min(foreign[-3:]) > 0.05
-    assert max(quality.repeated_share(text) for _, text in short) < 0.3
+    assert max(repeated_share(text) for _, text in short) < 0.3
     assert sum(quality.has_conflicting_boxes(text) for _, text in short) == 0

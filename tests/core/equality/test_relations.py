@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from math_verify.errors import TimeoutException
 
 from stages.core.answers.extraction import payload
+from stages.core.answers.reading import answer_of
 from stages.core.equality.relations import (
     VERSIONED,
     Decision,
@@ -29,7 +30,6 @@ from stages.core.equality.relations import (
     same_symbolically,
 )
 from stages.core.equality.symbolic import check
-from stages.core.labelling.judging import answer_of
 from stages.edge.workers.algebra import Outcome, Symbolic
 
 FALSE_TEXT, TRUE_NUMBER = Decision(False, Tier.TEXT), Decision(True, Tier.NUMBER)

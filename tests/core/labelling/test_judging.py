@@ -6,22 +6,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.core.answers.reading import answer_of
+from stages.core.answers.table import TRACES_IN, read_answers
 from stages.core.labelling.judging import (
     BENCHMARKS_IN,
-    TRACES_IN,
     VOTES_IN,
-    answer_of,
     counted,
     metrics,
-    prepare,
     undecided,
     verdicts,
+)
+from stages.core.labelling.judging import (
+    prepare as prepare_answers,
 )
 from stages.core.tables.traces import STATUSES
 from stages.core.tables.verdicts import TIERS, VERDICT, VERDICTS, VERDICTS_KEY
 
 SUMS = (r"\sum_{k=1}^{3} k^2", r"\sum_{k=0}^{3} k^2")
 """Equal by algebra only."""
+
+
+def prepare(table: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """The answers of these traces, prepared."""
+    return prepare_answers(read_answers(table), known)
 
 
 def traces(*rows: tuple[str | None, str], problems: Sequence[str] | None = None) -> pl.DataFrame:

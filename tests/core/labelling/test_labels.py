@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.core.answers.keys import canonical
 from stages.core.labelling.labels import (
     PROBLEMS_IN,
     SHARE_HISTOGRAM,
@@ -18,7 +19,7 @@ from stages.core.labelling.labels import (
     vote_metrics,
     votes,
 )
-from stages.core.labelling.voting import ANSWERS_IN, Outcomes, Tally, tallies
+from stages.core.labelling.voting import COUNTED, Outcomes, Tally, tallies
 from stages.core.tables.votes import CHANGED, VOTES, VOTES_KEY
 
 FIRST, SECOND = r"\sum_{k=1}^{3} k^2", r"\sum_{k=0}^{3} k^2"
@@ -26,8 +27,12 @@ Answers = Sequence[str | None]
 
 
 def counted(answers: Mapping[str, Answers]) -> dict[str, Tally]:
-    rows = [(problem_id, answer, 1) for problem_id, given in answers.items() for answer in given]
-    return tallies(pl.DataFrame(rows, schema=ANSWERS_IN, orient="row"))
+    rows = [
+        (problem_id, answer, answer and canonical(answer), 1)
+        for problem_id, given in answers.items()
+        for answer in given
+    ]
+    return tallies(pl.DataFrame(rows, schema=COUNTED, orient="row"))
 
 
 def problems(golds: Mapping[str, str | None], ungradable: Sequence[str] = ()) -> pl.DataFrame:

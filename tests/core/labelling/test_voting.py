@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.core.answers.keys import canonical
 from stages.core.equality.relations import same_symbolically
 from stages.core.labelling.voting import (
-    ANSWERS_IN,
+    COUNTED,
     NO_TRACES,
     Outcomes,
     Pair,
@@ -31,7 +32,8 @@ FIRST, SECOND, THIRD = r"\sum_{k=0}^{3} k^2", r"\sum_{k=1}^{3} k^2", r"\sum_{n=1
 
 
 def tally(answers: Sequence[str | None]) -> Tally:
-    frame = pl.DataFrame({"problem_id": "p", "answer": answers, "num_traces": 1}, schema=ANSWERS_IN)
+    rows = [("p", answer, answer and canonical(answer), 1) for answer in answers]
+    frame = pl.DataFrame(rows, schema=COUNTED, orient="row")
     return tallies(frame).get("p", NO_TRACES)
 
 
@@ -75,8 +77,8 @@ def test_candidates_are_in_order_of_votes_then_of_length_then_of_code_points() -
 
 
 def test_problems_are_counted_apart_and_in_order() -> None:
-    rows = [("b", "1", 1), ("a", "2", 1), ("b", None, 1), ("b", "1", 3)]
-    frame = pl.DataFrame(rows, schema=ANSWERS_IN, orient="row")
+    rows = [("b", "1", "1", 1), ("a", "2", "2", 1), ("b", None, None, 1), ("b", "1", "1", 3)]
+    frame = pl.DataFrame(rows, schema=COUNTED, orient="row")
     counted = tallies(frame)
     assert list(counted) == ["a", "b"]
     assert [one.num_traces for one in counted.values()] == [1, 5]

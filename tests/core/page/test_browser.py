@@ -2,7 +2,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core.page import browser
+from stages.core.page import browser, warnings
 
 
 @given(ids=st.sets(st.text(max_size=4), min_size=1, max_size=40), share=st.floats(0, 1))
@@ -27,7 +27,7 @@ def test_a_warning_names_what_makes_a_number_worth_less() -> None:
         "final_over_base": {"ci_low": -0.01, "ci_high": 0.2},
         "final_over_teacher": {"ci_low": 0.1, "ci_high": 0.2},
     }
-    told = browser.warnings(
+    told = warnings.warnings(
         {"base": {"aime24": numbers}},
         gains,
         {"high": {"num_right_but_not_extracted": 3}},

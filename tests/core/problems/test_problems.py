@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.core.answers import table
 from stages.core.labelling import judging
 from stages.core.problems.problems import (
     answers_digest,
@@ -219,9 +220,9 @@ def verdict_of(answer: str, gold: str) -> str | None:
     """What the cheap tiers say of a trace that ends in the boxed answer."""
     content = f"So 1 + 1 = 2, and the answer is \\boxed{{{answer}}}."
     keys = {"model": "teacher", "effort": None, "benchmark": None, "problem_id": "p", "sample": 0}
-    trace = pl.DataFrame([{**keys, "content": content, "status": "stop"}], schema=judging.TRACES_IN)
+    trace = pl.DataFrame([{**keys, "content": content, "status": "stop"}], schema=table.TRACES_IN)
     label = pl.DataFrame([{"problem_id": "p", "label": gold}], schema=judging.VOTES_IN)
-    verdict: str | None = judging.prepare(trace, label)["verdict"].item()
+    verdict: str | None = judging.prepare(table.read_answers(trace), label)["verdict"].item()
     return verdict
 
 

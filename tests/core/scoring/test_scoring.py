@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.core.answers.keys import canonical
 from stages.core.estimation.estimators import pass_at_k
 from stages.core.scoring.differences import gained_and_lost, paired_difference
-from stages.core.scoring.results import without_texts
+from stages.core.scoring.looping import without_texts
 from stages.core.scoring.scoring import MARKS_IN, TEXTS_IN, TRACES_IN, Method, mean_over_benchmarks, metrics, scores
 from stages.core.tables.scores import SCORES, SCORES_KEY
 
@@ -57,7 +58,7 @@ def tables(
     for problem_id, samples in named.items():
         for index, (answer, verdict, status, tokens) in enumerate(samples):
             key = (student, effort, benchmark, problem_id, index)
-            marks.append((*key, answer, verdict))
+            marks.append((*key, verdict, answer and canonical(answer)))
             traces.append((*key, status, tokens, status == "length"))
     return pl.DataFrame(marks, schema=MARKS_IN, orient="row"), pl.DataFrame(traces, schema=TRACES_IN, orient="row")
 

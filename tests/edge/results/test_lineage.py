@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 import yaml
 
+from stages.core.answers import table as table_of_answers
 from stages.core.labelling import judging
 from stages.core.problems import problems
 from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
@@ -41,7 +42,9 @@ def write_traces(folder: Path, traces: str, verdicts: str, rows: list[dict[str, 
     tables.write(table, folder / traces, TRACES, TRACES_KEY)
     keys = ["benchmark", "problem_id"] if rows[0]["benchmark"] else ["problem_id"]
     labels = table.select(keys).unique().with_columns(label=pl.lit(label))
-    judged = judging.verdicts(judging.prepare(table.select(list(judging.TRACES_IN)), labels), {})
+    judged = judging.verdicts(
+        judging.prepare(table_of_answers.read_answers(table.select(list(table_of_answers.TRACES_IN))), labels), {}
+    )
     tables.write(judged, folder / verdicts, VERDICTS, VERDICTS_KEY)
 
 

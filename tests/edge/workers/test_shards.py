@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import ray
 
+from stages.core.answers import table as table_of_answers
 from stages.core.labelling import judging
 from stages.core.tables.traces import STATUSES
 from stages.edge.errors import InputError, ServerError
@@ -19,7 +20,7 @@ from stages.edge.workers import cluster, shards
 def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three files of 25 traces to five problems."""
     monkeypatch.setattr(shards, "ROWS_PER_SHARD", 10)
-    schema = {**judging.TRACES_IN, "status": pl.Enum(STATUSES)}
+    schema = {**table_of_answers.TRACES_IN, "status": pl.Enum(STATUSES)}
     for part in range(3):
         rows = [
             ("teacher", "high", None, f"p{sample % 5}", 25 * part + sample, rf"\boxed{{{sample % 7}}}", "stop")
@@ -36,7 +37,7 @@ WORK = partial(judging.prepare, labels=LABELS)
 
 
 def mapped(path: Path, num_workers: int, pool: str) -> pl.DataFrame:
-    return pl.concat(shards.mapped(path, judging.TRACES_IN, WORK, num_workers, pool))
+    return pl.concat(shards.mapped(path, table_of_answers.TRACES_IN, WORK, num_workers, pool))
 
 
 def test_pieces_cover_every_row_once_in_order(table: Path) -> None:
@@ -64,7 +65,7 @@ def test_rows_of_one_problem_stay_in_one_piece_also_over_the_end_of_a_file(
 
 @pytest.mark.parametrize("num_workers", [1, 2, 3])
 def test_any_number_of_workers_gives_what_one_reading_gives(table: Path, num_workers: int) -> None:
-    whole = judging.prepare(tables.read(table, judging.TRACES_IN), LABELS)
+    whole = judging.prepare(table_of_answers.read_answers(tables.read(table, table_of_answers.TRACES_IN)), LABELS)
     assert mapped(table, num_workers, "local").equals(whole)
     assert whole["sample"].to_list() == list(range(75))
 
@@ -97,7 +98,7 @@ def test_a_node_without_the_projects_folder_is_told(tmp_path: Path) -> None:
 
 
 def test_an_empty_table_gives_no_rows(table: Path, tmp_path: Path) -> None:
-    tables.read(table, judging.TRACES_IN).head(0).write_parquet(tmp_path / "empty.parquet")
+    tables.read(table, table_of_answers.TRACES_IN).head(0).write_parquet(tmp_path / "empty.parquet")
     assert mapped(tmp_path / "empty.parquet", 2, "local").height == 0
 
 
