@@ -37,7 +37,7 @@ COLLECT = (
     *("--metrics", "metrics/c.json", "--provenance", "metrics/s.json", "--plot", "metrics/c.csv"),
 )
 VOTE = (
-    *("vote", "--effort", "medium", "--problems", "data/problems.parquet", "--traces", "data/traces"),
+    *("vote", "--effort", "medium", "--problems", "data/problems.parquet", "--answers", "data/answers"),
     *("--output", "data/votes.parquet", "--metrics", "metrics/v.json", "--plot", "metrics/v.csv"),
     *("--changed", "data/changed.parquet"),
 )
@@ -193,7 +193,7 @@ def test_where_an_out_cannot_be_written_the_user_is_told(out: str, folder: Path)
 
 
 JUDGE = (
-    *("judge", "labels", "--traces", "data/traces/medium", "--votes", "data/votes.parquet"),
+    *("judge", "labels", "--answers", "data/answers/medium.parquet", "--votes", "data/votes.parquet"),
     *("--output", "data/verdicts/medium.parquet", "--metrics", "metrics/j.json"),
 )
 EXAM = (
@@ -378,8 +378,9 @@ def test_traces_of_problems_that_were_collected_away_stop_the_vote(folder: Path)
     write_judged(folder, "correct")
     left = tables.read(folder / "data/problems.parquet", PROBLEMS).filter(pl.col("gold") != "2")
     tables.write(left, folder / "data/problems.parquet", PROBLEMS, PROBLEMS_KEY)
+    call(folder, "read", "--traces", "data/traces/medium", "--output", "data/answers/medium.parquet")
     told = sentence(call(folder, *VOTE))
-    assert "1 problems with traces do not stand in data/problems.parquet" in told and "`dvc repro`" in told
+    assert "1 problems with answers do not stand in data/problems.parquet" in told and "`dvc repro`" in told
 
 
 @pytest.mark.parametrize(

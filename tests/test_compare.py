@@ -70,7 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def compare(folder: Path, one: str, other: str) -> Ended:
-    return call(folder, "report", "compare", one, other)
+    return call(folder, "compare", one, other)
 
 
 @pytest.mark.parametrize("one", ["main", "workspace"])

@@ -9,7 +9,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from stages.core.tables.traces import TRACES, TRACES_KEY
+from stages.core.answers.table import TRACES_IN, read_answers
+from stages.core.tables.answers import ANSWERS, ANSWERS_KEY
+from stages.core.tables.traces import TRACES
 from stages.core.tables.verdicts import VERDICTS
 from stages.core.tables.votes import VOTES, VOTES_KEY
 from stages.edge.files import tables
@@ -17,16 +19,16 @@ from tests.projects import copy_project, environment
 from tests.scripted_server import Reply, ScriptedServer
 
 JUDGE = (
-    *("judge", "labels", "--traces", "data/traces", "--votes", "data/votes.parquet"),
+    *("judge", "labels", "--answers", "data/answers/high.parquet", "--votes", "data/votes.parquet"),
     *("--output", "data/verdicts.parquet", "--metrics", "metrics/judge.json"),
 )
 VOTE = (
-    *("vote", "--effort", "high", "--problems", "data/problems.parquet", "--traces", "data/traces"),
+    *("vote", "--effort", "high", "--problems", "data/problems.parquet", "--answers", "data/answers"),
     *("--output", "data/votes_made.parquet", "--changed", "data/changed.parquet"),
     *("--metrics", "metrics/vote.json", "--plot", "metrics/vote.csv"),
 )
 TOWER = "10^{10^{10}}+1"
-ANSWERS = {
+GIVEN = {
     "p0": (TOWER, ["x=10^{10^{10}}", "1+10^{10^{10}}", "7"]),
     "p1": (r"\sum_{k=1}^{4} k", ["10", "11", r"\sum_{k=0}^{4} k"]),
     "p2": ("42", ["42", "43", "no answer"]),
@@ -57,12 +59,14 @@ def project(folder: Path, llm: dict[str, Any] | None = None, pool: str = "local"
             "sample": sample,
             "content": rf"\boxed{{{answer}}}" if answer[0] != "n" else answer,
         }
-        for name, (_, answers) in ANSWERS.items()
+        for name, (_, answers) in GIVEN.items()
         for sample, answer in enumerate(answers)
     ]
-    tables.write(pl.DataFrame(rows, schema=TRACES), folder / "data/traces", TRACES, TRACES_KEY)
+    traces = pl.DataFrame(rows, schema=TRACES)
+    answers = read_answers(traces.select(list(TRACES_IN)))
+    tables.write(answers, folder / "data/answers/high.parquet", ANSWERS, ANSWERS_KEY)
     votes = [
-        (name, 3, 3, label, 1, 0.3, False, [], label, "gold") for name, (label, _) in ANSWERS.items()
+        (name, 3, 3, label, 1, 0.3, False, [], label, "gold") for name, (label, _) in GIVEN.items()
     ]  # fmt: skip
     table = pl.DataFrame(votes, schema=VOTES, orient="row")
     tables.write(table, folder / "data/votes.parquet", VOTES, VOTES_KEY)
@@ -124,7 +128,7 @@ def test_a_ray_cluster_writes_the_same_bytes(tmp_path: Path) -> None:
     written = {}
     for pool in ("local", "ray"):
         folder = project(tmp_path / pool, pool=pool)
-        golds = [(name, label, True) for name, (label, _) in ANSWERS.items()]
+        golds = [(name, label, True) for name, (label, _) in GIVEN.items()]
         problems = pl.DataFrame(
             golds, schema={"problem_id": pl.String, "gold": pl.String, "gradable": pl.Boolean}, orient="row"
         )

@@ -37,7 +37,7 @@ HOSTILE = (
     "$\\htmlData{x=1}{y}$ $\\frac{1}{2}$ and \\boxed{\\frac{3}{4}} cost $5 and $6"
 )
 REPORT = (
-    *("report", "results", "--marks", "data/marks", "--exams", "data/exams", "--benchmarks", "data/benchmarks.parquet"),
+    *("report", "--marks", "data/marks", "--exams", "data/exams", "--benchmarks", "data/benchmarks.parquet"),
     *("--scores", "data/scores.parquet", "--eval", "metrics/eval.json", "--summary", "metrics/summary.json"),
     *("--table", "metrics/results.md", "--plot", "metrics/plots/accuracy.csv"),
     *("--budgets", "metrics/plots/budgets.csv"),

@@ -15,7 +15,7 @@ from stages.core.labelling import judging
 from stages.core.problems import problems
 from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
 from stages.core.tables.traces import TRACES, TRACES_KEY
-from stages.core.tables.verdicts import VERDICTS, VERDICTS_KEY
+from stages.core.tables.verdicts import MARKS, VERDICTS_KEY
 from stages.edge.files import tables
 from tests.projects import ROOT, copy_project, environment
 
@@ -29,7 +29,7 @@ RIGHT: dict[tuple[str, str, str | None], dict[str, tuple[int, int]]] = {
     ("baselines", "teacher", "high"): {"easy": (3, 3), "hard": (3, 0)},
 }
 REPORT = (
-    *("results", "--marks", "data/marks", "--exams", "data/exams", "--benchmarks", "data/benchmarks.parquet"),
+    *("--marks", "data/marks", "--exams", "data/exams", "--benchmarks", "data/benchmarks.parquet"),
     *("--scores", "data/scores.parquet", "--eval", "metrics/eval.json", "--summary", "metrics/summary.json"),
     *("--table", "metrics/results.md", "--plot", "metrics/plots/accuracy.csv"),
     *("--budgets", "metrics/plots/budgets.csv"),
@@ -62,10 +62,10 @@ def write_exams(folder: Path) -> None:
     for part, rows in traces.items():
         table = pl.DataFrame(rows, schema=TRACES)
         tables.write(table, folder / "data/exams" / part, TRACES, TRACES_KEY)
-        verdicts = judging.verdicts(
+        verdicts = judging.marks(
             judging.prepare(table_of_answers.read_answers(table.select(list(table_of_answers.TRACES_IN))), labels), {}
         )
-        tables.write(verdicts, folder / "data/marks" / f"{part}.parquet", VERDICTS, VERDICTS_KEY)
+        tables.write(verdicts, folder / "data/marks" / f"{part}.parquet", MARKS, VERDICTS_KEY)
 
 
 @pytest.fixture(scope="module")

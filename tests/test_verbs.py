@@ -55,7 +55,7 @@ def call(folder: Path, *arguments: str, is_stage: bool = True) -> Ended:
         params.document.cache_clear()
         try:
             with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-                module.cli.run(module.main, is_stage=is_stage)
+                module.running.run(module.main, is_stage=is_stage)
         finally:
             params.document.cache_clear()
             signal.signal(signal.SIGTERM, at_sigterm)
@@ -82,9 +82,13 @@ JUDGE_EXAM = (
 )
 
 
+def read(effort: str) -> tuple[str, ...]:
+    return ("read", "--traces", f"data/traces/{effort}", "--output", f"data/answers/{effort}.parquet")
+
+
 def vote(effort: str) -> tuple[str, ...]:
     return (
-        *("vote", "--effort", effort, "--problems", "data/problems.parquet", "--traces", "data/traces"),
+        *("vote", "--effort", effort, "--problems", "data/problems.parquet", "--answers", "data/answers"),
         *("--output", f"data/votes/{effort}.parquet", "--metrics", f"metrics/vote_{effort}.json"),
         *("--plot", f"metrics/plots/vote_{effort}.csv", "--changed", f"data/changed_labels/{effort}.parquet"),
     )
@@ -92,7 +96,7 @@ def vote(effort: str) -> tuple[str, ...]:
 
 def judge(effort: str) -> tuple[str, ...]:
     return (
-        *("judge", "labels", "--traces", f"data/traces/{effort}", "--votes", f"data/votes/{effort}.parquet"),
+        *("judge", "labels", "--answers", f"data/answers/{effort}.parquet", "--votes", f"data/votes/{effort}.parquet"),
         *("--output", f"data/verdicts/{effort}.parquet", "--metrics", f"metrics/judge_{effort}.json"),
     )
 
@@ -218,7 +222,7 @@ def write_exam(folder: Path) -> None:
 
 
 VERBS: Sequence[tuple[str, ...]] = (
-    *(COLLECT, vote("medium"), vote("high"), judge("medium"), judge("high")),
+    *(COLLECT, read("medium"), read("high"), vote("medium"), vote("high"), judge("medium"), judge("high")),
     *(JUDGE_EXAM, curate("turbo"), curate("final")),
 )
 
@@ -354,7 +358,7 @@ def test_each_effort_votes_alone_unless_they_are_pooled(project: Path, tmp_path:
     alone = by_prompt(tables.read(project / "data/votes/high.parquet", VOTES))
     assert {row["num_traces"] for row in alone.values()} == {1}
     assert alone[PROOF]["label_source"] == "none", "one voice is no vote"
-    for name in ("data/problems.parquet", "data/traces"):
+    for name in ("data/problems.parquet", "data/answers"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).symlink_to(project / name)
     write_params(tmp_path, lambda profile: profile["vote"].update(pool_efforts=True))
@@ -382,6 +386,7 @@ def test_the_answers_of_a_teacher_that_has_no_vote_are_not_counted(project: Path
     )
     tables.write(both, tmp_path / "data/traces/high", TRACES, TRACES_KEY)
     write_params(tmp_path, second)
+    works(tmp_path, *read("high"))
     works(tmp_path, *vote("high"))
     found = by_prompt(tables.read(tmp_path / "data/votes/high.parquet", VOTES))
     assert {prompt for prompt, row in found.items() if row["num_traces"]} == {SUM}
@@ -527,7 +532,7 @@ def locked(project: Path) -> Iterator[Path]:
 
 
 def test_the_life_of_a_problem_is_told_from_its_source_to_its_rows(locked: Path) -> None:
-    done = works(locked, "report", "trace", problem_id(SUM))
+    done = works(locked, "trace", problem_id(SUM))
     shown = " ".join(done.stdout.split())
     assert f"problem {problem_id(SUM)} source mine prompt {SUM} gold 4 difficulty 0.375 copy" in shown
     assert "exam in none, by the rules in force" in shown
@@ -539,13 +544,13 @@ def test_the_life_of_a_problem_is_told_from_its_source_to_its_rows(locked: Path)
 
 
 def test_the_life_of_a_problem_that_was_dropped_ends_there(locked: Path) -> None:
-    shown = " ".join(works(locked, "report", "trace", problem_id(LEAKED)).stdout.split())
+    shown = " ".join(works(locked, "trace", problem_id(LEAKED)).stdout.split())
     assert "dropped: unordered 1.00 with fruit" in shown and "effort" not in shown
-    assert "copy" in " ".join(works(locked, "report", "trace", problem_id(PRODUCT)).stdout.split())
+    assert "copy" in " ".join(works(locked, "trace", problem_id(PRODUCT)).stdout.split())
 
 
 def test_an_id_that_no_table_knows_is_told(locked: Path) -> None:
-    done = call(locked, "report", "trace", "0" * 16)
+    done = call(locked, "trace", "0" * 16)
     assert done.returncode == 1 and "no problem of this run has that id" in done.stderr
 
 
@@ -580,6 +585,7 @@ def test_a_published_set_takes_the_place_of_ours(num_workers: int, tmp_path: Pat
         folder, "sample", "teach", "--effort", "medium", "--problems", "data/problems.parquet", "--base", "models/base",
         "--output", "data/traces/medium",
     )  # fmt: skip
+    works(folder, *read("medium"))
     works(folder, *vote("medium"))
     works(folder, *judge("medium"))
     works(folder, *curate("turbo"))

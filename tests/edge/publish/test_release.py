@@ -130,7 +130,7 @@ def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def run(folder: Path, *more: str) -> Ended:
-    return call(folder, "report", "release", "--output", "released", "--license", "mit", *more)
+    return call(folder, "release", "--output", "released", "--license", "mit", *more)
 
 
 def works(folder: Path, *more: str) -> Ended:
@@ -213,7 +213,7 @@ def test_the_front_matter_says_what_the_hub_asks(project: Path) -> None:
 
 
 def test_the_licence_of_packaged_weights_is_the_one_in_their_file(project: Path) -> None:
-    done = call(project, "report", "release", "--output", "released", "--student", "final")
+    done = call(project, "release", "--output", "released", "--student", "final")
     assert card(project).data.license == "apache-2.0"
     assert "the base is not known by a name of the hub; give it with --base-model" in done.stderr
 
@@ -230,7 +230,7 @@ def test_a_base_from_the_hub_tells_its_own_name_and_licence(project: Path, monke
     changed["profiles"]["cpu"]["base"] = {"kind": "hub", "name": "org/base", "file": None, "revision": COMMIT}
     (project / "params.yaml").write_text(yaml.safe_dump(changed))
     lock(project)
-    done = call(project, "report", "release", "--output", "released", "--student", "final")
+    done = call(project, "release", "--output", "released", "--student", "final")
     assert (card(project).data.base_model, card(project).data.license) == ("org/base", "gemma")
     assert "is not known" not in done.stderr
 
