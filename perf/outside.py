@@ -101,7 +101,7 @@ def write_tasks(folder: Path, asked: Exam, greedy: bool) -> list[str]:
     (folder / "judged.yaml").write_text("process_results: !function judge.process_results\n")
     seeds = {doc["text"]: doc["seeds"] for each in docs.values() for doc in each}
     (folder / SEEDS).write_text(json.dumps(seeds))
-    draws = {str(seed): {**asked.sampling, "seed": seed} for seed in range(asked.job.asking.num_samples)}
+    draws = {str(seed): {**asked.sampling, "seed": seed} for seed in range(asked.job.request.num_samples)}
     if greedy:
         draws[GREEDY] = {**asked.sampling, "temperature": 0.0, "top_p": 1.0, "seed": 0}
     names = []
@@ -153,8 +153,8 @@ def run_harness(python: str, folder: Path, names: list[str], asked: Exam, client
             "--tasks", ",".join(names), "--include_path", str(folder), "--apply_chat_template", "--num_fewshot", "0",
             "--output_path", str(folder / "out"), "--log_samples",
         ]  # fmt: skip
-        if asked.job.asking.system:
-            command += ["--system_instruction", asked.job.asking.system]
+        if asked.job.request.system:
+            command += ["--system_instruction", asked.job.request.system]
         subprocess.run(command, check=True, stdout=sys.stderr, env=outside(folder))
 
 
@@ -179,7 +179,7 @@ def harness_samples(folder: Path, name: str) -> Path:
 def check_question(row: Mapping[str, Any], asked: Exam) -> None:
     """Stop if lm-eval sent other messages or another sampling than the exam."""
     doc, (sent, settings) = row["doc"], (row["arguments"]["gen_args_0"][key] for key in ("arg_0", "arg_1"))
-    system = [{"role": "system", "content": asked.job.asking.system}] if asked.job.asking.system else []
+    system = [{"role": "system", "content": asked.job.request.system}] if asked.job.request.system else []
     wanted = [*system, {"role": "user", "content": doc["text"]}]
     found = json.loads(sent[0] if isinstance(sent, list) else sent)
     if [{key: each[key] for key in ("role", "content")} for each in found] != wanted:
@@ -276,7 +276,7 @@ def main() -> None:
         folder = Path(name)
         run_harness(args.python, folder, write_tasks(folder, asked, own), asked, client)
         verdicts = {"exam": exam_verdicts(args.python, folder, asked)}
-        samples = [harness_verdicts(folder, asked, str(n), n) for n in range(asked.job.asking.num_samples)]
+        samples = [harness_verdicts(folder, asked, str(n), n) for n in range(asked.job.request.num_samples)]
         verdicts["lm-eval"] = pl.concat(samples)
         if own:
             verdicts["lm-eval, greedy"] = harness_verdicts(folder, asked, GREEDY, 0)

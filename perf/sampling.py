@@ -91,12 +91,12 @@ def client(kind: str, urls: list[str], python: str = sys.executable, **options: 
 def ours(urls: list[str], options: dict[str, Any]) -> dict[str, Any]:
     """This project's sampler, with its store."""
     import polars as pl
+    from stages.edge.asking.requests import Request
 
     from stages.core.sampling import queries
     from stages.edge import params, store
     from stages.edge.asking import backlog
     from stages.edge.asking.progress import Progress
-    from stages.edge.asking.requests import Request
     from stages.edge.asking.sampler import Sampler
     from stages.edge.engines.pool import Endpoint
 

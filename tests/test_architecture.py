@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 PURE_LIBRARIES = {
     "numpy",
     "polars",
+    "scipy",
     "sympy",
     "mpmath",
     "math_verify",

@@ -74,7 +74,7 @@ def test_a_preview_shows_the_prompt_as_the_engine_renders_it_and_stores_nothing(
 
 def test_an_engine_for_other_programs_says_where_it_is_and_ends_with_ctrl_c(project: Path) -> None:
     serve = subprocess.Popen(
-        [sys.executable, "-m", "stages.edge.engines.server", "models/base", "--name", "mine", "--seed", "3"],
+        [sys.executable, "-m", "stages.serve", "models/base", "--name", "mine", "--seed", "3"],
         cwd=project, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert serve.stdout is not None

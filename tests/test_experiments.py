@@ -98,11 +98,11 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def sampling(project: Path) -> list[psutil.Process]:
-    """Processes of `stages.sample` that work in a temporary workspace of the project."""
+    """Processes of `stages.teach` that work in a temporary workspace of the project."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if "stages.sample" in process.cmdline() and Path(process.cwd()).is_relative_to(project / ".dvc/tmp/exps"):
+            if "stages.teach" in process.cmdline() and Path(process.cwd()).is_relative_to(project / ".dvc/tmp/exps"):
                 found.append(process)
     return found
 

@@ -19,7 +19,7 @@ from tests.test_report import REPORT
 
 WIDTH, START, MOST, NUM_PROBLEMS = 0.27, 4, 16, 12
 ASK = (
-    *("stages.sample", "baselines", "--benchmarks", "data/benchmarks.parquet", "--base", "models/base"),
+    *("stages.baselines", "--benchmarks", "data/benchmarks.parquet", "--base", "models/base"),
     *("--output", "data/exams/baselines"),
 )
 MARK = (

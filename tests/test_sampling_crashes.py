@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from stages.core.problems import problems
+from stages.core.sampling.queries import SEED_STEP, SEEDS
 from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
-from stages.edge.asking.requests import SEED_STEP, SEEDS
 from stages.edge.files import tables
 from stages.edge.store import segments
 from tests.projects import copy_project, environment
@@ -32,7 +32,7 @@ BATCH = 32
 """Answers that start a commit; those that come while it is written wait for the next."""
 MODEL = "some/model"
 TEACH = (
-    *("-m", "stages.sample", "teach", "--effort", "medium", "--problems", "data/problems.parquet"),
+    *("-m", "stages.teach", "--effort", "medium", "--problems", "data/problems.parquet"),
     *("--base", "models/base", "--output", "data/traces/medium"),
 )
 FAULTS = (

@@ -54,7 +54,7 @@ def run(folder: Path, verb: str, *arguments: str, effort: str = "medium") -> End
 def ask_nothing(folder: Path) -> pl.DataFrame:
     """What `teach` makes of the store alone: there is no server to ask."""
     done = call(
-        folder, "sample", "teach", "--effort", "medium", "--problems", "data/problems.parquet", "--base", "models/base",
+        folder, "teach", "--effort", "medium", "--problems", "data/problems.parquet", "--base", "models/base",
         "--output", "data/traces/medium",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

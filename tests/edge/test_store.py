@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import signal
 import sqlite3
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -138,6 +140,7 @@ def test_keys_with_the_same_beginning_are_told_apart() -> None:
 
 WRITER = """
 import hashlib
+import json
 from stages.core.sampling.queries import Answer
 from stages.edge import store
 with store.opened("model", "high") as answers:
@@ -313,3 +316,12 @@ def test_a_reader_waits_for_no_writer_and_misses_no_answer_that_was_committed_be
 def test_a_model_that_nobody_asked_has_no_answers() -> None:
     with store.reading("nobody") as answers:
         assert answers.get([key(1)]) == {}
+
+
+def test_only_a_raw_turn_is_stored_with_a_word_that_it_is_one(tmp_path: Path) -> None:
+    plain, raw = Answer("stop", "4", None, 1, 2, None), Answer("stop", "<|channel|>", None, 1, 2, None, is_raw=True)
+    with contextlib.closing(segments.File(tmp_path / "a.sqlite", write=True)) as file:
+        file.put([(b"a" * 32, plain), (b"b" * 32, raw)], "part")
+        rows = [json.loads(zstandard.ZstdDecompressor().decompress(row[-1])) for row in file.rows()]
+        assert [answer for *_, answer in file.answers()] == [plain, raw]
+    assert rows == [["stop", "4", None, 1, 2, None], ["stop", "<|channel|>", None, 1, 2, None, True]]

@@ -1,7 +1,6 @@
 """Intervals: how far a mean over a few problems can be trusted."""
 
 from collections.abc import Sequence
-from math import comb
 from statistics import fmean
 from typing import NamedTuple
 
@@ -80,9 +79,3 @@ def _draws(
         weights = rng.standard_gamma(shape, size=(num_resamples, len(shape)))
         draws += weights @ np.concatenate([values, pseudo]) / weights.sum(axis=1) / len(strata)
     return draws
-
-
-def beta_below(x: float, a: int, b: int) -> float:
-    """P(p <= x) for p ~ Beta(a, b) with whole a, b: that of at least a successes in a + b - 1 trials."""
-    trials = a + b - 1
-    return sum(comb(trials, k) * x**k * (1 - x) ** (trials - k) for k in range(a, trials + 1))

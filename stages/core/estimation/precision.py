@@ -9,11 +9,9 @@ from math import ceil, sqrt
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from stages.core.estimation.bootstrap import SCORE_PRIOR, WEIGHT, bayesian_bootstrap
-from stages.core.tables.verdicts import UNSCORED
 
 SURE = 2.0
 """Standard errors by which the interval must stay too wide before an exam is given up."""
@@ -41,14 +39,6 @@ class Look(NamedTuple):
     limit: float | None
     why: str | None
     next_end: int
-
-
-def counts(verdicts: pl.DataFrame) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
-    """Right and scored samples of each problem of one exam, by problem id, from `judging.VERDICTS`."""
-    is_scored = ~pl.col("verdict").is_in(UNSCORED)
-    each = verdicts.group_by("problem_id").agg(right=(pl.col("verdict") == "correct").sum(), scored=is_scored.sum())
-    each = each.sort("problem_id").cast({"right": pl.Int64, "scored": pl.Int64})
-    return each["right"].to_numpy(), each["scored"].to_numpy()
 
 
 def look(right: NDArray[np.integer], scored: NDArray[np.integer], num_drawn: int, target: Target) -> Look:

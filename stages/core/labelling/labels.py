@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import polars as pl
+from scipy.special import betainc
 
 from stages.core.equality.relations import accepts_extracted
-from stages.core.estimation.bootstrap import beta_below
 from stages.core.labelling.voting import NO_TRACES, Outcomes, Pair, Tally, Vote, resolve, vote
 from stages.core.tables.votes import CHANGED, VOTES
 
@@ -42,7 +42,7 @@ class Rule(NamedTuple):
             return False
         if self.policy == "posterior":
             rest = found.num_answered - found.votes
-            return beta_below(self.min_share, found.votes + 1, rest + 1) <= 1 - self.credibility
+            return bool(betainc(found.votes + 1, rest + 1, self.min_share) <= 1 - self.credibility)
         return found.share >= self.min_share
 
 

@@ -9,6 +9,8 @@ Answers are drawn in rounds. After each round the votes are counted and a proble
   n - v1 + 1) for v1 of n answers: no vote will ever choose one.
 - *exhausted*: `most` answers are drawn.
 
+Two answers are one where they have the same key (`core.answers.keys`): what only algebra finds equal counts as two.
+
 A round counts the samples below its end by their index, whatever order they came in, so a store gives one decision.
 """
 
@@ -16,8 +18,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from scipy.special import betainc
+
 from stages.core.answers.reading import read
-from stages.core.estimation.bootstrap import beta_below
 
 
 class Rule(NamedTuple):
@@ -55,7 +58,7 @@ def stop(contents: Sequence[str | None], rule: Rule) -> str | None:
         return "settled"
     if len(contents) >= rule.most:
         return "exhausted"
-    if 1 - beta_below(rule.hopeless_share, first + 1, len(contents) - first + 1) <= 1 - rule.confidence:
+    if 1 - betainc(first + 1, len(contents) - first + 1, rule.hopeless_share) <= 1 - rule.confidence:
         return "hopeless"
     return None
 
@@ -80,4 +83,4 @@ def _leaders(contents: Sequence[str | None]) -> tuple[int, int]:
 
 def probability_more_frequent(first: int, second: int) -> float:
     """P(p > 1/2) for p ~ Beta(first + 1, second + 1)."""
-    return 1 - beta_below(0.5, first + 1, second + 1)
+    return float(1 - betainc(first + 1, second + 1, 0.5))

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from openai_harmony import HarmonyError, Role, StreamableParser
 
+PARSER = "openai_gptoss"
+"""vLLM's parser of these turns."""
 CHANNELS = ("analysis", "commentary", "final")
 # A channel's header that runs into text instead of ending in <|message|>; a recipient or content type belongs to it.
 _UNFINISHED_HEADER = re.compile(

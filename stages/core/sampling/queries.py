@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -17,6 +17,8 @@ from stages.core.tables.traces import TRACES
 
 PROBLEMS_IN = pl.Schema({"problem_id": pl.String(), "topic": pl.String(), "prompt": pl.String()})
 BENCHMARKS_IN = pl.Schema({"benchmark": pl.String(), **PROBLEMS_IN})
+SEEDS = 2**31
+SEED_STEP = 7_919
 
 
 class Query(NamedTuple):
@@ -31,11 +33,14 @@ class Query(NamedTuple):
     @property
     def seed(self) -> int:
         """The engine's seed for this sample, in [0, 2**31)."""
-        return int(self.key[:8], 16) & 0x7FFFFFFF
+        return int(self.key[:8], 16) % SEEDS
 
 
 class Answer(NamedTuple):
-    """What came back for a query. `reason` explains a refused or failed one; token counts are the server's."""
+    """What came back for a query. `reason` explains a refused or failed one; token counts are the server's.
+
+    `is_raw`: the content is a whole turn of gpt-oss as its server sent it, the reasoning in it; see `replies.split`.
+    """
 
     status: str
     content: str | None
@@ -43,69 +48,98 @@ class Answer(NamedTuple):
     prompt_tokens: int | None
     completion_tokens: int | None
     reason: str | None
+    is_raw: bool = False
 
 
-def query_key(
-    identity: Mapping[str, object],
-    messages: Sequence[Message],
-    sampling: Mapping[str, object],
-    effort: str | None,
-    sample: int,
-) -> str:
-    """Hex SHA-256 of the model's identity, the rendered messages, every sampling field as sent, effort and sample.
+class Request(NamedTuple):
+    """How every problem of a table is asked of a model: what is hashed is what is sent, from this one object.
 
-    The number of samples is deliberately not part of it: raising it from 4 to 8 asks only for the new four.
+    `model` is the name that a server lists; in the key `identity` stands for it. `fields` are both hashed and sent:
+    every sampling setting, `reasoning_effort` (not sent where it is None), and what only some servers know. `effort` is
+    the name under which params.yaml asks, and hashed alone. The number of samples is no part of the key: raising it
+    from 4 to 8 asks only for the new four.
     """
-    return _keys(identity, sampling, effort)(messages, range(sample, sample + 1))[0]
 
-
-def _keys(
-    identity: Mapping[str, object], sampling: Mapping[str, object], effort: str | None
-) -> Callable[[Sequence[Message], range], list[str]]:
-    """From messages and the indices of samples to keys; what all queries, or all of a problem, share is done once.
-
-    The hashed text is one JSON object with its keys (effort, identity, messages, sample, sampling) in this order.
-    """
-    head = f'{{"effort":{_json(effort)},"identity":{_json(dict(identity))},"messages":'
-    tail = f',"sampling":{_json(dict(sampling))}}}'
-
-    def keys(messages: Sequence[Message], samples: range) -> list[str]:
-        begun = hashlib.sha256(f'{head}{_json(list(messages))},"sample":'.encode())
-        found = []
-        for sample in samples:
-            whole = begun.copy()
-            whole.update(f"{sample}{tail}".encode())
-            found.append(whole.hexdigest())
-        return found
-
-    return keys
-
-
-_json = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode
-
-
-class Asking(NamedTuple):
-    """How every problem of a table is asked: what its queries share."""
-
+    model: str
     identity: Mapping[str, object]
-    sampling: Mapping[str, object]
+    fields: Mapping[str, object]
     effort: str | None
     num_samples: int
     system: str | None
     suffix: str | None
     examples: Sequence[Example]
 
+    @property
+    def max_tokens(self) -> int:
+        """Limit of one answer."""
+        return int(str(self.fields["max_tokens"]))
 
-def queries(problems: pl.DataFrame, asking: Asking) -> Iterator[list[Query]]:
-    """The queries of each row of a table of problems (or of benchmarks), by sample."""
-    has_benchmark = "benchmark" in problems.columns
-    columns = ["problem_id", "topic", "prompt", *(["benchmark"] if has_benchmark else [])]
-    keys, samples = _keys(asking.identity, asking.sampling, asking.effort), range(asking.num_samples)
-    for problem_id, topic, prompt, *benchmark in problems.select(columns).iter_rows():
-        messages = render(prompt, topic, asking.system, asking.suffix, asking.examples)
-        exam = benchmark[0] if has_benchmark else None
-        yield [Query(key, exam, problem_id, sample, messages) for sample, key in enumerate(keys(messages, samples))]
+    @property
+    def reasoning_effort(self) -> str | None:
+        """What the model is told of how long to reason; None: nothing."""
+        told = self.fields.get("reasoning_effort")
+        return None if told is None else str(told)
 
+    @property
+    def reasoning_parser(self) -> str | None:
+        """What reads the server's turns, by the model's identity; None: nothing that is known."""
+        named = self.identity.get("reasoning_parser")
+        return None if named is None else str(named)
+
+    def messages(self, prompt: str, topic: str | None = None) -> tuple[Message, ...]:
+        """The chat in which a problem is asked."""
+        return render(prompt, topic, self.system, self.suffix, self.examples)
+
+    def key(self, messages: Sequence[Message], sample: int) -> str:
+        """Hex SHA-256 of the model's identity, the messages, every field as sent, the effort and the sample's index."""
+        return self._keys()(messages, range(sample, sample + 1))[0]
+
+    def _keys(self) -> Callable[[Sequence[Message], range], list[str]]:
+        """From messages and indices of samples to keys; what all queries, or all of a problem, share is done once.
+
+        The hashed text is one JSON object with its keys (effort, identity, messages, sample, sampling) in this order.
+        """
+        head = f'{{"effort":{_json(self.effort)},"identity":{_json(dict(self.identity))},"messages":'
+        tail = f',"sampling":{_json(dict(self.fields))}}}'
+
+        def keys(messages: Sequence[Message], samples: range) -> list[str]:
+            begun = hashlib.sha256(f'{head}{_json(list(messages))},"sample":'.encode())
+            found = []
+            for sample in samples:
+                whole = begun.copy()
+                whole.update(f"{sample}{tail}".encode())
+                found.append(whole.hexdigest())
+            return found
+
+        return keys
+
+    def queries(self, problems: pl.DataFrame) -> Iterator[list[Query]]:
+        """The queries of each row of a table of problems (or of benchmarks), by sample."""
+        has_benchmark = "benchmark" in problems.columns
+        columns = ["problem_id", "topic", "prompt", *(["benchmark"] if has_benchmark else [])]
+        keys, samples = self._keys(), range(self.num_samples)
+        for problem_id, topic, prompt, *benchmark in problems.select(columns).iter_rows():
+            messages = self.messages(prompt, topic)
+            exam = benchmark[0] if has_benchmark else None
+            yield [Query(key, exam, problem_id, sample, messages) for sample, key in enumerate(keys(messages, samples))]
+
+    def body(self, queries: Sequence[Query], attempt: int = 0) -> dict[str, Any]:
+        """The JSON of a chat completion for samples of one problem, vLLM's extra fields among the others.
+
+        `attempt` counts the replies to it that were no answers: with the same seed the model would slip again.
+        """
+        first = queries[0]
+        seed = (first.seed + attempt * SEED_STEP) % SEEDS
+        body: dict[str, Any] = {"model": self.model, "messages": first.messages, "seed": seed, **self.fields}
+        if self.reasoning_effort is None:
+            body.pop("reasoning_effort", None)
+        if len(queries) > 1:
+            body["n"] = len(queries)
+            body["return_token_ids"] = True  # how many tokens each has; `usage` counts them together
+        return body
+
+
+_json = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode
 
 _MARK = "\uffff"
 """A code point that is no character, so that no text has it but by accident."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from stages.core.sampling import adaptive, sample_selection
 from stages.core.sampling.queries import Answer, Query
+from stages.edge.asking import replies
 from stages.edge.asking.progress import Progress
 from stages.edge.store import Store
 
@@ -142,7 +143,7 @@ class Adaptive:
     def answered(self, query: Query, answer: Answer) -> None:
         """With the last answer of its round a problem stops, or its next round is ready."""
         problem = self._begun[query.problem_id]
-        problem.answers[query.sample] = answer
+        problem.answers |= replies.split({query.sample: answer})
         problem.num_waiting -= 1
         if not problem.num_waiting and not self._is_done(problem):
             self._advance(problem)
@@ -152,7 +153,7 @@ class Adaptive:
         while True:
             start, problem.end = problem.end, self._rule.next_end(problem.end)
             due = problem.queries[start : problem.end]
-            stored = self._store.get([query.key for query in due])
+            stored = replies.split(self._store.get([query.key for query in due]))
             problem.answers.update({query.sample: stored[query.key] for query in due if query.key in stored})
             self._progress.found(len(stored))
             missing = [query for query in due if query.key not in stored]
@@ -165,10 +166,8 @@ class Adaptive:
                 return
 
     def _is_done(self, problem: _Problem) -> bool:
-        if (
-            adaptive.stop(sample_selection.contents(problem.queries[: problem.end], problem.answers), self._rule)
-            is None
-        ):
+        contents = sample_selection.contents(problem.queries[: problem.end], problem.answers)
+        if adaptive.stop(contents, self._rule) is None:
             return False
         self._begun.pop(problem.queries[0].problem_id, None)
         self._progress.dropped(len(problem.queries) - problem.end)

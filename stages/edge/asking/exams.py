@@ -1,67 +1,63 @@
 """Exams whose samples are drawn until the interval of each benchmark is as narrow as asked.
 
-Answers are judged between the rounds, by algebra alone: what only a language model could decide counts as wrong here.
-A round looks at the samples below its end by their index, so a store gives one decision, and a killed exam goes on.
+Between the rounds an answer is right where it has the key of the gold or is the same number: what only algebra or a
+language model would find equal counts as wrong here, though not in the table of results. A round looks at the samples
+below its end by their index, so a store gives one decision, and a killed exam goes on.
 """
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
-from typing import NamedTuple
+from pathlib import Path
 
 import polars as pl
 
-from stages.core.answers import table
 from stages.core.estimation import precision
-from stages.core.labelling import judging
+from stages.core.estimation.precision import Target
+from stages.core.sampling import grading
 from stages.edge import params
 from stages.edge.asking import jobs
 from stages.edge.asking.jobs import Failures, Job
+from stages.edge.asking.stage import Ask, ask_all
 from stages.edge.engines.endpoints import Served
-from stages.edge.workers import algebra
+from stages.edge.files import tables
 
 
-class Narrowing(NamedTuple):
-    """What ends an exam, and what its answers are judged by: `golds` has the columns of `judging.BENCHMARKS_IN`."""
-
-    target: precision.Target
-    golds: pl.DataFrame
-    limits: params.Symbolic
+def asker(until: params.Until | None, benchmarks: Path) -> Ask:
+    """What asks an exam: until its intervals are narrow, by the golds in the table `benchmarks`, or as it stands."""
+    if until is None:
+        return ask_all
+    golds = tables.read(benchmarks, grading.GOLDS_IN)
+    return partial(ask, golds=golds, target=Target(until.ci_width, until.max_samples))
 
 
 def ask(
     served: Served,
     asked: Sequence[Job],
-    narrowing: Narrowing,
     runtime: params.Runtime,
     log: Callable[[Mapping[str, float]], None],
     failures: Failures,
+    *,
+    golds: pl.DataFrame,
+    target: Target,
 ) -> list[Job]:
     """Ask the jobs of one model, whose own number of samples is the first round's: jobs for what was drawn in all.
 
-    `failures` grows by what could not be asked.
+    `failures` grows by what could not be asked. `golds` has the columns of `grading.GOLDS_IN`.
 
     Raises:
         ServerError: as `jobs.ask`.
     """
-    with algebra.symbolic(narrowing.limits, runtime) as pool:
-        exams = [_Exam(served, job, narrowing, pool, failures) for job in asked]
-        jobs.ask(served, chain.from_iterable(each.rounds() for each in exams), runtime, log, failures)
+    exams = [_Exam(served, job, golds, target, failures) for job in asked]
+    jobs.ask(served, chain.from_iterable(each.rounds() for each in exams), runtime, log, failures)
     return [job for exam in exams for job in exam.drawn]
 
 
 class _Exam:
-    def __init__(
-        self,
-        served: Served,
-        job: Job,
-        narrowing: Narrowing,
-        pool: algebra.Symbolic,
-        failures: Failures,
-    ) -> None:
-        self._served, self._job, self._target = served, job, narrowing.target
-        self._labels = narrowing.golds.rename({"gold": "label"})
-        self._pool, self._failures = pool, failures
+    def __init__(self, served: Served, job: Job, golds: pl.DataFrame, target: Target, failures: Failures) -> None:
+        self._served, self._job, self._golds = served, job, golds
+        self._target, self._failures = target, failures
         self.drawn: list[Job] = []
 
     def rounds(self) -> Iterator[Job]:
@@ -73,20 +69,21 @@ class _Exam:
             job = self._job._replace(problems=own)
             while (seen := self._look(job)).why is None:
                 self._tell(job, benchmark, seen)
-                num_asked += job.problems.height * (seen.next_end - job.asking.num_samples)
-                job = job._replace(asking=job.asking._replace(num_samples=seen.next_end))
+                num_asked += job.problems.height * (seen.next_end - job.request.num_samples)
+                job = job._replace(request=job.request._replace(num_samples=seen.next_end))
                 yield job._replace(num_asked=num_asked)
             self._tell(job, benchmark, seen)
             self.drawn.append(job._replace(stopped=seen.why))
 
     def _look(self, job: Job) -> precision.Look:
-        traces = (part.select(list(table.TRACES_IN)) for part in jobs.traces(self._served, job, self._failures, {}))
-        prepared = judging.prepare(table.read_answers(pl.concat(traces)), self._labels)
-        verdicts = judging.verdicts(prepared, self._pool.decide(judging.undecided(prepared), "accepts"))
-        return precision.look(*precision.counts(verdicts), job.asking.num_samples, self._target)
+        traces = pl.concat(
+            part.select(grading.TRACES_IN.names()) for part in jobs.traces(self._served, job, self._failures, {})
+        )
+        right, graded = grading.counts(traces, self._golds)
+        return precision.look(right, graded, job.request.num_samples, self._target)
 
     def _tell(self, job: Job, benchmark: str, seen: precision.Look) -> None:
-        drawn = f"{job.label}, {benchmark}: {job.asking.num_samples} samples of {job.problems.height} problems"
+        drawn = f"{job.label}, {benchmark}: {job.request.num_samples} samples of {job.problems.height} problems"
         told = f"{drawn}, of which none was scored"
         if seen.width is not None and seen.limit is not None:
             limit = f"{100 * seen.limit:.1f}"

@@ -7,11 +7,10 @@ import polars as pl
 
 from stages.core.prompts.rendering import Example
 from stages.core.sampling import adaptive, queries, sample_selection
-from stages.core.sampling.queries import Answer, Query
+from stages.core.sampling.queries import Answer, Query, Request
 from stages.edge import params, store
-from stages.edge.asking import backlog, preview
+from stages.edge.asking import backlog, preview, replies
 from stages.edge.asking.progress import Progress
-from stages.edge.asking.requests import Request
 from stages.edge.asking.sampler import Sampler
 from stages.edge.engines import endpoints
 from stages.edge.engines.endpoints import Served
@@ -25,21 +24,24 @@ ROWS_LOOKED_AT = 8
 
 
 class Job(NamedTuple):
-    """Problems that are asked in one way of one model; `name` and `effort` are their columns in the traces."""
+    """Problems that are asked in one way of one model, called `name` in the traces; `part` is the store's."""
 
     name: str
-    effort: str | None
     part: str
     problems: pl.DataFrame
-    asking: queries.Asking
     request: Request
-    rule: adaptive.Rule | None
-    again: "Job | None"
+    rule: adaptive.Rule | None = None
+    again: "Job | None" = None
     """The same with a larger budget, for what is cut off."""
     stopped: str = "fixed"
     """Why no more samples were drawn, where the rule does not say."""
     num_asked: int | None = None
     """Queries that those which fail are held against; None: its own."""
+
+    @property
+    def effort(self) -> str | None:
+        """Its effort in the traces."""
+        return self.request.effort
 
     @property
     def label(self) -> str:
@@ -55,20 +57,37 @@ class Job(NamedTuple):
     @property
     def num_queries(self) -> int:
         """Queries of all problems together."""
-        return self.problems.height * self.asking.num_samples
+        return self.problems.height * self.request.num_samples
 
     def queries(self) -> Iterator[list[Query]]:
         """All queries that each problem may get."""
-        return queries.queries(self.problems, self.asking)
+        return self.request.queries(self.problems)
 
     def some_queries(self, start: int) -> list[list[Query]]:
         """Those of `PROBLEMS_AT_ONCE` problems."""
-        return list(queries.queries(self.problems.slice(start, PROBLEMS_AT_ONCE), self.asking))
+        return list(self.request.queries(self.problems.slice(start, PROBLEMS_AT_ONCE)))
 
     def first_samples(self, most: int) -> list[Query]:
         """The first sample of up to `most` problems from all over the table."""
         some = self.problems.gather_every(max(1, self.problems.height // most)).head(most)
-        return [asked[0] for asked in queries.queries(some, self.asking)]
+        return [asked[0] for asked in self.request.queries(some)]
+
+
+def request(
+    served: Served,
+    sampling: params.Sampling,
+    num_samples: int,
+    *,
+    reasoning_effort: str | None = None,
+    effort: str | None = None,
+    system: str | None = None,
+    suffix: str | None = None,
+    examples: Sequence[Example] = (),
+    more: Mapping[str, object] | None = None,
+) -> Request:
+    """What is asked of a served model, as every stage makes it; `more` are fields that only this use of it sends."""
+    fields = {**sampling.model_dump(), "reasoning_effort": reasoning_effort, **served.extra_body, **(more or {})}
+    return Request(served.name, served.identity, fields, effort, num_samples, system, suffix, examples)
 
 
 def made(
@@ -86,19 +105,13 @@ def made(
     `part` is the store's, and `sampling` goes before the prompt's own.
     """
     teach = prompt if isinstance(prompt, params.Teach) else None
-    reasoning_effort = teach.reasoning_effort if teach else None
-    asking = queries.Asking(
-        identity=served.identity,
-        sampling={**sampling.model_dump(), "reasoning_effort": reasoning_effort, **served.extra_body},
-        effort=effort,
-        num_samples=num_samples,
-        system=prompt.system,
-        suffix=prompt.suffix,
-        examples=[Example(shot.topic, shot.prompt, shot.response) for shot in teach.examples] if teach else [],
-    )
+    shots = [Example(shot.topic, shot.prompt, shot.response) for shot in teach.examples] if teach else []
+    asked = request(
+        served, sampling, num_samples, reasoning_effort=teach.reasoning_effort if teach else None,
+        effort=effort, system=prompt.system, suffix=prompt.suffix, examples=shots,
+    )  # fmt: skip
     by = ["benchmark", "problem_id"] if "benchmark" in problems.columns else ["problem_id"]
-    request = Request(served.name, sampling.model_dump(), reasoning_effort, served.extra_body, served.may_say_nothing)
-    return Job(name, effort, part, problems.sort(by), asking, request, None, None)
+    return Job(name, part, problems.sort(by), asked)
 
 
 Failures = dict[str, Answer]
@@ -182,7 +195,7 @@ def _ask_missing(
 def _longer(job: Job, again: Job, answers: store.Store) -> Iterator[list[Query]]:
     for start in range(0, job.problems.height, PROBLEMS_AT_ONCE):
         first = job.some_queries(start)
-        stored = answers.get([query.key for asked in first for query in asked])
+        stored = replies.split(answers.get([query.key for asked in first for query in asked]))
         yield from sample_selection.longer(first, again.some_queries(start), stored, job.rule)
 
 
@@ -206,7 +219,8 @@ def traces(served: Served, job: Job, failures: Failures, counts: dict[str, float
         for start in range(0, job.problems.height, PROBLEMS_AT_ONCE):
             first = job.some_queries(start)
             second = job.again.some_queries(start) if job.again else None
-            stored = answers.get([query.key for asked in [*first, *(second or [])] for query in asked])
+            asked = [query for some in [*first, *(second or [])] for query in some]
+            stored = replies.split(answers.get([query.key for query in asked]))
             drawn = sample_selection.drawn(first, second, stored, job.rule)
             if lost := sum(query.key not in stored and query.key not in failures for query in drawn.asked):
                 raise InputError(
@@ -216,7 +230,7 @@ def traces(served: Served, job: Job, failures: Failures, counts: dict[str, float
             table = queries.traces(drawn.asked, failures | stored, job.name, job.effort, stopped)
             found = sample_selection.counts(table)
             if job.rule:
-                found |= sample_selection.saved(table, drawn.doubts, job.asking.num_samples)
+                found |= sample_selection.saved(table, drawn.doubts, job.request.num_samples)
             for name, number in found.items():
                 counts[name] = counts.get(name, 0) + number
             yield table

@@ -5,11 +5,9 @@ from pathlib import Path
 
 from stages.core.labelling import llm_verdicts
 from stages.core.labelling.llm_verdicts import Pair
-from stages.core.sampling import queries
 from stages.edge import params
 from stages.edge.asking import jobs
 from stages.edge.asking.jobs import Job
-from stages.edge.asking.requests import Request
 from stages.edge.engines import endpoints
 
 LABEL = "judge"
@@ -30,14 +28,11 @@ def ask(
     if asked.is_empty():
         return {}
     served = endpoints.from_settings("judge", LABEL, settings, Path())
-    extra = {**served.extra_body, "response_format": llm_verdicts.RESPONSE_FORMAT}
-    sampling = settings.sampling.model_dump()
-    asking = queries.Asking(
-        identity=served.identity, sampling={**sampling, "reasoning_effort": settings.reasoning_effort, **extra},
-        effort=None, num_samples=1, system=llm_verdicts.SYSTEM, suffix=None, examples=[],
+    request = jobs.request(
+        served, settings.sampling, 1, reasoning_effort=settings.reasoning_effort, system=llm_verdicts.SYSTEM,
+        more={"response_format": llm_verdicts.RESPONSE_FORMAT},
     )  # fmt: skip
-    request = Request(served.name, sampling, settings.reasoning_effort, extra, served.may_say_nothing)
-    job = Job(LABEL, None, LABEL, asked, asking, request, None, None)
+    job = Job(LABEL, LABEL, asked, request)
     failures: jobs.Failures = {}
     jobs.ask(served, [job], runtime, log, failures)
     contents: dict[str, str | None] = {}

@@ -10,9 +10,9 @@ from typing import Any
 import aiohttp
 import openai
 
-from stages.core.sampling.queries import Answer, Query
+from stages.core.sampling.queries import Answer, Query, Request
 from stages.edge.asking import replies
-from stages.edge.asking.requests import Request, client, complete
+from stages.edge.asking.clients import client, complete
 from stages.edge.engines.pool import Endpoint
 from stages.edge.errors import ServerError
 
@@ -55,7 +55,8 @@ async def _show(
         raise ServerError(f"{endpoint.url} answered none of {len(asked)} queries; see its log")
     for query, answer, took in answers[:ROWS_SHOWN_IN_FULL]:
         _print(f"{query.problem_id}: {_plain(query.messages[-1]['content'])}")
-        _print(f"reasoning: {_cut(answer.reasoning)}\ncontent: {_cut(answer.content)}")
+        shown = replies.split({query.key: answer})[query.key]
+        _print(f"reasoning: {_cut(shown.reasoning)}\ncontent: {_cut(shown.content)}")
         _print(f"{answer.status}, {answer.completion_tokens} tokens in {took:.1f} s\n")
     tokens = [answer.completion_tokens or 0 for _, answer, _ in answers]
     rate = sum(tokens) / max(time.monotonic() - started, 1e-3)
@@ -85,7 +86,7 @@ async def _timed(
         try:
             async with asyncio.timeout(longest):
                 raw = await complete(server, request.body([query]))
-            (answer,) = replies.answers(raw, url, request.model, 1, request.may_say_nothing)
+            (answer,) = replies.answers(raw, url, request, 1)
         except TimeoutError:
             _print(f"{query.problem_id}: no answer after {longest:.0f} s")
             return None
@@ -139,7 +140,7 @@ async def _rendered(request: Request, query: Query, url: str) -> str:
     timeout = aiohttp.ClientTimeout(total=SECONDS_TO_RENDER)
     try:
         async with aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session:
-            own = request.extra_body.get("chat_template_kwargs")
+            own = request.fields.get("chat_template_kwargs")
             more = dict(own) if isinstance(own, Mapping) else {}
             if request.reasoning_effort is not None:
                 more["reasoning_effort"] = request.reasoning_effort

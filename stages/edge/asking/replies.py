@@ -1,21 +1,21 @@
-"""What comes back from a model server: answers, or a failure and whose fault it is.
+"""What comes back from a model server: answers, or a failure and whose fault it is. What is an answer, core decides.
 
 A failure is told apart by what helps: asking again, asking nobody else the same, or stopping the run.
 """
 
 import json
-import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from functools import cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import openai
 import openai_harmony
 
-from stages.core.sampling import harmony
-from stages.core.sampling.queries import Answer
+from stages.core.sampling import replies
+from stages.core.sampling.queries import Answer, Request
+from stages.core.sampling.replies import MOST_SHOWN
 from stages.edge.errors import ServerError
 from stages.edge.track.events import redacted
 
@@ -23,12 +23,9 @@ HARMONY_FAULTS = ("harmonyerror", "unexpected tokens remaining in message header
 """What vLLM says when it cannot parse a turn that gpt-oss wrote (vllm#23567): the model's slip, not a wrong request."""
 BUSY = (429, 503)
 WORTH_ANOTHER_TRY = (408, 409, 425)
-MOST_SHOWN = 300
-MOST_TOKENS = 2**31
-_DATED = re.compile(r"[-@:]\d{4}")
-"""What a hosted model's name may have behind it: the date of its version."""
 
-Payload = Mapping[str, Any]
+
+Key = TypeVar("Key")
 
 
 class BadReplyError(Exception):
@@ -90,65 +87,36 @@ def _seconds(value: str | None) -> float | None:
         return None
 
 
-def answers(
-    body: bytes | str, url: str, model: str, num_samples: int, may_say_nothing: bool = False
-) -> list[Answer | None]:
+def answers(body: bytes | str, url: str, request: Request, num_samples: int) -> list[Answer | None]:
     """The answer of each choice of a completion, None for a choice that is no answer.
-
-    `may_say_nothing`: reasoning without content is an answer, as `endpoints.Served` tells.
 
     Raises:
         BadReplyError: the body is no completion, or has another number of choices.
         ServerError: another model answered.
     """
     try:
-        payload = json.loads(body)
+        completion = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise BadReplyError("the reply is no JSON") from error
-    return from_payload(payload, url, model, num_samples, may_say_nothing)
+    return from_completion(completion, url, request, num_samples)
 
 
-def from_payload(
-    payload: object, url: str, model: str, num_samples: int, may_say_nothing: bool = False
-) -> list[Answer | None]:
+def from_completion(completion: object, url: str, request: Request, num_samples: int) -> list[Answer | None]:
     """As `answers`, from the parsed body."""
-    if not isinstance(payload, Mapping) or not isinstance(payload.get("choices"), list):
+    if not isinstance(completion, Mapping):
         raise BadReplyError("the reply is no completion")
-    named = payload.get("model")
-    if isinstance(named, str) and not (named == model or _DATED.match(named.removeprefix(model))):
-        raise ServerError(f"{url} was asked for {model} and answered as {named}; serve {model} there, or unset the URL")
-    choices = payload["choices"]
-    places = [_count(choice.get("index")) if isinstance(choice, Mapping) else None for choice in choices]
-    if len(places) != num_samples or set(places) != set(range(num_samples)):
-        raise BadReplyError(f"the reply holds the choices {places} where {num_samples} were asked for"[:MOST_SHOWN])
-    usage = payload.get("usage")
-    counts = usage if isinstance(usage, Mapping) else {}
-    found: list[Answer | None] = [None] * num_samples
-    for choice in choices:
-        found[choice["index"]] = _answer(choice, counts, num_samples, may_say_nothing)
-    return found
+    model = request.model
+    if other := replies.other_model(completion, model):
+        raise ServerError(f"{url} was asked for {model} and answered as {other}; serve {model} there, or unset the URL")
+    try:
+        return replies.answers(completion, num_samples, request.reasoning_parser, harmony_encoding)
+    except ValueError as error:
+        raise BadReplyError(str(error)) from error
 
 
-def _answer(choice: Payload, usage: Payload, num_samples: int, may_say_nothing: bool) -> Answer | None:
-    message, status = choice.get("message"), choice.get("finish_reason")
-    if not isinstance(message, Mapping) or status not in ("stop", "length"):
-        return None
-    content = message.get("content")
-    reasoning = message.get("reasoning") or message.get("reasoning_content")
-    if not all(text is None or isinstance(text, str) for text in (content, reasoning)):
-        return None
-    if content and harmony.is_raw(content):
-        try:
-            reasoning, content, _ = harmony.split(content, harmony_encoding())
-        except ValueError:
-            return None
-    if status == "stop" and content is None and not (may_say_nothing and reasoning):
-        return None
-    if content is not None and not content.strip():
-        content = None  # the model had nothing to say: no answer, and never an empty one
-    # The server counts the tokens of all choices together; where there are several, nobody says whose they are.
-    tokens = usage.get("completion_tokens") if num_samples == 1 else _num_tokens(choice)
-    return Answer(status, content, reasoning, _count(usage.get("prompt_tokens")), _count(tokens), None)
+def split(stored: Mapping[Key, Answer]) -> dict[Key, Answer]:
+    """Answers as they are stored, with the reasoning and the content of gpt-oss's raw turns apart."""
+    return {key: replies.split(answer, harmony_encoding) for key, answer in stored.items()}
 
 
 @cache
@@ -166,14 +134,3 @@ def harmony_encoding() -> Any:  # noqa: ANN401
             "with --reasoning-parser openai_gptoss, or put o200k_base.tiktoken into a folder and name that in "
             "TIKTOKEN_ENCODINGS_BASE"
         ) from error
-
-
-def _num_tokens(choice: Payload) -> int | None:
-    ids = choice.get("token_ids")
-    return len(ids) if isinstance(ids, list) else None
-
-
-def _count(value: object) -> int | None:
-    """A number of tokens, or None for what is none."""
-    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST_TOKENS
-    return value if is_count else None  # type: ignore[return-value]

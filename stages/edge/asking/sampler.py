@@ -15,11 +15,11 @@ from typing import Any
 import aiohttp
 import openai
 
-from stages.core.sampling.queries import Answer, Query
+from stages.core.sampling.queries import Answer, Query, Request
 from stages.edge.asking import probes, replies
 from stages.edge.asking.backlog import Backlog
+from stages.edge.asking.clients import client, complete
 from stages.edge.asking.progress import Progress
-from stages.edge.asking.requests import Request, client, complete
 from stages.edge.asking.retries import RecentCalls, Retries, Work
 from stages.edge.asking.stalls import Watch
 from stages.edge.engines import pool
@@ -186,12 +186,9 @@ class Sampler:
         client, body = self._clients[endpoint.url], self._request.body(work.queries, work.num_slips)
         watch = self._watches[endpoint.url]
         if watch.streams:
-            payload = await watch.collect(client, body)
-            return replies.from_payload(payload, endpoint.url, *self._expected(work))
-        return replies.answers(await complete(client, body), endpoint.url, *self._expected(work))
-
-    def _expected(self, work: Work) -> tuple[str, int, bool]:
-        return self._request.model, len(work.queries), self._request.may_say_nothing
+            completion = await watch.collect(client, body)
+            return replies.from_completion(completion, endpoint.url, self._request, len(work.queries))
+        return replies.answers(await complete(client, body), endpoint.url, self._request, len(work.queries))
 
     def _again(self, endpoint: Endpoint, work: Work, failure: replies.Failure) -> None:
         """Ask once more later, on whatever endpoint has room then, or give these queries up."""

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import openai
 
+from stages.core.sampling.harmony import PARSER
 from stages.edge.engines import server
 from stages.edge.engines.pool import Endpoint
 from stages.edge.errors import ServerError, SettingError
@@ -21,9 +22,6 @@ from stages.edge.track.events import redacted
 
 SECONDS_TO_LIST_MODELS = 30.0
 NAMED_IN = "OPENAI_BASE_URL or runtime.endpoints"
-
-HARMONY = "openai_gptoss"
-"""vLLM's parser of gpt-oss's turns."""
 
 Limit = int | Literal["auto"]
 
@@ -41,15 +39,6 @@ class Served(NamedTuple):
     identity: dict[str, str | None]
     flags: dict[str, str | None]
     extra_body: dict[str, Any]
-
-    @property
-    def may_say_nothing(self) -> bool:
-        """Whether an answer without content is the model's own, which never ended its reasoning, and no server's slip.
-
-        gpt-oss's turns are lost that way when they are malformed (vllm#45736), and where no parser is named nobody
-        knows what reads them.
-        """
-        return self.flags["reasoning-parser"] not in (None, HARMONY)
 
     @property
     def collection(self) -> str:
@@ -83,7 +72,7 @@ def _reading(parser: str | None) -> dict[str, str | None]:
     """What else decides the text of an answer: how it is told apart, and the date that gpt-oss is told."""
     if parser is None:
         return {}
-    dated: dict[str, str | None] = {"system_date": server.SYSTEM_DATE} if parser == HARMONY else {}
+    dated: dict[str, str | None] = {"system_date": server.SYSTEM_DATE} if parser == PARSER else {}
     return {"reasoning_parser": parser, **dated}
 
 

@@ -1,11 +1,5 @@
-"""vLLM engines that live exactly as long as the stage that needs them; also by themselves, for other hosts to use.
+"""vLLM engines that live exactly as long as the stage that needs them. Every engine listens on loopback."""
 
-python -m stages.edge.engines.server Qwen/Qwen3-8B --port 8000        # one engine for each group of the visible GPUs
-
-Every engine listens on loopback. To serve other hosts, put a proxy with a key before it, or a tunnel.
-"""
-
-import argparse
 import contextlib
 import os
 import socket
@@ -223,26 +217,17 @@ def last_lines(log: Path) -> str:
     return "\n".join(telling[-LOG_LINES_SHOWN:])
 
 
-def main() -> None:
-    """Serve a model until interrupted, with the settings of the chosen profile's `runtime.engine`."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="hub id or folder")
-    parser.add_argument("--name", help="name that clients ask for; the model without it")
-    parser.add_argument("--port", type=int, help="port of the first engine; the others have the next ones")
-    args, more = parser.parse_known_args()
-    settings = params.load(params.Runtime, "runtime").engine
-    log = project_root(Path.cwd()) / ".cache" / "logs" / f"{(args.name or args.model).replace('/', '_')}.log"
-    settings = settings.model_copy(update={"args": [*settings.args, *more]})
-    engines = replicas(args.model, args.name or args.model, {}, settings, log, args.port)
+def serve(model: str, name: str, first_port: int | None, settings: params.Engine) -> None:
+    """Serve a model under `name` until interrupted, on `first_port` and those behind it (None: any that are free).
+
+    Raises:
+        ServerError, SettingError: as `replicas`.
+    """
+    log = project_root(Path.cwd()) / ".cache" / "logs" / f"{name.replace('/', '_')}.log"
+    engines = replicas(model, name, {}, settings, log, first_port)
     with all_running(engines):
         print("OPENAI_BASE_URL=" + ",".join(engine.url for engine in engines), flush=True)
         while True:
             time.sleep(1)
             for engine in engines:
                 engine.revive()
-
-
-if __name__ == "__main__":
-    from stages.edge.cli import running
-
-    running.run(main, is_stage=False)

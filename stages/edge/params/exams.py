@@ -18,9 +18,10 @@ class Prompt(Section):
 
 
 class Until(Section):
-    """How narrow the interval of an exam must be before no more samples are drawn (`core/precision.py`).
+    """How narrow the interval of an exam must be before no more samples are drawn (`core/estimation/precision.py`).
 
-    By algebra alone: an answer that only `judge.llm` could decide counts as wrong there, though not in the table.
+    There an answer is right where it has the key of the gold or is the same number. One that only algebra or
+    `judge.llm` finds equal counts as wrong, though not in the table: it may end an exam a round earlier or later.
     """
 
     ci_width: Annotated[float, Field(gt=0, lt=1)]

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from stages.edge.params.models import Model, Sampling
-from stages.edge.params.section import MOST_SAMPLES, Count, Section, Share
+from stages.edge.params.section import MOST_SAMPLES, Count, Samples, Section, Share
 
 
 class TeacherModel(Model):
@@ -25,9 +25,12 @@ class Shot(Section):
 
 
 class Adaptive(Section):
-    """When a problem gets no more samples (`core/adaptive.py`); `num_samples` is then the most that it may get."""
+    """When a problem gets no more samples; `num_samples` is then the most that it may get.
 
-    start: Count
+    See `core/sampling/adaptive.py`. Two answers count as one where they have the same key.
+    """
+
+    start: Samples
     """Samples of every problem."""
     step: Count
     """More samples in each further round."""

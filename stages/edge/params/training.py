@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from stages.edge.params.models import Sampling
-from stages.edge.params.section import Count, Dtype, Positive, Section, Share
+from stages.edge.params.section import Count, Dtype, Positive, Samples, Section, Share
 
 
 class CheckpointExam(Section):
     """How checkpoints are examined on the problems that curate set apart."""
 
-    num_samples: Count
+    num_samples: Samples
     pass_k: Count
     dtype: Dtype
     reasoning_parser: str | None

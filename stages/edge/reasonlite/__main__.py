@@ -65,7 +65,7 @@ def _job(args: argparse.Namespace) -> Asking:
     served = endpoints.from_settings("teacher", args.model, models[args.model], args.base)
     none = pl.DataFrame(schema=queries.PROBLEMS_IN)
     job = jobs.made(args.model, args.effort, PART, served, none, effort, effort.sampling, effort.num_samples)
-    return Asking(job, served.collection, effort.reasoning_effort)
+    return Asking(job, served.collection)
 
 
 if __name__ == "__main__":

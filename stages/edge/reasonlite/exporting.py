@@ -11,7 +11,6 @@ import polars as pl
 
 from stages.core.answers import table
 from stages.core.formats import original
-from stages.core.prompts.rendering import render
 from stages.core.sampling import queries
 from stages.core.tables.verdicts import VERDICTS
 from stages.core.tables.votes import VOTES
@@ -45,6 +44,7 @@ def write(args: argparse.Namespace, asking: Asking) -> None:
     _write_lines(args.folder / "vote" / stamp / "0_1.jsonl", [row for row in known.values() if "vote" in row])
     verdicts = tables.read(args.verdicts, VERDICTS).filter(model=args.model)
     marks = {(row["problem_id"], row["sample"]): row for row in verdicts.iter_rows(named=True)}
+    reasoning_effort = asking.job.request.reasoning_effort
     num_rows = 0
 
     def answers(with_verdict: bool) -> Iterator[Mapping[str, Any]]:
@@ -52,9 +52,8 @@ def write(args: argparse.Namespace, asking: Asking) -> None:
         for file in tables.files(args.traces):
             for trace in tables.read(file, EXPORTED).filter(model=args.model, effort=args.effort).iter_rows(named=True):
                 info = _of(known, trace["problem_id"])
-                asked = asking.job.asking
-                user = render(info["prompt"], None, asked.system, asked.suffix, asked.examples)[-1]["content"]
-                row = original.asked_row(trace, info, original.model_input(user, asking.reasoning_effort))
+                user = asking.job.request.messages(info["prompt"])[-1]["content"]
+                row = original.asked_row(trace, info, original.model_input(user, reasoning_effort))
                 mark = marks.get((trace["problem_id"], trace["sample"]))
                 if not with_verdict:
                     num_rows += 1

@@ -12,8 +12,8 @@ import polars as pl
 from stages.core.answers import reading
 from stages.core.formats import original
 from stages.core.formats.original import Asked
-from stages.core.prompts.rendering import Message, render
-from stages.core.sampling import harmony, queries
+from stages.core.prompts.rendering import Message
+from stages.core.sampling import harmony
 from stages.core.sampling.queries import Answer
 from stages.core.tables.verdicts import VERDICTS, VERDICTS_KEY
 from stages.core.tables.votes import VOTES, VOTES_KEY
@@ -31,11 +31,10 @@ PART = "imported"
 
 
 class Asking(NamedTuple):
-    """A job without problems, the collection its answers are in, and the effort that the model is told."""
+    """A job without problems, and the collection its answers are in."""
 
     job: Job
     collection: str
-    reasoning_effort: str | None
 
 
 def read(args: argparse.Namespace, asking: Asking) -> None:
@@ -50,9 +49,9 @@ def read(args: argparse.Namespace, asking: Asking) -> None:
                 if (answer := _answer(row)) is None:
                     num_empty += 1
                     continue
-                asked = asking.job.asking
-                key = queries.query_key(asked.identity, message, asked.sampling, asked.effort, row.sample)
-                found.setdefault(key, answer)  # of several answers to one question the first
+                found.setdefault(
+                    asking.job.request.key(message, row.sample), answer
+                )  # of several answers to one question the first
             known = answers.known(list(found))
             fresh = [pair for pair, there in zip(found.items(), known, strict=True) if not there]
             answers.put(fresh)
@@ -69,8 +68,8 @@ def read(args: argparse.Namespace, asking: Asking) -> None:
 def _checked(place: str, row: Asked, asking: Asking) -> tuple[Message, ...]:
     """The messages that our profile sends for this row's problem, if they are those that were sent."""
     prompt = normalise(row.prompt)
-    asked = asking.job.asking
-    messages = render(prompt, None, asked.system, asked.suffix, asked.examples)
+    asked = asking.job.request
+    messages = asked.messages(prompt)
     theirs, ours = normalise(original.user_turn(row.model_input)), messages[-1]["content"]
     if theirs != ours and not ("<|start|>" not in row.model_input and ours in theirs):
         at = next((n for n, (one, other) in enumerate(zip(theirs, ours, strict=False)) if one != other), len(ours))
@@ -79,10 +78,10 @@ def _checked(place: str, row: Asked, asking: Asking) -> tuple[Message, ...]:
             f"...{ours[max(0, at - 20) : at + 60]!r}: set teach.{asked.effort}.suffix in params.yaml as it was"
         )
     told = original.effort(row.model_input)
-    if told not in (None, asking.reasoning_effort):
+    if told not in (None, asked.reasoning_effort):
         raise InputError(
             f"{place}: was asked with reasoning effort {told}, but teach.{asked.effort}.reasoning_effort in "
-            f"params.yaml is {asking.reasoning_effort}: name the effort that these rows come from"
+            f"params.yaml is {asked.reasoning_effort}: name the effort that these rows come from"
         )
     return messages
 

@@ -6,6 +6,10 @@ was never answered.
     <root>/<model>/<part>.<id>.sqlite      the open part of one writer, answers in the order in which they came
     <root>/<model>/segment-<hash>.sqlite   finished, read-only, named by the hash of its content
 
+An answer is stored as the server sent it: its content, the reasoning that the server told apart, why it ended, and the
+server's counts of tokens. A raw turn of gpt-oss, which holds both, is stored whole, and comes apart when the traces are
+assembled (`core.sampling.replies.split`); one that an older version or an import stored in its two parts stays so.
+
 An open part is never made under a name that was there before: SQLite finds a file's journal by its name, so a reader
 who still has the former file open would take the new one's journal for its own.
 

@@ -180,7 +180,7 @@ class File:
         """Commit a batch; on return it survives a kill of the process and of the machine."""
         now = time.time()
         rows = [
-            (key, part, now, self._pack.compress(json.dumps(list(answer), ensure_ascii=True).encode()))
+            (key, part, now, self._pack.compress(json.dumps(_fields(answer), ensure_ascii=True).encode()))
             for key, answer in answers
         ]
         self.put_rows(rows)
@@ -202,6 +202,11 @@ class File:
     def close(self) -> None:
         """Close it."""
         self._connection.close()
+
+
+def _fields(answer: Answer) -> list[object]:
+    """What a row holds of an answer: `is_raw` only where it is true, so that a row of any other is as it always was."""
+    return list(answer if answer.is_raw else answer[:-1])
 
 
 def unpack(packed: bytes) -> Answer:

@@ -18,7 +18,6 @@ from stages.core.sampling import queries
 from stages.edge import params
 from stages.edge.asking import jobs
 from stages.edge.asking.jobs import Job
-from stages.edge.asking.requests import Request
 from stages.edge.engines import endpoints
 from stages.edge.errors import EmptyError
 from stages.edge.workers import algebra
@@ -72,18 +71,9 @@ def examine(
             served = endpoints.from_folder(
                 "student", f"checkpoint-{folder.name}", folder, settings.dtype, None, settings.reasoning_parser
             )
-            asking = queries.Asking(
-                identity=served.identity,
-                sampling={**settings.sampling.model_dump(), "reasoning_effort": None},
-                effort=None,
-                num_samples=settings.num_samples,
-                system=system,
-                suffix=None,  # the prompts have it already
-                examples=[],
-            )
-            request = Request(served.name, settings.sampling.model_dump(), None, {}, served.may_say_nothing)
-            name = f"checkpoint {folder.name}"
-            job = Job(name, None, PART, asked.select(list(queries.PROBLEMS_IN)), asking, request, None, None)
+            # Without a suffix: the prompts have it already.
+            request = jobs.request(served, settings.sampling, settings.num_samples, system=system)
+            job = Job(f"checkpoint {folder.name}", PART, asked.select(list(queries.PROBLEMS_IN)), request)
             failures: jobs.Failures = {}
             jobs.ask(served, [job], runtime, log, failures)
             traces = pl.concat(jobs.traces(served, job, failures, {}))

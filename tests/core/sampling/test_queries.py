@@ -13,11 +13,9 @@ from stages.core.sampling.queries import (
     BENCHMARKS_IN,
     PROBLEMS_IN,
     Answer,
-    Asking,
     Query,
+    Request,
     escape_surrogates,
-    queries,
-    query_key,
     split_reasoning,
     traces,
     unescape_surrogates,
@@ -44,20 +42,25 @@ def key(
     effort: str | None = "medium",
     sample: int = 0,
 ) -> str:
-    return query_key(identity, messages, sampling, effort, sample)
+    return request(identity=identity, fields=sampling, effort=effort).key(messages, sample)
 
 
-def ask(problems: pl.DataFrame, **changed: Any) -> list[Query]:
+def request(**changed: Any) -> Request:
     settings: dict[str, Any] = {
+        "model": "m",
         "identity": IDENTITY,
-        "sampling": SAMPLING,
+        "fields": SAMPLING,
         "effort": "medium",
         "num_samples": 2,
         "system": None,
         "suffix": None,
         "examples": [],
     }
-    return [query for asked in queries(problems, Asking(**(settings | changed))) for query in asked]
+    return Request(**(settings | changed))
+
+
+def ask(problems: pl.DataFrame, **changed: Any) -> list[Query]:
+    return [query for asked in request(**changed).queries(problems) for query in asked]
 
 
 def problem_table(*ids: str) -> pl.DataFrame:
@@ -75,7 +78,8 @@ def test_a_key_is_the_hex_sha_256_of_one_canonical_text() -> None:
         '"sample":3,"sampling":{"max_tokens":64,"temperature":0.8}}'
     )
     messages = [{"role": "user", "content": "Caf\u00e9?"}]
-    made = query_key({"model": "m", "revision": None}, messages, {"temperature": 0.8, "max_tokens": 64}, "high", 3)
+    fields = {"temperature": 0.8, "max_tokens": 64}
+    made = request(identity={"model": "m", "revision": None}, fields=fields, effort="high").key(messages, 3)
     assert made == hashlib.sha256(text.encode("ascii")).hexdigest()
 
 

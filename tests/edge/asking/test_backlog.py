@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from stages.core.sampling import adaptive, queries, sample_selection
+from stages.core.sampling import adaptive, sample_selection
 from stages.core.sampling.adaptive import Rule
 from stages.core.sampling.queries import Answer, Query
 from stages.edge import store
 from stages.edge.asking import backlog
 from stages.edge.asking.backlog import Backlog
 from stages.edge.asking.progress import Progress
+from tests.edge.asking.test_sampler import request
 
 RULE = Rule(start=4, step=2, most=10, confidence=0.95, hopeless_share=0.25)
 
@@ -27,7 +28,7 @@ def problems(num_problems: int, num_samples: int) -> Iterator[list[Query]]:
     for number in range(num_problems):
         messages = ({"role": "user", "content": f"question {number}"},)
         yield [
-            Query(queries.query_key({}, messages, {}, None, sample), None, f"p{number}", sample, messages)
+            Query(request().key(messages, sample), None, f"p{number}", sample, messages)
             for sample in range(num_samples)
         ]
 

@@ -8,14 +8,11 @@ import polars as pl
 import pytest
 
 from stages.core.estimation.precision import Target
-from stages.core.sampling import queries
 from stages.core.tables.traces import TRACES_KEY
 from stages.edge.asking import exams, jobs
 from stages.edge.asking.jobs import Job
-from stages.edge.asking.requests import Request
 from stages.edge.engines.endpoints import Served
-from tests.edge.asking.test_sampler import SAMPLING, runtime
-from tests.edge.training.test_checkpoint_exam import LIMITS
+from tests.edge.asking.test_sampler import request, runtime
 from tests.scripted_server import Reply, ScriptedServer
 
 START, MOST, PROBLEMS = 4, 16, 12
@@ -34,8 +31,7 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def job() -> Job:
     problems = GOLDS.select("benchmark", "problem_id", topic=pl.lit("t"), prompt=pl.col("problem_id"))
-    asking = queries.Asking({"model": "m"}, SAMPLING, None, START, None, None, [])
-    return Job("m", None, "exam", problems, asking, Request("m", SAMPLING, None, {}), None, None)
+    return Job("m", "exam", problems, request(num_samples=START))
 
 
 def reply(body: dict[str, Any]) -> Reply:
@@ -48,9 +44,9 @@ def reply(body: dict[str, Any]) -> Reply:
 def ask(server: ScriptedServer, ci_width: float, most: int = MOST) -> dict[str, Job]:
     served = Served("student", "m", "m", {"model": "m"}, {}, {})
     settings = runtime(endpoints={"student": [{"url": server.url, "concurrency": None}]})
-    narrowing = exams.Narrowing(Target(ci_width, most), GOLDS, LIMITS)
     failures: jobs.Failures = {}
-    found = exams.ask(served, [job()], narrowing, settings, lambda figures: None, failures)
+    target = Target(ci_width, most)
+    found = exams.ask(served, [job()], settings, lambda figures: None, failures, golds=GOLDS, target=target)
     assert not failures
     return {each.problems["benchmark"][0]: each for each in found}
 
@@ -63,13 +59,13 @@ def test_each_benchmark_is_asked_as_often_as_its_own_interval_needs(capsys: pyte
     with ScriptedServer(["m"], reply) as server:
         found = ask(server, 0.27)
         alike, known = found["alike"], found["known"]
-        assert (known.asking.num_samples, known.stopped) == (START, "hopeless")
-        assert START < alike.asking.num_samples <= MOST and alike.stopped == "settled"
-        assert asked(server) == {"known": PROBLEMS * START, "alike": PROBLEMS * alike.asking.num_samples}
+        assert (known.request.num_samples, known.stopped) == (START, "hopeless")
+        assert START < alike.request.num_samples <= MOST and alike.stopped == "settled"
+        assert asked(server) == {"known": PROBLEMS * START, "alike": PROBLEMS * alike.request.num_samples}
         told = capsys.readouterr().err
         assert "m, known: 4 samples of 12 problems, interval 50.6 points wide, 27.0 asked" in told
         assert "more samples would leave it at about 50.6" in told and "only more problems narrow it" in told
-        assert f"going on to {alike.asking.num_samples} samples" in told and "27.0 asked: as narrow as asked" in told
+        assert f"going on to {alike.request.num_samples} samples" in told and "27.0 asked: as narrow as asked" in told
 
 
 def test_what_was_drawn_is_not_drawn_again_and_a_narrower_interval_asks_for_the_difference() -> None:
@@ -77,12 +73,12 @@ def test_what_was_drawn_is_not_drawn_again_and_a_narrower_interval_asks_for_the_
         first = ask(server, 0.27)
         num = len(server.requests)
         again = ask(server, 0.27)
-        assert [each.asking.num_samples for each in again.values()] == [
-            each.asking.num_samples for each in first.values()
+        assert [each.request.num_samples for each in again.values()] == [
+            each.request.num_samples for each in first.values()
         ]
         assert len(server.requests) == num, "nothing is asked twice"
         narrower = ask(server, 0.05)["alike"]
-        assert (narrower.asking.num_samples, narrower.stopped) == (MOST, "exhausted")
+        assert (narrower.request.num_samples, narrower.stopped) == (MOST, "exhausted")
         assert asked(server)["alike"] == PROBLEMS * MOST
 
 
@@ -110,11 +106,11 @@ def test_a_problem_that_is_always_refused_is_asked_once_and_ends_no_exam() -> No
     failures: jobs.Failures = {}
     with ScriptedServer(["m"], broken) as server:
         settings = runtime(endpoints={"student": [{"url": server.url, "concurrency": None}]}, max_failed_share=0.05)
-        narrowing = exams.Narrowing(Target(0.28, MOST), GOLDS, LIMITS)
-        found = exams.ask(served, [job()], narrowing, settings, lambda figures: None, failures)
+        target = Target(0.28, MOST)
+        found = exams.ask(served, [job()], settings, lambda figures: None, failures, golds=GOLDS, target=target)
         num_refused = sum(body["messages"][-1]["content"] == "alike-00" for body in server.requests if "seed" in body)
     alike = found[0]
-    assert alike.asking.num_samples > START and len(failures) == alike.asking.num_samples == num_refused
+    assert alike.request.num_samples > START and len(failures) == alike.request.num_samples == num_refused
     traces = pl.concat(jobs.traces(served, alike, failures, {}))
     refused = traces.filter(pl.col("status") == "refused")
     assert refused["problem_id"].unique().to_list() == ["alike-00"] and refused.height == len(failures)
@@ -125,7 +121,7 @@ def test_an_exam_of_which_nothing_can_be_scored_says_so(capsys: pytest.CaptureFi
     with ScriptedServer(["m"], reply) as server:
         settings = runtime(endpoints={"student": [{"url": server.url, "concurrency": None}]})
         no_golds = GOLDS.with_columns(gold=pl.lit(None, pl.String))
-        narrowing = exams.Narrowing(Target(0.27, MOST), no_golds, LIMITS)
-        found = exams.ask(served, [job()], narrowing, settings, lambda figures: None, {})
-    assert [(each.asking.num_samples, each.stopped) for each in found] == [(START, "hopeless")] * 2
+        target = Target(0.27, MOST)
+        found = exams.ask(served, [job()], settings, lambda figures: None, {}, golds=no_golds, target=target)
+    assert [(each.request.num_samples, each.stopped) for each in found] == [(START, "hopeless")] * 2
     assert "m, alike: 4 samples of 12 problems, of which none was scored\n" in capsys.readouterr().err

@@ -6,13 +6,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from stages.core.sampling import queries
 from stages.edge.asking import jobs
 from stages.edge.asking.jobs import Job
-from stages.edge.asking.requests import Request
 from stages.edge.engines.endpoints import Served
 from stages.edge.errors import ServerError
-from tests.edge.asking.test_sampler import SAMPLING, runtime
+from tests.edge.asking.test_sampler import SAMPLING, request, runtime
 from tests.scripted_server import Reply, ScriptedServer
 
 
@@ -30,8 +28,7 @@ def job(num_problems: int) -> Job:
             "prompt": [f"question {number}" for number in range(num_problems)],
         }
     )
-    asking = queries.Asking({"model": "m"}, SAMPLING, None, 2, None, None, [])
-    return Job("m", None, "exam", problems, asking, Request("m", SAMPLING, None, {}), None, None)
+    return Job("m", "exam", problems, request(num_samples=2))
 
 
 def ask(asked: Job, server: ScriptedServer) -> None:
@@ -67,7 +64,7 @@ def test_servers_that_render_efforts_alike_stop_a_long_run_before_it_costs_anyth
     def reply(body: dict[str, object]) -> Reply:
         return Reply("4", prompt_ids=(1, 2, 3))
 
-    asked = job(20)._replace(request=Request("m", SAMPLING, "high", {}))
+    asked = job(20)._replace(request=request({**SAMPLING, "reasoning_effort": "high"}, num_samples=2))
     with ScriptedServer(["m"], reply) as server:
         with pytest.raises(ServerError, match="renders the reasoning efforts low and high of m alike"):
             ask(asked, server)

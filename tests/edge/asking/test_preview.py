@@ -6,16 +6,15 @@ import pytest
 
 from stages.core.sampling.queries import Query
 from stages.edge.asking import preview
-from stages.edge.asking.requests import Request
 from stages.edge.engines.pool import Endpoint
 from stages.edge.errors import ServerError
-from tests.edge.asking.test_sampler import SAMPLING, some_problems
+from tests.edge.asking.test_sampler import SAMPLING, request, some_problems
 from tests.scripted_server import Reply, ScriptedServer
 
 
 def show(url: str, effort: str | None = None, number: int = 3, seconds: float = 10.0) -> None:
     asked: list[Query] = [query for (query,) in some_problems(number)]
-    preview.show(Request("m", SAMPLING, effort, {}), asked, [Endpoint(url, 2)], 1_000_000, seconds)
+    preview.show(request({**SAMPLING, "reasoning_effort": effort}), asked, [Endpoint(url, 2)], 1_000_000, seconds)
 
 
 def test_prompts_answers_tokens_and_projected_time_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,6 +100,6 @@ def test_the_prompt_is_rendered_with_the_fields_that_are_sent(capsys: pytest.Cap
     with ScriptedServer(["m"], lambda body: Reply("4")) as server:
         asked = [query for (query,) in some_problems(1)]
         fields = {"chat_template_kwargs": {"enable_thinking": False}}
-        preview.show(Request("m", SAMPLING, None, fields), asked, [Endpoint(server.url, 2)], 1, 10.0)
+        preview.show(request({**SAMPLING, **fields}), asked, [Endpoint(server.url, 2)], 1, 10.0)
     rendered = next(body for body in server.requests if "add_generation_prompt" in body)
     assert rendered["chat_template_kwargs"] == {"enable_thinking": False}

@@ -15,6 +15,7 @@ from stages.core.sampling.queries import Answer
 from stages.edge.asking import replies
 from stages.edge.asking.replies import BadReplyError
 from stages.edge.errors import ServerError
+from tests.edge.asking.test_sampler import request
 
 RAW = "<|channel|>analysis<|message|>R<|end|><|start|>assistant<|channel|>final<|message|>\\boxed{42}<|return|>"
 
@@ -30,7 +31,7 @@ def message(**fields: Any) -> list[dict[str, Any]]:
 
 
 def read(text: str, num_samples: int = 1) -> list[Answer | None]:
-    return replies.answers(text, "http://x/v1", "m", num_samples)
+    return replies.answers(text, "http://x/v1", request(), num_samples)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,11 @@ def test_raw_harmony_is_read_where_its_vocabulary_is(monkeypatch: pytest.MonkeyP
         pytest.skip("REASONLITE_TEST_DATA is not set: the vocabulary of harmony lies there")
     monkeypatch.setenv("TIKTOKEN_ENCODINGS_BASE", str(Path(data) / "tokenizers"))
     replies.harmony_encoding.cache_clear()
-    assert read(body(choices=message(content=RAW))) == [Answer("stop", "\\boxed{42}", "R", 1, 2, None)]
+    (stored,) = read(body(choices=message(content=RAW, reasoning="none of the turn's")))
+    assert stored == Answer("stop", RAW, None, 1, 2, None, is_raw=True), "as it came"
+    assert replies.split({"k": stored}) == {"k": Answer("stop", "\\boxed{42}", "R", 1, 2, None)}
+    (cut,) = read(body(choices=[{**message(content=RAW.partition("<|end|>")[0])[0], "finish_reason": "length"}]))
+    assert cut and replies.split({"k": cut})["k"][:3] == ("length", None, "R")
     assert read(body(choices=message(content="<|start|>nobody<|call|>"))) == [None]
 
 
@@ -126,12 +131,32 @@ def test_reasoning_that_never_ended_is_an_answer_where_the_parser_tells_it_from_
     """vLLM's parser of Qwen3 gives such a text as reasoning without content; as a fault it would be drawn again, till
     a better one comes."""
     unclosed = body(choices=message(content=None, reasoning="2 + 2 is"))
-    assert replies.answers(unclosed, "http://x/v1", "m", 1, True) == [Answer("stop", None, "2 + 2 is", 1, 2, None)]
-    assert replies.answers(unclosed, "http://x/v1", "m", 1, False) == [None]
-    assert replies.answers(body(choices=message(content=None)), "http://x/v1", "m", 1, True) == [None]
+    told = request(identity={"model": "m", "reasoning_parser": "qwen3"})
+    assert replies.answers(unclosed, "http://x/v1", told, 1) == [Answer("stop", None, "2 + 2 is", 1, 2, None)]
+    gpt_oss = request(identity={"model": "m", "reasoning_parser": "openai_gptoss"})
+    assert replies.answers(unclosed, "http://x/v1", gpt_oss, 1) == [None], "a turn that was lost is a slip"
+    assert read(unclosed) == [None]
+    assert replies.answers(body(choices=message(content=None)), "http://x/v1", told, 1) == [None]
 
 
 @pytest.mark.parametrize("number", [2**31, 10**25, -1])
 def test_a_number_of_tokens_that_no_answer_has_is_none(number: int) -> None:
     found = read(body(usage={"prompt_tokens": number, "completion_tokens": number}))
     assert found == [Answer("stop", "4", None, None, None, None)]
+
+
+def test_a_turn_that_cannot_be_read_any_more_is_a_failed_answer_and_one_stored_in_its_parts_stays_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    whole = Answer("stop", "x", "y", 1, 2, None)
+    monkeypatch.setenv("TIKTOKEN_ENCODINGS_BASE", str(tmp_path))
+    replies.harmony_encoding.cache_clear()
+    assert replies.split({"k": whole, "raw": whole._replace(content=RAW)}) == {
+        "k": whole, "raw": whole._replace(content=RAW),
+    }, "no vocabulary is needed, and a text about harmony stays as it is"  # fmt: skip
+    if (data := os.environ.get("REASONLITE_TEST_DATA")) is None:
+        pytest.skip("REASONLITE_TEST_DATA is not set: the vocabulary of harmony lies there")
+    monkeypatch.setenv("TIKTOKEN_ENCODINGS_BASE", str(Path(data) / "tokenizers"))
+    broken = Answer("stop", "<|start|><|message|>x", None, 1, 2, None, is_raw=True)
+    found = replies.split({"k": broken})["k"]
+    assert found.status == "failed" and found.content is None and "no harmony text" in str(found.reason)

@@ -7,19 +7,18 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import openai
 import pytest
 
-from stages.core.sampling.queries import Answer, Query
+from stages.core.sampling.queries import SEED_STEP, Answer, Query, Request
 from stages.edge import store
-from stages.edge.asking import backlog, probes, replies, requests, retries
+from stages.edge.asking import backlog, clients, probes, replies, retries
 from stages.edge.asking import progress as progress_module
 from stages.edge.asking.progress import Progress
-from stages.edge.asking.requests import Request
 from stages.edge.asking.sampler import Sampler
 from stages.edge.engines import pool
 from stages.edge.engines.pool import Endpoint
@@ -66,6 +65,13 @@ def runtime(**changes: Any) -> Runtime:
     return Runtime.model_validate({**fields, **changes})
 
 
+def request(
+    fields: Mapping[str, Any] = SAMPLING, num_samples: int = 1, identity: Mapping[str, Any] = {"model": "m"}
+) -> Request:
+    """What is asked of the model `m`."""
+    return Request("m", identity, fields, None, num_samples, None, None, [])
+
+
 def some_problems(number: int, num_samples: int = 1) -> list[list[Query]]:
     return [
         [
@@ -103,9 +109,9 @@ def ask(
     settings = runtime(**changes)
     with store.opened("model", "part") as answers:
         progress = Progress("test", number * num_samples, lambda figures: None)
-        request = Request("m", sampling, effort, extra_body or {})
+        asked = request({**sampling, "reasoning_effort": effort, **(extra_body or {})})
         endpoints = [Endpoint(url, settings.concurrency) for url in urls]
-        asker = Sampler(endpoints, request, answers, settings, progress, restart)
+        asker = Sampler(endpoints, asked, answers, settings, progress, restart)
         failed = asker.ask(backlog.Fixed(problems, answers, progress))
         return Asked(failed, answers.get([query.key for each in problems for query in each]), progress)
 
@@ -498,8 +504,8 @@ def test_a_reply_that_was_no_answer_is_asked_for_with_another_seed_and_stored_un
     with ScriptedServer(["m"], reply) as server:
         failed, found, _ = ask([server.url], 1)
     assert not failed
-    assert [body["seed"] for body in server.requests] == [0, requests.SEED_STEP]
-    assert [answer.content for answer in found.values()] == [str(requests.SEED_STEP)]
+    assert [body["seed"] for body in server.requests] == [0, SEED_STEP]
+    assert [answer.content for answer in found.values()] == [str(SEED_STEP)]
 
 
 def test_a_few_failures_among_many_calls_are_chance_and_many_stop_the_run() -> None:
@@ -562,9 +568,9 @@ def test_of_samples_that_travelled_together_only_the_lost_are_asked_again() -> N
 
 
 def test_the_client_has_no_patience_and_no_second_tries_of_its_own() -> None:
-    one = requests.client("http://127.0.0.1:1/v1")
+    one = clients.client("http://127.0.0.1:1/v1")
     assert one.max_retries == 0
-    assert one.timeout == openai.Timeout(None, connect=requests.SECONDS_TO_CONNECT), "30,000 tokens outlast any default"
+    assert one.timeout == openai.Timeout(None, connect=clients.SECONDS_TO_CONNECT), "30,000 tokens outlast any default"
 
 
 def test_the_limit_finds_itself() -> None:
@@ -655,7 +661,7 @@ def test_work_whose_server_stalls_before_its_first_step_is_asked_again(monkeypat
     ):
         progress = Progress("test", 2, lambda figures: None)
         settings = runtime()
-        sampler = Sampler([Endpoint(server.url, 1)], Request("m", SAMPLING, None, {}), answers, settings, progress)
+        sampler = Sampler([Endpoint(server.url, 1)], request(), answers, settings, progress)
         monkeypatch.setattr(asyncio, "create_task", create_task)
         asked = some_problems(2)
         assert sampler.ask(backlog.Fixed(asked, answers, progress)) == {}

@@ -1,0 +1,39 @@
+"""Grades by keys alone: which samples of an exam are right as far as that can be told without comparing two answers.
+
+They say only how many samples are drawn. The verdicts that count are made of the traces, by a stage that asks nothing.
+"""
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from stages.core.answers.keys import agree
+from stages.core.answers.reading import answer_of
+from stages.core.tables.benchmarks import BENCHMARKS
+from stages.core.tables.traces import TRACES, UNANSWERED
+
+GOLDS_IN = pl.Schema({name: BENCHMARKS[name] for name in ("benchmark", "problem_id", "gold")})
+TRACES_IN = pl.Schema({name: TRACES[name] for name in ("benchmark", "problem_id", "content", "status")})
+
+
+def counts(traces: pl.DataFrame, golds: pl.DataFrame) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """Right and graded samples of each problem of one exam, by problem id.
+
+    A sample is right where its answer and the gold have the same key or are the same number (`keys.agree`). It is
+    graded where a model answered and the problem has a gold; one without an answer is graded, and wrong.
+
+    Args:
+        traces: columns of `TRACES_IN`.
+        golds: columns of `GOLDS_IN`. A gold that is a whole solution is read by its box or its statement.
+    """
+    known = {row[:2]: None if row[2] is None else answer_of(row[2]) or row[2] for row in golds.iter_rows()}
+    rows = []
+    for benchmark, problem_id, content, status in traces.select(TRACES_IN.names()).iter_rows():
+        gold = known.get((benchmark, problem_id))
+        answer = answer_of(content)
+        is_graded = gold is not None and status not in UNANSWERED
+        is_right = is_graded and answer is not None and gold is not None and agree(gold, answer)
+        rows.append((problem_id, is_right, is_graded))
+    table = pl.DataFrame(rows, schema={"problem_id": pl.String, "right": pl.Int64, "graded": pl.Int64}, orient="row")
+    each = table.group_by("problem_id").sum().sort("problem_id")
+    return each["right"].to_numpy(), each["graded"].to_numpy()

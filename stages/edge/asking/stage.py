@@ -1,0 +1,71 @@
+"""What the stages that ask models have in common: their options, a look before they cost anything, and their traces."""
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from stages.core.tables.traces import TRACES, TRACES_KEY
+from stages.edge import params, track
+from stages.edge.asking import jobs
+from stages.edge.asking.jobs import Failures, Job
+from stages.edge.cli import running
+from stages.edge.engines.endpoints import Served
+from stages.edge.files import tables
+
+Work = Sequence[tuple[Served, list[Job]]]
+Ask = Callable[[Served, list[Job], params.Runtime, Callable[[Mapping[str, float]], None], Failures], list[Job]]
+"""Asks the jobs of one model; gives jobs for what was drawn in all."""
+
+
+def arguments(description: str | None, *paths: str, item: str | None = None) -> argparse.Namespace:
+    """The options of a stage: `item` if it has one, files and folders under `paths`, and those that all have."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if item:
+        parser.add_argument(f"--{item}", required=True)
+    for path in (*paths, "output"):
+        parser.add_argument(f"--{path}", type=Path, required=True)
+    parser.add_argument("--preview", type=running.count, metavar="ROWS", help="only show ROWS prompts and answers")
+    return parser.parse_args()
+
+
+def ask_all(
+    served: Served,
+    asked: list[Job],
+    runtime: params.Runtime,
+    log: Callable[[Mapping[str, float]], None],
+    failures: Failures,
+) -> list[Job]:
+    """Ask as many samples as the jobs have."""
+    jobs.ask(served, asked, runtime, log, failures)
+    return asked
+
+
+def run(
+    name: str, settings: Mapping[str, object], work: Work, output: Path, preview: int | None, ask: Ask = ask_all
+) -> None:
+    """Ask what the store does not hold yet and write the traces of all jobs; with `preview`, only show so many rows.
+
+    Raises:
+        ServerError: as `jobs.ask`.
+    """
+    runtime = params.load(params.Runtime, "runtime")
+    if preview is not None:
+        for served, asked in work:
+            jobs.show(served, asked, runtime, preview)
+        return
+    with track.stage(name, settings) as run:
+        failures: Failures = {}
+        drawn = [(served, job) for served, asked in work for job in ask(served, asked, runtime, run.metrics, failures)]
+        counts: dict[str, float] = {}
+        tables.write_sorted(_traces(drawn, failures, counts), output, TRACES, TRACES_KEY)
+        run.metrics(counts)
+
+
+def _traces(
+    drawn: Sequence[tuple[Served, Job]], failures: Failures, counts: dict[str, float]
+) -> Iterator[pl.DataFrame]:
+    yield pl.DataFrame(schema=TRACES)
+    for served, job in sorted(drawn, key=lambda pair: pair[1].place):
+        yield from jobs.traces(served, job, failures, counts)

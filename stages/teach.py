@@ -1,0 +1,39 @@
+"""The teachers answer every problem several times, at one effort -> traces.
+
+python -m stages.teach --effort medium --problems data/problems.parquet --base models/base --output data/traces/medium
+
+With `--preview 20` it asks one sample of 20 problems, shows prompts, answers and the projected time, and ends.
+"""
+
+from stages.core.sampling import adaptive, queries
+from stages.edge import params
+from stages.edge.asking import jobs, stage
+from stages.edge.cli import running
+from stages.edge.engines import endpoints
+from stages.edge.files import tables
+
+
+def main() -> None:
+    """Ask each teacher, and once more with a larger budget for what was cut off if params.yaml has one."""
+    args = stage.arguments(__doc__, "problems", "base", item="effort")
+    models = params.load(list[params.TeacherModel], "teach.models")
+    effort = params.load(params.Teach, f"teach.{args.effort}")
+    problems = tables.read(args.problems, queries.PROBLEMS_IN)
+    rule = None
+    if effort.adaptive and effort.num_samples:
+        rule = adaptive.Rule(most=effort.num_samples, **effort.adaptive.model_dump())
+    larger = {"max_tokens": effort.max_tokens_when_cut_off} if effort.max_tokens_when_cut_off else None
+    work = []
+    for model in models:
+        served = endpoints.from_settings("teacher", model.label, model, args.base)
+        job, again = (
+            jobs.made(model.label, args.effort, args.effort, served, problems, effort, sampling, effort.num_samples)
+            for sampling in (effort.sampling, effort.sampling.model_copy(update=larger))
+        )
+        work.append((served, [job._replace(rule=rule, again=again if larger else None)]))
+    settings = {"models": [model.model_dump() for model in models], **effort.model_dump()}
+    stage.run(f"teach@{args.effort}", settings, work, args.output, args.preview)
+
+
+if __name__ == "__main__":
+    running.run(main)
