@@ -4,7 +4,8 @@ python perf/adaptive.py --data DIR
 
 Replays 16 answers to each of 45 OTIS Mock AIME problems by two models, and 8 answers to each of 100 MATH problems by a
 third, through the rule of stages/core/sampling/adaptive.py. The label of a problem is the answer with the most votes,
-right if it is the gold; intervals are over problems, by the same Bayesian bootstrap as the result table's.
+right if it is the gold; intervals are over problems, by the same Bayesian bootstrap as the result table's. `by keys`
+and `compared` are the samples drawn where answers are one by their keys, as the rule has it, and by comparing them.
 """
 
 import argparse
@@ -20,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from perf import data_folder
 from stages.core.answers.keys import canonical
 from stages.core.answers.reading import answer_of
-from stages.core.equality.relations import accepts_cheaply
+from stages.core.equality.relations import accepts_cheaply, same_cheaply
 from stages.core.sampling import adaptive
 from stages.core.sampling.adaptive import Rule
 
@@ -64,6 +65,20 @@ def is_right(problem: Problem, number: int) -> bool:
     return accepts_cheaply(problem.gold, named).equal is True
 
 
+def compared(problem: Problem) -> list[str | None]:
+    """The contents with each answer spelled as the first one that is the same, as far as the cheap tiers can tell."""
+    spellings: list[str] = []
+    found: list[str | None] = []
+    for answer in map(answer_of, problem.contents):
+        if answer is None:
+            found.append(None)
+            continue
+        spelling = next((one for one in spellings if same_cheaply(one, answer).equal), answer)
+        spellings.append(spelling)
+        found.append(f"\\boxed{{{spelling}}}")
+    return found
+
+
 def compare(problems: list[Problem], rule: Rule) -> tuple[dict[str, tuple[float, float, float]], Counter[str]]:
     """(value, low, high) of the token share saved and of the change in label accuracy, and why problems stopped."""
     stops: Counter[str] = Counter()
@@ -96,17 +111,20 @@ def main() -> None:
         "qwen2.5-72b, OTIS x16": (otis(data, "gen/otis_mock_aime/qwen2.5-72b-instruct_x16.jsonl"), 16),
         "qwen2.5-math, MATH x8": (math(data, "gen/qwen25math_math100x8.jsonl"), 8),
     }
-    print("| generations | confidence | hopeless_share | saved, % | label accuracy, points | stopped |")
-    print("|---|---|---|---|---|---|")
+    print("| generations | confidence | hopeless_share | saved, % | label accuracy, points | by keys, compared | why |")
+    print("|---|---|---|---|---|---|---|")
     for name, (problems, most) in files.items():
+        spelled, joined = [each.contents for each in problems], [compared(each) for each in problems]
         for confidence, hopeless_share in ((0.9, 0.3), (0.9, 0.5), (0.9, 0.7), (0.95, 0.3), (0.95, 0.5), (0.95, 0.7)):
             rule = Rule(start=4, step=2, most=most, confidence=confidence, hopeless_share=hopeless_share)
             found, stops = compare(problems, rule)
             saved, accuracy = (
                 f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]" for value, low, high in found.values()
             )
-            told = ", ".join(f"{number} {why}" for why, number in sorted(stops.items()))
-            print(f"| {name} | {confidence} | {hopeless_share} | {saved} | {accuracy} | {told} |")
+            reasons = ", ".join(f"{number} {why}" for why, number in sorted(stops.items()))
+            drawn = (sum(adaptive.drawn(each, rule).num_drawn for each in every) for every in (spelled, joined))
+            samples = ", ".join(map(str, drawn))
+            print(f"| {name} | {confidence} | {hopeless_share} | {saved} | {accuracy} | {samples} | {reasons} |")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ class Exam(NamedTuple):
     @property
     def sampling(self) -> dict[str, Any]:
         """The fields of its requests."""
-        return dict(self.job.request.sampling)
+        return {name: value for name, value in self.job.request.fields.items() if value is not None}
 
     @property
     def docs(self) -> dict[str, list[dict[str, Any]]]:

@@ -91,7 +91,7 @@ def client(kind: str, urls: list[str], python: str = sys.executable, **options: 
 def ours(urls: list[str], options: dict[str, Any]) -> dict[str, Any]:
     """This project's sampler, with its store."""
     import polars as pl
-    from stages.edge.asking.requests import Request
+    import yaml
 
     from stages.core.sampling import queries
     from stages.edge import params, store
@@ -105,26 +105,21 @@ def ours(urls: list[str], options: dict[str, Any]) -> dict[str, Any]:
     problems = pl.DataFrame({"problem_id": [f"{number:016x}" for number in range(num_problems)]}).with_columns(
         topic=pl.lit(None, pl.String), prompt=pl.format(PROMPT.replace("{number}", "{}"), "problem_id")
     )
-    asking = queries.Asking({"name": "m"}, SAMPLING, None, num_samples, None, "Please reason step by step.", [])
-    runtime = params.Runtime.model_validate(
-        {
-            "endpoints": {}, "concurrency": options["concurrency"], "samples_per_request": 1, "request_seconds": 600.0,
-            "stall_seconds": 60.0, "give_up_seconds": 60.0, "max_attempts": 5, "max_failed_share": 0.05,
-            "engine": {"args": [], "env": {}, "start_seconds": 1.0, "tensor_parallel_size": 1, "replicas": None},
-            "num_workers": 1, "num_processes": 1, "micro_batch_size": 1, "deepspeed": None, "save_steps": 1,
-        }
-    )  # fmt: skip
+    request = queries.Request("m", {"name": "m"}, SAMPLING, None, num_samples, None, "Please reason step by step.", [])
+    machine = yaml.safe_load((ROOT / "params.yaml").read_text())["profiles"]["cpu"]["runtime"]
+    changes = {"concurrency": options["concurrency"], "stall_seconds": 60.0, "give_up_seconds": 60.0}
+    runtime = params.Runtime.model_validate(machine | changes)
     if options.get("num_stored"):
-        fill(store.root() / "m", queries.queries(problems, asking), options["num_stored"])
+        fill(store.root() / "m", request.queries(problems), options["num_stored"])
     prepared = time.monotonic()
     with store.opened("m", "high") as answers:
         progress = Progress("bench", num_problems * num_samples, lambda figures: None)
-        source: backlog.Backlog = backlog.Fixed(queries.queries(problems, asking), answers, progress)
+        source: backlog.Backlog = backlog.Fixed(request.queries(problems), answers, progress)
         if options.get("most"):
             source = Limited(source, options["most"])
         endpoints = [Endpoint(url, runtime.concurrency) for url in urls]
         asked = time.monotonic()
-        Sampler(endpoints, Request("m", SAMPLING, None, {}), answers, runtime, progress).ask(source)
+        Sampler(endpoints, request, answers, runtime, progress).ask(source)
     return {"seconds": time.monotonic() - asked, "prepared": prepared, "started": started}
 
 

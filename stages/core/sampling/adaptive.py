@@ -10,6 +10,7 @@ Answers are drawn in rounds. After each round the votes are counted and a proble
 - *exhausted*: `most` answers are drawn.
 
 Two answers are one where they have the same key (`core.answers.keys`): what only algebra finds equal counts as two.
+The replays of perf/adaptive.py draw as many samples by keys as by comparisons, and have the same labels.
 
 A round counts the samples below its end by their index, whatever order they came in, so a store gives one decision.
 """
