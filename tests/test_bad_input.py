@@ -42,7 +42,7 @@ VOTE = (
     *("--changed", "data/changed.parquet"),
 )
 TEACH = (
-    *("sample", "teach", "--effort", "medium", "--problems", "data/problems.parquet"),
+    *("teach", "--effort", "medium", "--problems", "data/problems.parquet"),
     *("--base", "models/base", "--output", "data/traces/medium"),
 )
 CURATE = (
@@ -179,7 +179,7 @@ def test_a_baseline_that_is_not_listed_is_named(folder: Path) -> None:
     )
     arguments = ("--benchmarks", "data/benchmarks.parquet", "--base", "models/base", "--output", "data/exams/baselines")
     assert "examine names 'nobody', which is none of `baselines`" in sentence(
-        call(folder, "sample", "baselines", *arguments)
+        call(folder, "baselines", *arguments)
     )
 
 
@@ -197,7 +197,7 @@ JUDGE = (
     *("--output", "data/verdicts/medium.parquet", "--metrics", "metrics/j.json"),
 )
 EXAM = (
-    *("sample", "exam", "--student", "turbo", "--benchmarks", "data/benchmarks.parquet"),
+    *("exam", "--student", "turbo", "--benchmarks", "data/benchmarks.parquet"),
     *("--model", "models/turbo", "--output", "data/exams/turbo"),
 )
 

@@ -582,7 +582,7 @@ def test_a_published_set_takes_the_place_of_ours(num_workers: int, tmp_path: Pat
     write_sources(folder, change)
     works(folder, *COLLECT)
     works(
-        folder, "sample", "teach", "--effort", "medium", "--problems", "data/problems.parquet", "--base", "models/base",
+        folder, "teach", "--effort", "medium", "--problems", "data/problems.parquet", "--base", "models/base",
         "--output", "data/traces/medium",
     )  # fmt: skip
     works(folder, *read("medium"))

@@ -1,7 +1,8 @@
 """Grades by keys alone: which samples of an exam are right as far as that can be told without comparing two answers.
 
-Of 500 greedy answers to MATH by a model of 8B, 224 are right by comparison and 222 of them by their keys; of 2,240 to
-OTIS Mock AIME and MATH by three others, all. They say only how many samples are drawn. The verdicts that count are made of the traces, by a stage that asks nothing.
+They say only how many samples are drawn; verdicts are made of the traces, by a stage that asks nothing. Of 500 greedy
+answers to MATH by a model of 8B, 224 are right by comparison and 222 of these by key; of 2,240 to OTIS Mock AIME and
+MATH by three others, all 1,012 that are right.
 """
 
 import numpy as np

@@ -80,12 +80,6 @@ class Request(NamedTuple):
         told = self.fields.get("reasoning_effort")
         return None if told is None else str(told)
 
-    @property
-    def reasoning_parser(self) -> str | None:
-        """What reads the server's turns, by the model's identity; None: nothing that is known."""
-        named = self.identity.get("reasoning_parser")
-        return None if named is None else str(named)
-
     def messages(self, prompt: str, topic: str | None = None) -> tuple[Message, ...]:
         """The chat in which a problem is asked."""
         return render(prompt, topic, self.system, self.suffix, self.examples)

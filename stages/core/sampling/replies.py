@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stages.core.sampling import harmony
-from stages.core.sampling.queries import Answer
+from stages.core.sampling.queries import Answer, Request
 
 MOST_TOKENS = 2**31
 MOST_SHOWN = 300
@@ -24,21 +24,14 @@ Encoding = Callable[[], Any]
 def other_model(completion: Json, model: str) -> str | None:
     """The model that a completion says it is of, where that is another than `model`."""
     named = completion.get("model")
-    if not isinstance(named, str) or named == model or _DATED.match(named.removeprefix(model)):
-        return None
-    return named
+    is_same = not isinstance(named, str) or named == model or _DATED.match(named.removeprefix(model))
+    return None if is_same else str(named)
 
 
-def answers(
-    completion: Json, num_samples: int, reasoning_parser: str | None, encoding: Encoding
-) -> list[Answer | None]:
-    """The answer of each choice of a completion, by its index; None for a choice that is no answer.
+def answers(completion: Json, request: Request, num_samples: int, encoding: Encoding) -> list[Answer | None]:
+    """The answer of each of `num_samples` choices of a completion, by its index; None for one that is no answer.
 
-    Args:
-        completion: the JSON of the reply.
-        num_samples: how many choices were asked for.
-        reasoning_parser: the server's, as the model's identity names it.
-        encoding: reads a raw turn of gpt-oss, which must be whole to be an answer.
+    `encoding` reads a raw turn of gpt-oss, which must be whole to be an answer.
 
     Raises:
         ValueError: it is no completion, or has other choices.
@@ -51,7 +44,7 @@ def answers(
         raise ValueError(f"the reply holds the choices {places} where {num_samples} were asked for"[:MOST_SHOWN])
     # Where no parser is named nobody knows what reads the turns, and gpt-oss's loses malformed ones (vllm#45736): for
     # these, reasoning without content is a slip. For the others it is a model that never ended its reasoning.
-    may_say_nothing = reasoning_parser not in (None, harmony.PARSER)
+    may_say_nothing = request.identity.get("reasoning_parser") not in (None, harmony.PARSER)
     counts = usage if isinstance(usage, Mapping) else {}
     found: list[Answer | None] = [None] * num_samples
     for choice in choices:

@@ -7,6 +7,7 @@ below its end by their index, so a store gives one decision, and a killed exam g
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -54,19 +55,22 @@ def ask(
     return [job for exam in exams for job in exam.drawn]
 
 
+@dataclass
 class _Exam:
-    def __init__(self, served: Served, job: Job, golds: pl.DataFrame, target: Target, failures: Failures) -> None:
-        self._served, self._job, self._golds = served, job, golds
-        self._target, self._failures = target, failures
-        self.drawn: list[Job] = []
+    served: Served
+    job: Job
+    golds: pl.DataFrame
+    target: Target
+    failures: Failures
+    drawn: list[Job] = field(default_factory=list)
 
     def rounds(self) -> Iterator[Job]:
         """What is to be asked next, as long as anything is; the one before must be asked by then."""
-        yield self._job
-        num_asked = self._job.num_queries
-        for benchmark in self._job.problems["benchmark"].unique().sort():
-            own = self._job.problems.filter(pl.col("benchmark") == benchmark)
-            job = self._job._replace(problems=own)
+        yield self.job
+        num_asked = self.job.num_queries
+        for benchmark in self.job.problems["benchmark"].unique().sort():
+            own = self.job.problems.filter(pl.col("benchmark") == benchmark)
+            job = self.job._replace(problems=own)
             while (seen := self._look(job)).why is None:
                 self._tell(job, benchmark, seen)
                 num_asked += job.problems.height * (seen.next_end - job.request.num_samples)
@@ -77,10 +81,10 @@ class _Exam:
 
     def _look(self, job: Job) -> precision.Look:
         traces = pl.concat(
-            part.select(grading.TRACES_IN.names()) for part in jobs.traces(self._served, job, self._failures, {})
+            part.select(grading.TRACES_IN.names()) for part in jobs.traces(self.served, job, self.failures, {})
         )
-        right, graded = grading.counts(traces, self._golds)
-        return precision.look(right, graded, job.request.num_samples, self._target)
+        right, graded = grading.counts(traces, self.golds)
+        return precision.look(right, graded, job.request.num_samples, self.target)
 
     def _tell(self, job: Job, benchmark: str, seen: precision.Look) -> None:
         drawn = f"{job.label}, {benchmark}: {job.request.num_samples} samples of {job.problems.height} problems"
@@ -93,6 +97,6 @@ class _Exam:
                 "exhausted": "no more samples are allowed",
                 "hopeless": f"more samples would leave it at about {limit}: only more problems narrow it",
             }[seen.why]
-            asked = f"{100 * self._target.ci_width:.1f} asked"
+            asked = f"{100 * self.target.ci_width:.1f} asked"
             told = f"{drawn}, interval {100 * seen.width:.1f} points wide, {asked}: {then}"
         print(told, file=sys.stderr, flush=True)

@@ -73,23 +73,6 @@ class Job(NamedTuple):
         return [asked[0] for asked in self.request.queries(some)]
 
 
-def request(
-    served: Served,
-    sampling: params.Sampling,
-    num_samples: int,
-    *,
-    reasoning_effort: str | None = None,
-    effort: str | None = None,
-    system: str | None = None,
-    suffix: str | None = None,
-    examples: Sequence[Example] = (),
-    more: Mapping[str, object] | None = None,
-) -> Request:
-    """What is asked of a served model, as every stage makes it; `more` are fields that only this use of it sends."""
-    fields = {**sampling.model_dump(), "reasoning_effort": reasoning_effort, **served.extra_body, **(more or {})}
-    return Request(served.name, served.identity, fields, effort, num_samples, system, suffix, examples)
-
-
 def made(
     name: str,
     effort: str | None,
@@ -102,16 +85,16 @@ def made(
 ) -> Job:
     """Problems (or benchmarks) that are asked of `served` with a prompt, under `name` and `effort` in the traces.
 
-    `part` is the store's, and `sampling` goes before the prompt's own.
+    Whatever asks a model makes its request here. `part` is the store's; `sampling` goes before the prompt's own, and
+    the `extra_body` of `served` before both.
     """
     teach = prompt if isinstance(prompt, params.Teach) else None
+    told = {"reasoning_effort": teach.reasoning_effort if teach else None}
     shots = [Example(shot.topic, shot.prompt, shot.response) for shot in teach.examples] if teach else []
-    asked = request(
-        served, sampling, num_samples, reasoning_effort=teach.reasoning_effort if teach else None,
-        effort=effort, system=prompt.system, suffix=prompt.suffix, examples=shots,
-    )  # fmt: skip
+    fields = {**sampling.model_dump(), **told, **served.extra_body}
+    request = Request(served.name, served.identity, fields, effort, num_samples, prompt.system, prompt.suffix, shots)
     by = ["benchmark", "problem_id"] if "benchmark" in problems.columns else ["problem_id"]
-    return Job(name, part, problems.sort(by), asked)
+    return Job(name, part, problems.sort(by), request)
 
 
 Failures = dict[str, Answer]

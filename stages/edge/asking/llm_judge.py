@@ -7,7 +7,6 @@ from stages.core.labelling import llm_verdicts
 from stages.core.labelling.llm_verdicts import Pair
 from stages.edge import params
 from stages.edge.asking import jobs
-from stages.edge.asking.jobs import Job
 from stages.edge.engines import endpoints
 
 LABEL = "judge"
@@ -28,11 +27,10 @@ def ask(
     if asked.is_empty():
         return {}
     served = endpoints.from_settings("judge", LABEL, settings, Path())
-    request = jobs.request(
-        served, settings.sampling, 1, reasoning_effort=settings.reasoning_effort, system=llm_verdicts.SYSTEM,
-        more={"response_format": llm_verdicts.RESPONSE_FORMAT},
-    )  # fmt: skip
-    job = Job(LABEL, LABEL, asked, request)
+    more = {"reasoning_effort": settings.reasoning_effort, "response_format": llm_verdicts.RESPONSE_FORMAT}
+    served = served._replace(extra_body=served.extra_body | more)
+    prompt = params.Prompt(system=llm_verdicts.SYSTEM, suffix=None)
+    job = jobs.made(LABEL, None, LABEL, served, asked, prompt, settings.sampling, 1)
     failures: jobs.Failures = {}
     jobs.ask(served, [job], runtime, log, failures)
     contents: dict[str, str | None] = {}

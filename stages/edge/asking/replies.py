@@ -109,7 +109,7 @@ def from_completion(completion: object, url: str, request: Request, num_samples:
     if other := replies.other_model(completion, model):
         raise ServerError(f"{url} was asked for {model} and answered as {other}; serve {model} there, or unset the URL")
     try:
-        return replies.answers(completion, num_samples, request.reasoning_parser, harmony_encoding)
+        return replies.answers(completion, request, num_samples, harmony_encoding)
     except ValueError as error:
         raise BadReplyError(str(error)) from error
 

@@ -17,7 +17,6 @@ from stages.core.labelling import judging
 from stages.core.sampling import queries
 from stages.edge import params
 from stages.edge.asking import jobs
-from stages.edge.asking.jobs import Job
 from stages.edge.engines import endpoints
 from stages.edge.errors import EmptyError
 from stages.edge.workers import algebra
@@ -64,16 +63,17 @@ def examine(
         ServerError: no engine starts, or calls fail too often.
         EmptyError: as `problems`.
     """
-    asked, system = problems(held_out)
+    asked, system = problems(held_out)  # the prompts have their suffix already
     marks = []
     with algebra.symbolic(limits, runtime) as pool:
         for folder in folders:
             served = endpoints.from_folder(
                 "student", f"checkpoint-{folder.name}", folder, settings.dtype, None, settings.reasoning_parser
             )
-            # Without a suffix: the prompts have it already.
-            request = jobs.request(served, settings.sampling, settings.num_samples, system=system)
-            job = Job(f"checkpoint {folder.name}", PART, asked.select(list(queries.PROBLEMS_IN)), request)
+            job = jobs.made(
+                f"checkpoint {folder.name}", None, PART, served, asked.select(list(queries.PROBLEMS_IN)),
+                params.Prompt(system=system, suffix=None), settings.sampling, settings.num_samples,
+            )  # fmt: skip
             failures: jobs.Failures = {}
             jobs.ask(served, [job], runtime, log, failures)
             traces = pl.concat(jobs.traces(served, job, failures, {}))
