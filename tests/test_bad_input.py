@@ -178,9 +178,7 @@ def test_a_baseline_that_is_not_listed_is_named(folder: Path) -> None:
         BENCHMARKS_KEY,
     )
     arguments = ("--benchmarks", "data/benchmarks.parquet", "--base", "models/base", "--output", "data/exams/baselines")
-    assert "examine names 'nobody', which is none of `baselines`" in sentence(
-        call(folder, "baselines", *arguments)
-    )
+    assert "examine names 'nobody', which is none of `baselines`" in sentence(call(folder, "baselines", *arguments))
 
 
 @pytest.mark.parametrize("out", ["data/problems.parquet", "metrics/c.json", "metrics/c.csv"])

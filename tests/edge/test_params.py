@@ -44,6 +44,15 @@ def test_a_number_as_dvc_writes_it_is_a_number(tmp_path: Path, monkeypatch: pyte
     assert load(tmp_path, monkeypatch, learning_rate="1e-04").learning_rate == 1e-4
 
 
+RULE = {"start": 4, "step": 2, "confidence": 0.95, "hopeless_share": 0.3}
+EXAM = {
+    "num_samples": 4, "pass_k": 1, "dtype": "float32", "reasoning_parser": None,
+    "sampling": {
+        "temperature": 1.0, "top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "max_tokens": 32,
+    },
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", document()["profiles"])
 def test_every_profile_of_the_project_is_whole(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, monkeypatch, yaml.safe_dump({**document(), "profile": name}))
@@ -121,6 +130,14 @@ def test_a_profile_can_be_loaded_that_is_not_the_chosen_one(tmp_path: Path, monk
         (lambda p: p["teach"]["models"][0].update(extra_body={"seed": 1}), "extra_body: seed is set by the pipeline"),
         (lambda p: p["teach"]["models"][0].update(extra_body={"top_k": 1}), "extra_body: top_k is set by the pipeline"),
         (lambda p: p["teach"]["high"].update(num_samples=40_000), "Input should be less than or equal to 32767"),
+        (
+            lambda p: p["teach"]["high"].update(adaptive={**RULE, "start": 40_000}),
+            "teach.high.adaptive.start: Input should be less than or equal to 32767",
+        ),
+        (
+            lambda p: p["train"]["final"].update(checkpoint_exam={**EXAM, "num_samples": 40_000}),
+            "train.final.checkpoint_exam.num_samples: Input should be less than or equal to 32767",
+        ),
         (
             lambda p: (
                 p["teach"]["high"]["sampling"].update(temperature=0),
