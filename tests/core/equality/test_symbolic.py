@@ -7,7 +7,7 @@ from math_verify.errors import TimeoutException
 
 from stages.core.answers.keys import number
 from stages.core.equality.relations import Decision, Tier, accepts_cheaply, accepts_symbolically, same_symbolically
-from stages.core.equality.symbolic import check
+from stages.core.equality.symbolic import MAX_CHARS, MAX_DEPTH, MAX_TERMS, check, formulas_equal
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,44 @@ def test_a_comparison_that_recurses_without_end_is_an_error(monkeypatch: pytest.
     monkeypatch.setattr("stages.core.equality.symbolic.verify", recurses)
     with pytest.raises(ValueError, match="nested"):
         accepts_symbolically("x+1", "1+x")
+
+
+@pytest.mark.parametrize(
+    ("gold", "prediction", "equal"),
+    [
+        ("x+1", "1+x", True), ("2a", "2b", False), (r"\sqrt{2}", r"-\sqrt{2}", False), ("1+i", "1-i", False), ("2i", r"2\sqrt{-1}", True),
+        ("x^2+y^2=4", "x^2+y^2-4=0", True), (r"\sin 30^{\circ}", r"\frac{1}{2}", True), (r"\sum_{k=1}^{4} k", "10", True),
+        # math-verify alone takes these for equal
+        (r"\frac{1}{2^{99}\sqrt{2}}", r"\frac{1}{2^{98}\sqrt{2}}", False), ("x^2+1=0", "x^2+x+1=0", False), ("x^2+1=0", "y^2+1=0", False),
+    ],
+)  # fmt: skip
+def test_formulas_are_equal_by_algebra(gold: str, prediction: str, equal: bool) -> None:
+    assert formulas_equal(gold, prediction) is equal
+
+
+def test_a_decimal_stands_for_a_constant_where_it_may() -> None:
+    assert formulas_equal(r"\pi", "3.14159265") is True
+    assert formulas_equal(r"\pi", "3.14159265", rounding=False) is False
+    assert formulas_equal(r"\pi", "3.1416") is False
+
+
+def test_two_equations_without_a_solution_in_sight_are_not_decided() -> None:
+    with pytest.raises(ValueError, match="solution"):
+        formulas_equal("e^x=-1", "e^x=-2")
+
+
+def test_what_is_as_large_as_allowed_is_not_refused() -> None:
+    check("(" * MAX_DEPTH + "x" + ")" * MAX_DEPTH)
+    check("+".join("x" * (MAX_TERMS + 1)))
+    check("x" * MAX_CHARS)
+    for text, words in (
+        ("(" * (MAX_DEPTH + 1) + "x" + ")" * (MAX_DEPTH + 1), "nested deeper"),
+        ("+".join("x" * (MAX_TERMS + 2)), "terms"),
+        ("x" * (MAX_CHARS + 1), "longer"),
+        ("x=y=2", "chain"),
+        ("2020-01-05", "a date"),
+        (r"\frac{dy}{dx}", "derivative"),
+        ("1:2", "ratio"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            check(text)
