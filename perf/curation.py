@@ -1,8 +1,8 @@
 """Curation of teacher traces at the recipe's shape: every filter on, from Parquet to Parquet.
 
-python perf/filtering.py                  # 200,000 traces of 2,000 characters
-python perf/filtering.py --rows 1000000   # how rate and memory change with the rows
-python perf/filtering.py --quick          # 20,000
+python perf/curation.py                  # 200,000 traces of 2,000 characters
+python perf/curation.py --rows 1000000   # how rate and memory change with the rows
+python perf/curation.py --quick          # 5,200
 
 A problem has 26 traces, of which some are wrong, cut off, loops, near duplicates of one another or in another language.
 Tokens are counted with SmolLM2's tokenizer, from its package. The last line is a JSON object.
@@ -15,7 +15,6 @@ import json
 import random
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -23,10 +22,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import polars as pl
-import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from perf import measuring
 from stages.core.curation import accounting, filtering, selection
 from stages.core.problems import problems
 from stages.core.tables.problems import PROBLEMS
@@ -38,19 +37,7 @@ from stages.edge.files import scratch, tables
 from stages.edge.models import libraries
 from stages.edge.workers import shards
 
-ROWS, QUICK_ROWS, EACH, CHARS, WORKERS, PROBLEMS_AT_ONCE = 200_000, 20_020, 26, 2_000, 2, 2_000
-RULES = filtering.Rules(
-    {"medium": 1.0},
-    "verified",
-    filtering.Filters(
-        max_repeated_share=0.3, max_foreign_share=0.01, max_meta_phrases=2, min_tokens=20, max_tokens=4_000,
-        max_similarity=0.8,
-    ),
-    (0.0, 1.0),
-    16,
-    "diverse",
-    42,
-)  # fmt: skip
+ROWS, QUICK_ROWS, EACH, CHARS, WORKERS, PROBLEMS_AT_ONCE = 200_000, 5_200, 26, 2_000, 2, 2_000
 SELECTION = selection.Selection((), "source", 0.9, None, 10**12)
 PROMPT = (None, "Please reason step by step, and put your final answer within \\boxed{}.")
 WORDS = str.split(
@@ -70,6 +57,22 @@ def student(folder: Path) -> Path:
     package = Path(spec.origin).parent
     AutoTokenizer.from_pretrained(package, gguf_file=next(package.glob("*.gguf")).name).save_pretrained(folder)
     return folder
+
+
+def rules() -> filtering.Rules:
+    """Those of the recipe with every filter on, for traces as they are made here."""
+    recipe = measuring.profile("reasonlite").curate["turbo"]
+    every = {"max_meta_phrases": 2, "min_tokens": 20, "max_tokens": 4_000, "max_similarity": 0.8}
+    filters = recipe.filters.model_copy(update=every)
+    return filtering.Rules(
+        mixture=recipe.mixture,
+        labels=recipe.labels,
+        filters=filtering.Filters(**filters.model_dump()),
+        pass_rate=(0.0, 1.0),
+        max_per_problem=16,
+        order="diverse",
+        seed=recipe.seed,
+    )
 
 
 def text(draw: random.Random) -> str:
@@ -122,25 +125,6 @@ def write(folder: Path, num_rows: int) -> None:
     student(folder / "student")
 
 
-class Memory(threading.Thread):
-    """The most that this process and its workers take together, in GiB, looked at ten times a second."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.peak = 0.0
-
-    def run(self) -> None:
-        """Look until the program ends."""
-        me = psutil.Process()
-        while True:
-            total = 0
-            for each in [me, *me.children(recursive=True)]:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    total += each.memory_info().rss
-            self.peak = max(self.peak, total / 2**30)
-            time.sleep(0.1)
-
-
 def main() -> None:
     """Write a workload, curate it and print the rate and the memory of all processes together."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -156,11 +140,11 @@ def main() -> None:
             sys.exit(making.exitcode)
         made = (folder / "verdicts", folder / "votes", folder / "problems.parquet", folder / "student")
         places = candidates.Places(*made, 0)
-        memory = Memory()
+        memory = measuring.Memory()
         memory.start()
         started = time.perf_counter()
         found = candidates.pieces(folder / "traces", ["medium"])
-        work = partial(candidates.decide, rules=RULES, places=places, prompt=PROMPT)
+        work = partial(candidates.decide, rules=rules(), places=places, prompt=PROMPT)
         table = tables.read(places.problems, filtering.PROBLEMS_IN)
         each = stack.enter_context(
             scratch.on_disk(shards.each(found, filtering.TRACES_IN, work, WORKERS, "local"), folder / "sft")

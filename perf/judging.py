@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import random
-import resource
 import sys
 import tempfile
 import time
@@ -25,7 +24,7 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from perf import data_folder, scale
+from perf import data_folder, measuring, scale
 from stages.core.answers import table as answer_table
 from stages.core.labelling import judging, labels, voting
 from stages.core.problems import problems as core_problems
@@ -35,7 +34,7 @@ from stages.edge.files import tables as edge_tables
 from stages.edge.workers import algebra
 
 SEED = 42
-SECONDS, MEMORY_GIB = 5.0, 3.0
+PROFILE = "reasonlite"
 NUM_PROBLEMS, ANSWERS_EACH, PROBLEMS_PER_PART = 343_000, 26, 7_000
 FILLER = "Let us look at this step by step. We set up the equation, solve it and check what we found. " * 5
 
@@ -113,7 +112,8 @@ def ours(traces: pl.DataFrame, golds: pl.DataFrame, pool: algebra.Symbolic) -> l
     tallied = voting.tallies(voting.counted(answers, None, None))
     same = pool.decide(voting.pairs_to_decide(tallied.values()), "same")
     accepted = pool.decide(labels.gold_pairs_to_decide(tallied, golds), "accepts")
-    rule = labels.Rule("reasonlite", min_share=0.9, min_votes=4, credibility=0.95)
+    vote = measuring.profile(PROFILE).vote
+    rule = labels.Rule(vote.policy, vote.min_share, vote.min_votes, vote.credibility)
     labels.votes(tallied, golds, same=same, accepted=accepted, rule=rule)
     return table["verdict"].to_list()
 
@@ -153,11 +153,6 @@ def whole(formulas: list[str]) -> None:
     )
 
 
-def peak_gib() -> float:
-    """Most memory of this process and of its children."""
-    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 2**20
-
-
 def main() -> None:
     """Measure both ways and print a table and a JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -177,7 +172,8 @@ def main() -> None:
     naive_rate, naive_verdicts = naive(work[:num_naive])
     traces, golden = tables(work)
     started = time.perf_counter()
-    with algebra.Symbolic(1, SECONDS, MEMORY_GIB) as pool:
+    limits = measuring.profile(PROFILE).symbolic
+    with algebra.Symbolic(1, limits.seconds, limits.memory_gib) as pool:
         verdicts = ours(traces, golden, pool)
     rate = traces.height / (time.perf_counter() - started)
     same = [(verdict == "correct") == other for verdict, other in zip(verdicts, naive_verdicts, strict=False)]
@@ -189,7 +185,7 @@ def main() -> None:
             {
                 "speedup_over_naive": round(rate / naive_rate, 1),
                 "answers_per_second_per_core": round(rate),
-                "peak_gib": round(peak_gib(), 2),
+                "peak_gib": round(measuring.peak_gib(), 2),
             }
         )
     )

@@ -4,6 +4,7 @@ r"""A student's exam once more, asked and judged by lm-evaluation-harness: does 
     python perf/outside.py --python OTHER/bin/python                  # final, with the exam's seeds; some minutes
     python perf/outside.py --python OTHER/bin/python --seeds own      # a draw of its own, and greedy
     python perf/outside.py --python OTHER/bin/python --student turbo
+    python perf/outside.py --quick                                    # without lm-eval and without a run: see below
 
 lm-eval gets the exam's problems, prompt, sampling and number of samples as tasks of its own, one for each sample, and
 asks the same weights through `local-chat-completions`, at a server in OPENAI_BASE_URL that has them, else at an engine
@@ -16,9 +17,14 @@ answers, where ours are those of `python -m stages.score` on lm-eval's sample fi
 answers and of the exam's. (a) and (b) differ where judges differ; (c) also by the draw and, with the exam's seeds, by
 all that an engine does otherwise for an answer in other company. Prints a table and, as the last line, one JSON object.
 Run it in the project's root; it is no test.
+
+`--quick` measures (b) alone, on published answers to the problems of a mock AIME (`--data`, perf/README.md), which it
+writes as lm-eval writes its own. In lm-eval's place math-verify judges, called as its minerva_math tasks call it, and
+`exact_match` is the last box compared as text; the tasks, the check of what was asked and our verdicts are the same.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -34,6 +40,8 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from perf import data_folder
+from stages.core.answers import boxes
 from stages.core.scoring import differences
 from stages.edge import params
 from stages.edge.asking import jobs
@@ -42,9 +50,15 @@ from stages.edge.engines import endpoints
 ROOT = Path(__file__).parents[1]
 HARNESS = ROOT / "perf/harness"
 CONCURRENT = 32
+QUICK_PROBLEMS, QUICK_ANSWERS, QUICK_SAMPLES = (
+    "bench/otis_mock_aime_45.jsonl",
+    "gen/otis_mock_aime/gemini-2.0-flash_x16.jsonl",
+    2,
+)
 GREEDY = "greedy"
 SEEDS = "seeds.json"
 METRICS = ("exact_match", "math_verify")
+JUDGES = {"ours": "ours", **{metric: f"lm-eval's {metric}" for metric in METRICS}}
 Verdicts = pl.DataFrame
 """benchmark, problem_id, sample, text, one column a metric of lm-eval (0 or 1), `ours` (0 or 1)."""
 
@@ -81,15 +95,21 @@ class Exam(NamedTuple):
 
 
 def exam(student: str) -> Exam:
-    """The exam that the profile in force gives a student."""
+    """The exam that the profile in force gave a student."""
+    problems = pl.read_parquet(ROOT / "data/benchmarks.parquet").sort("benchmark", "problem_id")
+    protocol = params.load(params.Protocol, "exam.protocol")
+    folder = ROOT / "models" / student
+    served = endpoints.from_folder("student", student, folder, protocol.dtype, None, protocol.reasoning_parser)
+    return exam_in(problems, student, served)
+
+
+def exam_in(problems: pl.DataFrame, student: str, served: endpoints.Served) -> Exam:
+    """The exam in these problems that the profile in force gives a student."""
     protocol, override = params.load(params.Protocol, "exam.protocol"), f"exam.overrides.{student}"
     if protocol.until:
         sys.exit("lm-eval draws the same number of samples of every benchmark: set exam.protocol.until to null")
     changed = {key: value for key, value in params.load(params.Override, override) if value is not None}
     sampling, prompt = protocol.sampling.model_copy(update=changed), params.load(params.Prompt, "exam.prompt")
-    problems = pl.read_parquet(ROOT / "data/benchmarks.parquet").sort("benchmark", "problem_id")
-    folder = ROOT / "models" / student
-    served = endpoints.from_folder("student", student, folder, protocol.dtype, None, protocol.reasoning_parser)
     job = jobs.made(student, None, "exam", served, problems, prompt, sampling, protocol.num_samples)
     return Exam(student, problems, served, job)
 
@@ -254,6 +274,60 @@ def compared(asked: Exam, theirs: Verdicts) -> tuple[differences.Difference, int
     return found, int((both[0]["num_correct"] != both[1]["num_correct"]).sum())
 
 
+def quick(data: Path) -> None:
+    """(b) on published answers, with math-verify in lm-eval's place; print the table and the JSON object."""
+    listed = [
+        {"benchmark": "otis", "problem_id": row["id"], "prompt": row["problem"], "gold": row["answer"]}
+        for row in data_folder.rows(data, QUICK_PROBLEMS)
+    ]
+    problems = pl.DataFrame(listed).with_columns(topic=pl.lit(None, pl.String)).sort("benchmark", "problem_id")
+    with contextlib.chdir(ROOT):
+        asked = exam_in(
+            problems, "final", endpoints.Served("student", "published", "", {}, {"reasoning-parser": None}, {})
+        )
+    texts = {(row["problem_id"], row["epoch"] - 1): row["response"] for row in data_folder.rows(data, QUICK_ANSWERS)}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_tasks(folder, asked, False)
+        for sample in range(QUICK_SAMPLES):
+            write_published(folder, asked, sample, texts)
+        found = pl.concat([harness_verdicts(folder, asked, str(n), n) for n in range(QUICK_SAMPLES)])
+    judges = {"ours": "ours", "exact_match": "the last box as text", "math_verify": "math-verify"}
+    print_averages(asked, {"others": found}, judges)
+    apart = {metric: int((found["ours"] != found[metric]).sum()) for metric in METRICS}
+    right = {column: round(averages(found, column)["mean"], 2) for column in ("ours", *METRICS)}
+    print(json.dumps({"answers": found.height, **right, "verdicts_that_differ": apart}))
+
+
+def write_published(folder: Path, asked: Exam, sample: int, texts: Mapping[tuple[str, int], str]) -> None:
+    """Answers of one sample in the file that lm-eval would write of its task, judged by math-verify and as text."""
+    from math_verify import parse, verify
+
+    for benchmark, docs in asked.docs.items():
+        task = yaml.safe_load((folder / f"{benchmark}-{sample}.yaml").read_text())
+        lines = []
+        for number, doc in enumerate(docs):
+            text = texts[doc["problem_id"], sample]
+            judged = {
+                "exact_match": int(boxes.last(text) == doc["answer"]),
+                "math_verify": int(verify(parse(doc["solution"]), parse(text))),
+            }
+            sent = {
+                "arg_0": [json.dumps([{"role": "user", "content": doc["text"]}])],
+                "arg_1": task["generation_kwargs"],
+            }
+            row = {
+                "doc_id": number,
+                "doc": doc,
+                "target": doc["answer"],
+                "resps": [[text]],
+                "arguments": {"gen_args_0": sent},
+            }
+            lines.append(json.dumps({**row, **judged}))
+        (folder / "out").mkdir(exist_ok=True)
+        (folder / "out" / f"samples_{benchmark}-{sample}_.jsonl").write_text("\n".join(lines))
+
+
 def averages(verdicts: Verdicts, column: str) -> dict[str, float]:
     """Percent right by benchmark, and their mean."""
     found = {
@@ -266,10 +340,23 @@ def averages(verdicts: Verdicts, column: str) -> dict[str, float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--python", required=True, help="of an environment that has lm-eval[api,math]")
+    parser.add_argument("--python", help="of an environment that has lm-eval[api,math]")
     parser.add_argument("--student", default="final")
     parser.add_argument("--seeds", choices=("exam", "own"), default="exam")
+    parser.add_argument("--quick", action="store_true", help="on published answers, without lm-eval and without a run")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        default=data_folder.DEFAULT,
+        help="of --quick: with bench/, gen/ (%(default)s)",
+    )
     args = parser.parse_args()
+    if args.quick:
+        quick(args.data)
+        return
+    if not args.python:
+        parser.error("name the python of an environment that has lm-eval[api,math] with --python, or say --quick")
     asked, own = exam(args.student), args.seeds == "own"
     client = "local-chat-completions" if own else "exam-chat-completions"
     with tempfile.TemporaryDirectory() as name:
@@ -283,15 +370,20 @@ def main() -> None:
     report(asked, verdicts)
 
 
-def report(asked: Exam, verdicts: Mapping[str, Verdicts]) -> None:
-    """Print the table and the JSON object."""
+def print_averages(asked: Exam, verdicts: Mapping[str, Verdicts], judges: Mapping[str, str]) -> None:
+    """Percent right by who asked, by judge (a column of the verdicts, and its name) and by benchmark."""
     columns = [*asked.docs, "mean"]
     print(f"{asked.served.name + ', percent right':<56}" + "".join(f"{column:>12}" for column in columns))
     for asker, table in verdicts.items():
-        for column, judge in (("ours", "ours"), *((metric, f"lm-eval's {metric}") for metric in METRICS)):
+        for column, judge in judges.items():
             right = averages(table, column)
             line = f"asked by {asker}, judge: {judge}"
             print(f"{line:<56}" + "".join(f"{right[each]:12.2f}" for each in columns))
+
+
+def report(asked: Exam, verdicts: Mapping[str, Verdicts]) -> None:
+    """Print the table and the JSON object."""
+    print_averages(asked, verdicts, JUDGES)
     apart = sum(int((table["ours"] != table[metric]).sum()) for table in verdicts.values() for metric in METRICS)
     ours, theirs = verdicts["exam"], verdicts["lm-eval"]
     both = ours.join(theirs, on=["benchmark", "problem_id", "sample"], suffix="_theirs")

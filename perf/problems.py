@@ -13,7 +13,6 @@ import argparse
 import json
 import random
 import re
-import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -23,13 +22,11 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from perf import data_folder
+from perf import data_folder, measuring
 from stages.core.problems import contamination, duplicates, intake, problems
 from stages.core.problems.contamination import Grams, Rules
 
 ROWS, QUICK_ROWS, QUESTIONS, CLONES, COPY_EVERY = 343_000, 20_000, 100, 20, 50
-RULES = Rules(exact=True, unordered=True, ngram=Grams(8, 0.5), masked=Grams(8, 0.7))
-MIN_SIMILARITY = 0.6
 SYLLABLES = [first + second for first in "bcdfghjklmnp" for second in "aeiou"]
 FILES = ("train/deepscaler_sample5k", "train/math_train", "train/aime_1983_2023", "train/gsm8k_train")
 
@@ -60,6 +57,15 @@ def changed(prompt: str, draw: random.Random) -> str:
     return re.sub(r"\d+", lambda found: str(int(found[0][:9]) + draw.randint(1, 99)), prompt)
 
 
+def rules() -> tuple[float, Rules]:
+    """How similar duplicates are, and what finds an exam's question, as the profile gpu has it."""
+    collect = measuring.profile("gpu").collect
+    similarity, found = collect.deduplicate.min_similarity, collect.decontaminate
+    ngram, masked = (Grams(each.size, each.min_share) if each else None for each in (found.ngram, found.masked))
+    assert similarity is not None and masked is not None, "the profile gpu looks for near duplicates and for clones"
+    return similarity, Rules(found.exact, found.unordered, ngram, masked)
+
+
 def main() -> None:
     """Time it and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -78,13 +84,14 @@ def main() -> None:
     exams = problems.benchmark_rows("exam", None, exam_rows.unique("problem_id"))
     rows = ((f"row {n}", {"problem": text, "answer": str(n % 50)}) for n, text in enumerate(texts))
 
+    min_similarity, found_by = rules()
     spent = {}
     started = time.perf_counter()
     taken = intake.take("made", rows, intake.Columns("problem", "answer"), {})
     spent["normalise, check golds"] = time.perf_counter() - started
-    unique, dropped = duplicates.drop(taken.problems, MIN_SIMILARITY)
+    unique, dropped = duplicates.drop(taken.problems, min_similarity)
     spent["drop duplicates"] = time.perf_counter() - started
-    evidence = contamination.evidence(unique, exams, RULES)
+    evidence = contamination.evidence(unique, exams, found_by)
     spent["find the exam's questions"] = seconds = time.perf_counter() - started
     before = 0.0
     print(f"{num_rows:,} problems, {exams.height} questions")
@@ -96,8 +103,7 @@ def main() -> None:
     clones = evidence.filter(pl.col("rule") == "masked")["benchmark_prompt"].n_unique()
     if clones < CLONES:
         sys.exit(f"only {clones} of {CLONES} clones were found")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps({"seconds": round(seconds, 1), "peak_gib": round(peak, 2), "rows": num_rows}))
+    print(json.dumps({"seconds": round(seconds, 1), "peak_gib": round(measuring.peak_gib(), 2), "rows": num_rows}))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A run of the recipe's full size through the verbs that read every trace: vote, judge, curate, report.
+"""A run of the recipe's full size through the verbs that read every trace: read, vote, judge, curate, report.
 
 python perf/scale.py            # 343,000 problems with 26 traces of 200 characters each, and a tenth of that
-python perf/scale.py --quick    # 1,200 problems
+python perf/scale.py --quick    # 200 problems
 
 Each verb is a process of its own, as DVC starts it, on tables that another process wrote; its memory is that of all its
 processes together, looked at ten times a second. Of 26 answers about 17 are right. The exams are those of fifteen
@@ -9,7 +9,6 @@ students on three benchmarks of thirty problems, 64 samples each (5 with --quick
 """
 
 import argparse
-import contextlib
 import json
 import os
 import random
@@ -17,17 +16,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import psutil
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from perf import measuring
 from perf.curation import WORDS, student
 from stages.core.problems import problems
 from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
@@ -35,11 +33,9 @@ from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
 from stages.core.tables.traces import TRACES, TRACES_KEY
 from stages.edge.files import tables
 
-ROOT = Path(__file__).parents[1]
-NUM_PROBLEMS, QUICK, EACH, CHARS = 343_000, 1_200, 26, 200
+NUM_PROBLEMS, QUICK, EACH, CHARS = 343_000, 200, 26, 200
 PROBLEMS_AT_ONCE = 5_000
 STUDENTS, EXAMS, QUESTIONS, SAMPLES = 15, 3, 30, 64
-PAUSE = 0.1
 GOLD = "1"
 
 
@@ -103,7 +99,7 @@ def write(folder: Path, num_problems: int, num_samples: int) -> None:
 
 def settings(folder: Path, num_samples: int) -> None:
     """The cpu profile with the recipe's filters."""
-    document: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+    document: dict[str, Any] = yaml.safe_load((measuring.ROOT / "params.yaml").read_text())
     profile = document["profiles"]["cpu"]
     profile["curate"]["turbo"]["filters"] = document["profiles"]["reasonlite"]["curate"]["turbo"]["filters"]
     profile["curate"]["turbo"]["max_per_problem"] = 16
@@ -132,29 +128,20 @@ VERBS = {
 
 def measured(folder: Path, verb: str) -> dict[str, float]:
     """Minutes and GiB of one verb."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": "off"}
+    environment = {**os.environ, "PYTHONPATH": str(measuring.ROOT), "MLFLOW_TRACKING_URI": "off"}
     started = time.perf_counter()
     log = folder / "log"
     with log.open("w") as said:
         process = subprocess.Popen(
             [sys.executable, "-m", *f"stages.{verb}".split()], cwd=folder, env=environment, stdout=said, stderr=said
         )
-    peak = 0
+    peak = 0.0
     while process.poll() is None:
-        peak = max(peak, sum(sizes(process.pid)))
-        time.sleep(PAUSE)
+        peak = max(peak, measuring.resident_gib(process.pid))
+        time.sleep(measuring.PAUSE)
     if process.returncode:
         sys.exit(log.read_text())
-    return {"minutes": round((time.perf_counter() - started) / 60, 2), "peak_gib": round(peak / 2**30, 2)}
-
-
-def sizes(pid: int) -> Iterator[int]:
-    """Resident bytes of a process and of all below it."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        parent = psutil.Process(pid)
-        for each in [parent, *parent.children(recursive=True)]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                yield int(each.memory_info().rss)
+    return {"minutes": round((time.perf_counter() - started) / 60, 2), "peak_gib": round(peak, 2)}
 
 
 def run(num_problems: int, num_samples: int, verbs: list[str]) -> dict[str, dict[str, float]]:

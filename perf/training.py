@@ -334,7 +334,7 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="where the time of ours goes on a GPU")
     args = parser.parse_args()
     is_large = ON_GPU and not args.quick
-    scale = (QWEN3_06B if is_large else SMALL)._replace(num_steps=args.steps or (4 if is_large else 12))
+    scale = (QWEN3_06B if is_large else SMALL)._replace(num_steps=args.steps or (4 if is_large or args.quick else 12))
     budget = args.budget or (32_768 if is_large else 1_024)
     device = torch.cuda.get_device_name() if ON_GPU else "cpu"
     tokens = lengths(scale, TRACES_PER_STEP * scale.num_steps)
