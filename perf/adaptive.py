@@ -7,7 +7,7 @@ Replays 16 answers to each of 45 OTIS Mock AIME problems by two models, and 8 an
 third, through the rule of stages/core/sampling/adaptive.py. The label of a problem is the answer with the most votes,
 right if it is the gold; intervals are over problems, by the same Bayesian bootstrap as the result table's. `by keys`
 and `compared` are the samples drawn where answers are one by their keys, as the rule has it, and by comparing them. The
-last line is a JSON object: of each file what the rule `SHOWN` saves, its change of accuracy, and both counts of samples.
+last line is a JSON object: what the rule `SHOWN` saves of each file, its change of accuracy, and both counts.
 """
 
 import argparse

@@ -1,7 +1,8 @@
 """Training of a student: whole traces without padding against the original recipe's padded batches of 8.
 
 python perf/training.py            # Qwen3-0.6B's architecture, random weights, traces of 4k to 32k tokens, bf16, a GPU
-python perf/training.py --quick    # a small model in float32, traces of 32 to 768 tokens, a CPU
+python perf/training.py            # without a GPU: a small model in float32, traces of 32 to 768 tokens
+python perf/training.py --quick    # that model on a GPU or a CPU, three steps of traces of 32 to 256 tokens
 
 Both train the same traces in the same steps with the trainer of the stage. `original` is what ReasonLite's
 configuration says: padded batches of 8, flash attention 2 (which skips the padding), activation checkpointing and,
@@ -52,8 +53,9 @@ class Scale(NamedTuple):
 SMALL = Scale(
     dict(vocab_size=2_000, hidden_size=128, intermediate_size=384, num_hidden_layers=4, num_attention_heads=4,
          num_key_value_heads=2, head_dim=32, max_position_embeddings=4_096),
-    shortest=32, longest=768, num_steps=4,
+    shortest=32, longest=768, num_steps=12,
 )  # fmt: skip
+QUICK = SMALL._replace(longest=256, num_steps=3)
 QWEN3_06B = Scale(
     dict(vocab_size=151_936, hidden_size=1_024, intermediate_size=3_072, num_hidden_layers=28, num_attention_heads=16,
          num_key_value_heads=8, head_dim=128, max_position_embeddings=40_960),
@@ -334,7 +336,8 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="where the time of ours goes on a GPU")
     args = parser.parse_args()
     is_large = ON_GPU and not args.quick
-    scale = (QWEN3_06B if is_large else SMALL)._replace(num_steps=args.steps or (4 if is_large or args.quick else 12))
+    scale = QWEN3_06B if is_large else QUICK if args.quick else SMALL
+    scale = scale._replace(num_steps=args.steps or scale.num_steps)
     budget = args.budget or (32_768 if is_large else 1_024)
     device = torch.cuda.get_device_name() if ON_GPU else "cpu"
     tokens = lengths(scale, TRACES_PER_STEP * scale.num_steps)

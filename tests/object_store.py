@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 KEY, SECRET = "reasonlite", "only-for-this-test"
 
@@ -17,7 +17,7 @@ class ObjectStore(NamedTuple):
 
     url: str
     folder: Path
-    environment: dict[str, str]
+    environment: dict[str, Any]
 
 
 @contextlib.contextmanager

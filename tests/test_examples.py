@@ -116,7 +116,7 @@ def test_a_slurm_job_serves_the_teacher_on_every_host_and_the_stage_asks_all_of_
     answered = Counter(row["host"] for row in rows if "answered" in row)
     assert set(answered) == set(HOSTS) and answered.total() >= traces.height
     started = [row["started"] for row in rows if "started" in row]
-    assert len(started) == 4 and all("--max-num-seqs" in line for line in started)  # type: ignore[operator]
+    assert len(started) == 4 and all("--max-num-seqs" in line for line in started)
     assert not servers_left(tmp_path)
 
 

@@ -50,7 +50,7 @@ class Disks:
         """(exit status, output) of a command line."""
         mark = secrets.token_hex(8)
         print(f"{{ {command}\n}} </dev/null; echo {mark} $?", file=_pipe(self._shell.stdin), flush=True)
-        lines = []
+        lines: list[Any] = []
         for line in _pipe(self._shell.stdout):
             if line.startswith(mark):
                 return int(line.split()[1]), "".join(lines)

@@ -65,7 +65,7 @@ def project(folder: Path, llm: dict[str, Any] | None = None, pool: str = "local"
     traces = pl.DataFrame(rows, schema=TRACES)
     answers = read_answers(traces.select(list(TRACES_IN)))
     tables.write(answers, folder / "data/answers/high.parquet", ANSWERS, ANSWERS_KEY)
-    votes = [
+    votes: list[Any] = [
         (name, 3, 3, label, 1, 0.3, False, [], label, "gold") for name, (label, _) in GIVEN.items()
     ]  # fmt: skip
     table = pl.DataFrame(votes, schema=VOTES, orient="row")

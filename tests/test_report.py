@@ -59,8 +59,8 @@ def write_exams(folder: Path) -> None:
                         }
                     )  # fmt: skip
     labels = exams.select("benchmark", "problem_id", label="gold")
-    for part, rows in traces.items():
-        table = pl.DataFrame(rows, schema=TRACES)
+    for part, answered in traces.items():
+        table = pl.DataFrame(answered, schema=TRACES)
         tables.write(table, folder / "data/exams" / part, TRACES, TRACES_KEY)
         verdicts = judging.marks(
             judging.prepare(table_of_answers.read_answers(table.select(list(table_of_answers.TRACES_IN))), labels), {}

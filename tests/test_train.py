@@ -94,7 +94,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_loss_falls_and_every_step_is_logged(trained: Path) -> None:
     found = log(trained)
     assert found["step"].to_list() == list(range(1, 17))
-    assert found["loss"][-4:].mean() < 0.9 * found["loss"][0]  # type: ignore[operator]
+    assert found["loss"][-4:].mean() < 0.9 * found["loss"][0]
     # Warm-up is one of 16 steps; the cosine ends near a tenth of the peak.
     assert found["learning_rate"].max() == pytest.approx(1e-2)
     assert found["learning_rate"][-1] < 2e-3

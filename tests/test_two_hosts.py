@@ -7,7 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -51,7 +51,7 @@ class Team(NamedTuple):
         return host
 
 
-def run(host: Path, command: str, fails: bool = False, **variables: str) -> str:
+def run(host: Path, command: str, fails: bool = False, **variables: Any) -> str:
     """A command line on a host; what it printed."""
     kept = {name: value for name, value in environment(**GIT_NAMES).items() if not name.startswith("AWS_")}
     site = {"DVC_SITE_CACHE_DIR": str(host.parent / f"site-{host.name}")}
@@ -63,7 +63,7 @@ def run(host: Path, command: str, fails: bool = False, **variables: str) -> str:
     return done.stdout
 
 
-def documented(host: Path, command: str, **variables: str) -> str:
+def documented(host: Path, command: str, **variables: Any) -> str:
     """A command that stands in the README."""
     chapter = README.partition("\n## Several machines\n")[2].partition("\n## ")[0]
     lines = [line.partition("  #")[0].strip() for line in chapter.splitlines() if line.startswith("    ")]

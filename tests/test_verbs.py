@@ -263,8 +263,7 @@ def by_prompt(table: pl.DataFrame) -> dict[str, dict[str, Any]]:
 
 
 def test_collect_keeps_each_problem_once_without_the_exams(project: Path) -> None:
-    found = tables.read(project / "data/problems.parquet", PROBLEMS)
-    assert set(by_prompt(found)) == set(MEDIUM)
+    assert set(by_prompt(tables.read(project / "data/problems.parquet", PROBLEMS))) == set(MEDIUM)
     found = metrics(project, "collect")
     assert {name: number for name, number in found.items() if name.startswith("num_")} == {
         "num_rows": 9,

@@ -287,7 +287,7 @@ def test_without_the_file_it_is_said_where_stages_are_run(tmp_path: Path, monkey
 def test_settings_cannot_be_changed_by_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = load(tmp_path, monkeypatch)
     with pytest.raises(ValueError, match="frozen"):
-        found.epochs = 2  # type: ignore[misc]
+        found.epochs = 2
 
 
 def test_a_profile_that_is_no_name_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -230,7 +230,8 @@ def test_answers_of_a_part_that_is_sealed_meanwhile_are_exported_once(
 ) -> None:
     fill("teacher-1", "high", range(5))
     fill("teacher-1", "medium", range(5, 10))
-    listed, files = [], keeping.files
+    listed: list[Any] = []
+    files = keeping.files
 
     def files_and_seal(model: str | None = None) -> list[Path]:
         found = files(model)

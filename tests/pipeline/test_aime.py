@@ -107,7 +107,7 @@ def settings(model: Path, data: Data) -> Any:
     """The profile `aime`: the recipe's values where they are not a matter of size."""
 
     def source(name: str) -> dict[str, Any]:
-        rest = {"columns": "math", "where": {}, "published": None}
+        rest: dict[str, Any] = {"columns": "math", "where": {}, "published": None}
         return {"kind": "files", "name": name, "path": f"{name}.jsonl", **rest}
 
     def change(params: dict[str, Any]) -> None:

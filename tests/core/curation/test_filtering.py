@@ -567,7 +567,7 @@ def real_candidates(rows: Iterable[tuple[str, str, str, str]]) -> pl.DataFrame:
     return joined.with_columns(majority=pl.lit(None, pl.String)).select(list(CANDIDATES)).cast(CANDIDATES)
 
 
-EVERY_FILTER = {
+EVERY_FILTER: dict[str, Any] = {
     "max_repeated_share": 0.3, "max_foreign_share": 0.01, "max_meta_phrases": 2, "min_tokens": 20, "max_tokens": 32768,
     "max_similarity": 0.8,
 }  # fmt: skip

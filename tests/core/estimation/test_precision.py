@@ -35,7 +35,7 @@ def test_the_interval_is_the_printed_one_but_for_its_resampling() -> None:
 
 def test_it_ends_settled_as_soon_as_the_interval_is_narrow() -> None:
     narrow = after([4] * 30, 8, 0.5)
-    assert narrow.why == "settled" and narrow.width <= 0.5
+    assert narrow.why == "settled" and narrow.width is not None and narrow.width <= 0.5
     assert after([4] * 30, 8, narrow.width).why == "settled", "as narrow as asked is narrow enough"
 
 

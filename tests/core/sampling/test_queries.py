@@ -118,7 +118,7 @@ def test_the_rendered_messages_are_in_the_key_to_the_letter(messages: Sequence[d
 
 def test_the_order_in_which_fields_were_written_is_not_in_the_key() -> None:
     def turned(fields: Mapping[str, Any]) -> dict[str, Any]:
-        return dict(reversed(fields.items()))
+        return dict(reversed(list(fields.items())))
 
     assert key(turned(IDENTITY), [turned(message) for message in MESSAGES], turned(SAMPLING)) == key()
 

@@ -23,7 +23,7 @@ def test_each_number_has_its_interval_and_what_was_published_stands_in_its_own_c
 
 
 def test_a_student_that_was_not_asked_by_the_protocol_is_flagged_with_what_differs() -> None:
-    departures = {"final": {"temperature": 1.0, "max_tokens": 65536}}
+    departures: dict[str, dict[str, object]] = {"final": {"temperature": 1.0, "max_tokens": 65536}}
     table = markdown(cells(FOUND, MEANS, METHOD, PUBLISHED, list(departures)), told(departures), {})
     assert "| final * " in table
     assert "\\* final was asked with temperature 1.0, max_tokens 65536, not as the protocol says.\n" in table

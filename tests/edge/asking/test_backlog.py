@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,7 +112,9 @@ def says(query: Query) -> Answer:
 
 def ask_all(source: Backlog, answers: store.Store, most: int, in_flight: int, seed: int) -> list[Query]:
     """Ask with several requests in flight whose answers come in an order of chance."""
-    draw, asked, waiting = random.Random(seed), [], []
+    draw = random.Random(seed)
+    asked: list[Any] = []
+    waiting: list[Any] = []
     while True:
         while len(waiting) < in_flight and (group := source.take(most)):
             asked += group

@@ -644,7 +644,8 @@ def test_the_pieces_of_a_foreign_stream_are_an_answer_or_none_and_never_a_crash(
 
 def test_work_whose_server_stalls_before_its_first_step_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A task that is cancelled before it runs never comes to what would put its queries back."""
-    create, cancelled = asyncio.create_task, []
+    create = asyncio.create_task
+    cancelled: list[Any] = []
 
     def create_task(work: Any) -> Any:
         task = create(work)

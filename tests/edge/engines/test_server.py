@@ -183,10 +183,10 @@ def test_an_engine_that_dies_again_and_again_is_given_up_with_the_end_of_its_log
     with server.all_running([one]):
         for _ in range(server.MOST_RESTARTS):
             pids(tmp_path)[0].kill()
-            one._guard.wait(30)  # type: ignore[union-attr]
+            one._guard.wait(30)
             assert one.revive()
         pids(tmp_path)[0].kill()
-        one._guard.wait(30)  # type: ignore[union-attr]
+        one._guard.wait(30)
         with pytest.raises(ServerError, match=r"4 times; every answer so far is stored: run again; the end of .*log"):
             one.revive()
 

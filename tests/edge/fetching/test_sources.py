@@ -6,6 +6,7 @@ import json
 import lzma
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -27,7 +28,7 @@ FOUND = [("1+1?", "2", 0.125), ('ü, "q"\n?', "3", 0.875)]
 LINES = "\n".join(json.dumps(row) for row in ROWS).encode()
 
 
-def take(folder: Path, path: str, columns: Columns | str = COLUMNS, **where: list[object]) -> Taken:
+def take(folder: Path, path: str, columns: Columns | str = COLUMNS, **where: list[Any]) -> Taken:
     source = FilesSource(kind="files", name="n", path=path, columns=columns, where=where, published=None)
     return sources.take(source, folder, GENERATOR, None)
 
@@ -139,7 +140,7 @@ def test_a_file_that_is_missing_is_told(tmp_path: Path) -> None:
 def test_generated_rows_are_those_of_the_wanted_side() -> None:
     total = 0
     for split in ("train", "exam"):
-        source = GeneratedSource(kind="generated", name="n", topic="one_step", split=split)  # type: ignore[arg-type]
+        source = GeneratedSource(kind="generated", name="n", topic="one_step", split=split)
         found = sources.take(source, Path(), GENERATOR, None).problems
         assert set(found["topic"]) == {"one_step"} and not found["gold_in_prompt"].any()
         total += found.height

@@ -47,7 +47,8 @@ def published(settings: Settings) -> None:
 
 
 def of_files(settings: Settings) -> None:
-    source = {"kind": "files", "name": "ours", "path": "a.jsonl", "columns": "math", "where": {}, "published": None}
+    source: dict[str, Any] = {"kind": "files", "name": "ours", "path": "a.jsonl", "columns": "math"}
+    source |= {"where": {}, "published": None}
     settings["collect"]["sources"] = [source]
 
 
@@ -119,7 +120,10 @@ def test_pooled_votes_read_the_answers_of_both_efforts() -> None:
 
 
 def test_only_baselines_that_are_examined_are_counted() -> None:
-    none, every = (works(lambda p, n=n: p.update(examine=n), profile="reasonlite")["baselines"] for n in ([], ["all"]))
+    def examined(names: list[str]) -> Any:
+        return works(lambda p: p.update(examine=names), profile="reasonlite")["baselines"]
+
+    none, every = examined([]), examined(["all"])
     assert given(none.samples) == given(none.gpu_hours) == 0
     assert given(every.samples) == 163 * 16 * 13, "the teacher at two efforts and eleven others"
     assert every.gpu_hours is not None and "rate.Qwen/Qwen2.5-14B" in every.gpu_hours.missing

@@ -20,7 +20,7 @@ from tests.projects import copy_project, environment
 from tests.test_verbs import Ended, call
 from tests.tiny_models import save_tiny_model
 
-HUB_EXAM = {
+HUB_EXAM: dict[str, Any] = {
     "source": {
         "kind": "hub", "name": "aime24", "dataset": "HuggingFaceH4/aime_2024", "config": None, "split": "train",
         "revision": None, "columns": "math", "where": {}, "published": None,

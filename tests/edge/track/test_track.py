@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ def project(folder: Path) -> Path:
     return folder
 
 
-def python(code: str, folder: Path, wait: bool = True, **env: str) -> "subprocess.Popen[str]":
+def python(code: str, folder: Path, wait: bool = True, **env: Any) -> "subprocess.Popen[str]":
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "DVC", "RANK"))}
     command = [sys.executable, "-c", textwrap.dedent(code)] if code else [sys.executable, "-m", "stages.edge.track"]
     process = subprocess.Popen(
@@ -69,7 +70,7 @@ def python(code: str, folder: Path, wait: bool = True, **env: str) -> "subproces
     return process
 
 
-def sync(folder: Path, **env: str) -> str:
+def sync(folder: Path, **env: Any) -> str:
     process = python("", folder, **env)
     out, err = process.communicate()
     assert process.returncode == 0, err
@@ -204,7 +205,10 @@ def test_the_machine_is_watched_while_a_stage_runs(switch: str, awaited: str, tm
             while {awaited!r} not in known() and time.monotonic() < deadline:
                 time.sleep(0.1)
     """
-    env = {"MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "0.2", "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": switch}
+    env: dict[str, Any] = {
+        "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "0.2",
+        "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": switch,
+    }
     assert python(code, folder, **env).returncode == 0
     found = {name for _, name, _, _ in Stored(folder / "mlflow.db").metrics}
     wanted = {"system/cpu_utilization_percentage", "system/system_memory_usage_percentage"}

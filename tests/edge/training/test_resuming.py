@@ -45,9 +45,9 @@ def test_a_disk_too_small_for_tokens_and_checkpoints_is_refused_before_the_start
     needed = (9 + 2 + 2) * 4 * num_weights + 4 * 5 * 200
     usage = shutil.disk_usage(tmp_path)
     where = tmp_path / "scratch", tmp_path / "models/base", tmp_path / "data/sft/turbo", 2
-    monkeypatch.setattr(resuming.shutil, "disk_usage", lambda _: usage._replace(free=needed))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=needed))
     resuming.check_space(*where)
-    monkeypatch.setattr(resuming.shutil, "disk_usage", lambda _: usage._replace(free=needed - 1))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=needed - 1))
     with pytest.raises(PipelineError, match=r"tokens and checkpoints need about 0\.0 GiB more.*make room"):
         resuming.check_space(*where)
     # A run that goes on has the room that its own files take.

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def test_every_step_is_tracked_and_a_line_shows_the_rate_and_what_is_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = iter([0.0, 100.0, 110.0, 112.0])
-    monkeypatch.setattr(watching.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     run = Recorder()
     steps = watching.Progress(run, peak_flops=None)  # type: ignore[arg-type]
     for step, tokens in ((41, 1000.0), (42, 2000.0), (43, 2200.0)):
@@ -106,7 +107,7 @@ def test_a_known_gpu_has_its_peak_and_another_none() -> None:
 
 def test_mfu_is_model_flops_a_second_over_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 10.0, 20.0])
-    monkeypatch.setattr(watching.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     run = Recorder()
     steps = watching.Progress(run, peak_flops=100e12)  # type: ignore[arg-type]
     for step in (1, 2):
