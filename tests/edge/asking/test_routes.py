@@ -36,7 +36,7 @@ MODEL = {
     "name": HUB, "revision": "a1b2", "dtype": "bfloat16", "quantization": None, "reasoning_parser": "qwen3",
     "extra_body": {"chat_template_kwargs": {"enable_thinking": True}},
 }  # fmt: skip
-TEACH = {
+TEACH: dict[str, Any] = {
     "num_samples": 2, "adaptive": None, "reasoning_effort": "high", "system": None, "suffix": SUFFIX, "examples": [],
     "sampling": SAMPLING, "max_tokens_when_cut_off": None,
 }  # fmt: skip
