@@ -15,7 +15,7 @@ from stages.edge.asking import jobs
 from stages.edge.cli import running
 from stages.edge.engines import endpoints
 from stages.edge.errors import InputError
-from stages.edge.files import state, tables
+from stages.edge.files import lockfile, tables
 from stages.edge.models import weights
 from stages.edge.planning.repro_state import Stage, Verdict
 from stages.edge.store import keeping
@@ -60,7 +60,7 @@ def gather(folder: Path, profile: str, settings: params.Profile, stages: Mapping
     What other settings left says nothing of these: answers of another teacher, rows of another filter. Answers in the
     store are known by all that determines them, and count whatever changed.
     """
-    locked = state.locked(folder)
+    locked = lockfile.read(folder)
     ours = {
         name: stage
         for name, stage in stages.items()
@@ -87,7 +87,7 @@ def _metrics(outs: Iterable[Path], folder: Path, recorded: Mapping[str, str]) ->
     found: dict[str, Any] = {}
     for path in outs:
         there = path.suffix == ".json" and path.is_file()
-        if there and state.md5(path) == recorded.get(path.relative_to(folder).as_posix()):
+        if there and lockfile.md5(path) == recorded.get(path.relative_to(folder).as_posix()):
             found |= json.loads(path.read_bytes())
     return found
 

@@ -21,7 +21,7 @@ from stages.core.tables.verdicts import VERDICTS
 from stages.core.tables.votes import VOTES
 from stages.core.text.normalisation import prose
 from stages.edge.errors import InputError
-from stages.edge.files import state, tables
+from stages.edge.files import lockfile, tables
 
 NUM_NEAREST = 3
 WIDTH = 100
@@ -48,7 +48,7 @@ def lines(folder: Path, problem_id: str) -> Iterator[str]:
         yield f"problem {problem_id}"
         yield from _origin(found, copies, evidence, outs, problem_id)
     if found:
-        for effort in sorted(outs.stages("teach@")):
+        for effort in sorted(outs.stages("teach")):
             yield from _effort(outs, effort, problem_id)
         yield "nearest exam questions"
         for share, row in _nearest(found[0]["prompt"], outs.table("collect", BENCHMARKS)):
@@ -90,7 +90,7 @@ def _effort(outs: "_Outs", effort: str, problem_id: str) -> Iterator[str]:
         votes = ", ".join(f"{_short(str(each['answer']), 60)} x{each['votes']}" for each in row["histogram"]) or "none"
         yield f"  votes       {votes}"
         yield f"  label       {_short(str(row['label']))} from the {row['label_source']}"
-    fates = {stage: _fates(outs, stage, effort, problem_id) for stage in sorted(outs.stages("curate@"))}
+    fates = {stage: _fates(outs, stage, effort, problem_id) for stage in sorted(outs.stages("curate"))}
     for row in sorted(traces, key=lambda row: (row["model"], row["sample"])):
         key = (row["model"], row["sample"])
         fate = "; ".join(f"{stage}: {each[key]}" for stage, each in fates.items() if key in each)
@@ -104,7 +104,7 @@ def _question(outs: "_Outs", question: dict[str, Any]) -> Iterator[str]:
     yield f"  benchmark   {question['benchmark']}"
     yield f"  prompt      {_short(question['prompt'])}"
     yield f"  gold        {_short(question['gold'])}"
-    sat = {f"exam@{student}": f"mark@{student}" for student in outs.stages("exam@")} | {"baselines": "mark@baselines"}
+    sat = {f"exam@{student}": f"mark@{student}" for student in outs.stages("exam")} | {"baselines": "mark@baselines"}
     for exam, marked in sat.items():
         marks = _by_sample(outs.rows(marked, VERDICTS, **where))
         traces = pl.DataFrame(outs.rows(exam, TRACES, **where), schema=TRACES)
@@ -160,40 +160,18 @@ class _Outs:
     """Tables of the stages that ran, by stage and schema."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._stages = folder, state.locked(folder)
-        if not self._stages:
-            raise InputError("dvc.lock names no stage that ran: run `dvc repro`, or `dvc pull`")
+        self._lock = lockfile.Lock(folder)
 
-    def stages(self, prefix: str) -> list[str]:
-        return [name.removeprefix(prefix) for name in self._stages if name.startswith(prefix)]
+    def stages(self, verb: str) -> list[str]:
+        return self._lock.names(verb)
 
     def table(self, stage: str, schema: pl.Schema) -> pl.DataFrame | None:
-        files = self._files(stage, schema)
+        files = self._lock.table(stage, schema)
         return pl.concat([tables.read(file, schema) for file in files]) if files else None
 
     def rows(self, stage: str, schema: pl.Schema, **where: str) -> Rows:
         found: Rows = []
-        for file in self._files(stage, schema):
+        for file in self._lock.table(stage, schema):
             wanted = [pl.col(name) == value for name, value in where.items()]
             found += pl.scan_parquet(file).filter(*wanted).collect().rows(named=True)
         return found
-
-    def _files(self, stage: str, schema: pl.Schema) -> list[Path]:
-        """The files of a stage's table; none if the stage never ran.
-
-        Raises:
-            InputError: an out of the stage is not there, or none is that table.
-        """
-        if stage not in self._stages:
-            return []
-        files: list[Path] = []
-        for out in self._stages[stage].outs:
-            path = self._folder / out
-            if path.suffix not in ("", ".parquet"):
-                continue
-            if not path.exists():
-                raise InputError(f"{out}: is not there; run `dvc repro` or `dvc pull`")
-            files += [file for file in tables.files(path) if pl.read_parquet_schema(file) == schema]
-        if not files:
-            raise InputError(f"no out of {stage} is the table of this version of the program: run `dvc repro`")
-        return files

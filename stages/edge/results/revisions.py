@@ -9,7 +9,7 @@ import polars as pl
 import yaml
 
 from stages.edge.errors import InputError
-from stages.edge.files import state
+from stages.edge.files import lockfile
 from stages.edge.track.events import flat
 
 WORKSPACE = "workspace"
@@ -29,7 +29,7 @@ def load(folder: Path, name: str, stage: str, schema: pl.Schema) -> Revision:
     Raises:
         InputError: there is no such revision, or its table is neither in the cache nor in a remote.
     """
-    recorded = state.recorded(_text(folder, name, "dvc.lock"))
+    recorded = lockfile.parse(_text(folder, name, "dvc.lock"))
     if stage not in recorded:
         raise InputError(f"{name}: its dvc.lock has no stage {stage!r}: run `dvc repro` there")
     for out in recorded[stage].outs:

@@ -16,7 +16,7 @@ from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
 from mlflow.exceptions import MlflowException
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
-from stages.edge.files import state
+from stages.edge.files import lockfile, state
 from stages.edge.track.events import Event, flat, legal, numbers
 from stages.edge.track.ledger import Ledger, claimed
 
@@ -28,7 +28,7 @@ def record(inbox: "queue.SimpleQueue[Event]", uri: str, folder: Path) -> None:
         return
     name, arguments = str(opening.values["name"]), opening.values["arguments"]
     now = state.current(folder)
-    inputs = state.upstream(state.locked(folder), name, arguments if isinstance(arguments, list) else [])
+    inputs = lockfile.upstream(lockfile.read(folder), name, arguments if isinstance(arguments, list) else [])
     with claimed(uri):
         ledger = Ledger(uri)
         ledger.close_orphans()
@@ -67,7 +67,7 @@ def _watched_machine(run_id: str, uri: str) -> Iterator[None]:
 
 def sync(uri: str, folder: Path) -> str:
     """Bring the parent run of the state in `folder` up to date with dvc.lock; a sentence that says what it holds."""
-    now, stages = state.current(folder), state.locked(folder)
+    now, stages = state.current(folder), lockfile.read(folder)
     with claimed(uri):
         ledger = Ledger(uri)
         orphans = ledger.close_orphans()
@@ -76,7 +76,7 @@ def sync(uri: str, folder: Path) -> str:
             return f"tracking: dvc.lock names no stage that ran{closed}"
         parent = ledger.parent(now, of_any_experiment=True)
     run_id, known = parent.info.run_id, parent.data.tags
-    stale = state.stale(stages, folder)
+    stale = lockfile.stale(stages, folder)
     outs = {path: md5 for stage in stages.values() for path, md5 in stage.outs.items()}
     values = _metrics({path: md5 for name in stages.keys() - stale for path, md5 in stages[name].outs.items()}, folder)
     digest = hashlib.sha256((folder / "dvc.lock").read_bytes()).hexdigest()
@@ -89,7 +89,7 @@ def sync(uri: str, folder: Path) -> str:
         Metric(name, value, time_ms, 0) for name, value in values.items() if parent.data.metrics.get(name) != value
     ]
     ledger.write(run_id, changed, {}, {name: md5 for name, md5 in tags.items() if known.get(name) != md5})
-    if not stale and not state.declared(folder) - stages.keys() and parent.info.status != "FINISHED":
+    if not stale and not lockfile.declared(folder) - stages.keys() and parent.info.status != "FINISHED":
         ledger.client.set_terminated(run_id)
     left_out = f", not those of {len(stale)} stages that changed since they ran" if stale else ""
     return f"tracking: run {parent.info.run_name!r} holds {len(values)} metrics{left_out}, {len(outs)} outs{closed}"
@@ -124,6 +124,6 @@ def _metrics(outs: Mapping[str, str], folder: Path) -> dict[str, float]:
     found: dict[str, float] = {}
     for path, md5 in outs.items():
         file = folder / path
-        if file.suffix == ".json" and file.is_file() and state.md5(file) == md5:
+        if file.suffix == ".json" and file.is_file() and lockfile.md5(file) == md5:
             found |= numbers(flat({file.stem: json.loads(file.read_bytes())}, "/"))
     return found

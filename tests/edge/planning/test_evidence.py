@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from stages.edge import params
-from stages.edge.files import state
+from stages.edge.files import lockfile
 from stages.edge.planning import evidence
 from stages.edge.planning.repro_state import Stage, Verdict
 
@@ -48,7 +48,7 @@ def test_what_other_settings_left_is_no_measurement_of_the_present_ones(
     out.parent.mkdir()
     out.write_text('{"num_problems": 154}')
     entry = {
-        "outs": [{"path": "metrics/collect.json", "md5": state.md5(out)}],
+        "outs": [{"path": "metrics/collect.json", "md5": lockfile.md5(out)}],
         "params": {"params.yaml": {"profiles.cpu.collect": 1}},
     }
     (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"stages": {"collect": entry}}))

@@ -12,9 +12,8 @@ import pytest
 import yaml
 
 from stages.edge.cli import running
-from stages.edge.files import state
+from stages.edge.files import lockfile
 from stages.edge.models import weights
-from stages.edge.publish import record
 from stages.edge.publish.upload import push
 from tests.projects import copy_project, environment
 from tests.test_verbs import Ended, call
@@ -48,8 +47,8 @@ SET = {
 
 def md5(path: Path) -> str:
     if path.is_file():
-        return state.md5(path)
-    return record.folder_md5({file.name: state.md5(file) for file in path.iterdir()})
+        return lockfile.md5(path)
+    return lockfile.folder_md5({file.name: lockfile.md5(file) for file in path.iterdir()})
 
 
 def lock(folder: Path) -> None:
@@ -442,8 +441,8 @@ def test_a_folders_md5_is_the_one_that_dvc_gives_it(tmp_path: Path) -> None:
         subprocess.run([dvc, *command], cwd=tmp_path, env=environment(), check=True)
     (out,) = yaml.safe_load((tmp_path / "out.dvc").read_text())["outs"]
     files = [file for file in (tmp_path / "out").rglob("*") if file.is_file()]
-    found = {file.relative_to(tmp_path / "out").as_posix(): state.md5(file) for file in files}
-    assert record.folder_md5(found) == out["md5"]
+    found = {file.relative_to(tmp_path / "out").as_posix(): lockfile.md5(file) for file in files}
+    assert lockfile.folder_md5(found) == out["md5"]
 
 
 def test_the_run_that_trained_the_weights_is_named(

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from stages.edge import track
-from stages.edge.files import paths, state
+from stages.edge.files import lockfile, paths, state
 from stages.edge.track import events
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -385,10 +385,10 @@ def changed(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_stage_is_stale_after_a_change_of_params_and_so_is_what_follows(changed: Path) -> None:
-    stages = state.locked(changed)
-    assert state.stale(stages, changed) == set()
+    stages = lockfile.read(changed)
+    assert lockfile.stale(stages, changed) == set()
     (changed / "params.yaml").write_text("profile: cpu\nrate: 2e-04\n")
-    assert state.stale(stages, changed) == {"collect", "teach@medium", "report"}
+    assert lockfile.stale(stages, changed) == {"collect", "teach@medium", "report"}
 
 
 def test_a_stage_is_stale_after_its_input_was_made_anew(changed: Path) -> None:
@@ -399,7 +399,7 @@ def test_a_stage_is_stale_after_its_input_was_made_anew(changed: Path) -> None:
             "outs: [{path: data/traces/medium, hash: md5, md5: ccc",
         )
     )
-    assert state.stale(state.locked(changed), changed) == {"report"}
+    assert lockfile.stale(lockfile.read(changed), changed) == {"report"}
 
 
 def test_a_state_is_dirty_by_what_people_write_not_by_what_the_pipeline_writes(changed: Path) -> None:
@@ -415,4 +415,4 @@ def test_a_state_is_dirty_by_what_people_write_not_by_what_the_pipeline_writes(c
 
 def test_a_folder_without_git_dvc_or_params_has_a_state(tmp_path: Path) -> None:
     assert state.current(tmp_path)[:4] == ("none", False, "workspace", "")
-    assert state.locked(tmp_path) == {}
+    assert lockfile.read(tmp_path) == {}

@@ -1,8 +1,8 @@
-"""What the pipeline's own files say of its state."""
+"""What dvc.yaml and dvc.lock say."""
 
 from pathlib import Path
 
-from stages.edge.files import state
+from stages.edge.files import lockfile
 
 DECLARED = """
 stages:
@@ -16,15 +16,15 @@ stages:
 def test_stages_are_declared_one_by_one_also_those_of_a_list_in_the_settings(tmp_path: Path) -> None:
     (tmp_path / "dvc.yaml").write_text(DECLARED)
     (tmp_path / "params.yaml").write_text("efforts: {low: {}, high: {}}\n")
-    assert state.declared(tmp_path) == {
+    assert lockfile.declared(tmp_path) == {
         *("collect", "teach@low", "teach@high", "mark@base", "mark@turbo", "vote@medium", "vote@high")
     }
 
 
 def test_the_projects_own_stages_are_those_of_its_lock() -> None:
     root = Path(__file__).parents[3]
-    assert state.declared(root) == set(state.locked(root))
+    assert lockfile.declared(root) == set(lockfile.read(root))
 
 
 def test_without_a_pipeline_nothing_is_declared(tmp_path: Path) -> None:
-    assert state.declared(tmp_path) == set()
+    assert lockfile.declared(tmp_path) == set()
