@@ -66,7 +66,14 @@ def _plan(name: str, settings: params.Profile, args: argparse.Namespace) -> dict
     works = Forecast(settings, found, _assumed(args.assume)).works(stages)
     before = Forecast(settings, evidence.NONE, {}).works(stages)
     planned = {
-        stage: Planned(str(each.verdict), each.changed, each.verdict not in evidence.DONE, works[stage])
+        stage: Planned(
+            str(each.verdict),
+            each.changed,
+            each.verdict not in evidence.DONE,
+            works[stage],
+            each.reasons,
+            each.can_be_accepted,
+        )
         for stage, each in stages.items()
     }
     epochs = {stage: each.epochs for stage, each in settings.train.items()}

@@ -5,8 +5,9 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from stages.core.planning import planning
+from stages.core.planning import planning, reasons
 from stages.core.planning.planning import Basis, Figure, Work
+from stages.core.planning.reasons import Reasons
 
 WIDTH = 100
 MARKS = {Basis.ASSUMED: "=", Basis.PRIOR: "~", Basis.BOUND: "<"}
@@ -22,6 +23,7 @@ COLUMNS = {
     "outs_bytes": ("outs", 9),
 }  # fmt: skip
 SUMMED = ("prompt_tokens", "gpu_hours", "cost", "wall_hours", "outs_bytes", "other_bytes")
+SPARED = ("gpu_hours", "cost", "wall_hours")
 COMPARED = {"samples": "samples or rows", "tokens": "tokens", "wall_hours": "time", "outs_bytes": "outs"}
 BESIDE = ("problems", "prompt_tokens", "steps", *COMPARED)
 Row = dict[str, Any]
@@ -34,6 +36,8 @@ class Planned(NamedTuple):
     changed: Sequence[str]
     is_to_run: bool
     work: Work
+    reasons: Reasons
+    can_be_accepted: bool
 
 
 def document(
@@ -50,21 +54,36 @@ def document(
     """
     figures = {name: _figures(each.work, num_gpus, price) for name, each in stages.items()}
     to_run = {name: figures[name] for name, each in stages.items() if each.is_to_run}
+    to_accept = {name: figures[name] for name, each in stages.items() if each.can_be_accepted}
     known = [figure for row in to_run.values() for figure in row.values() if figure is not None]
     return {
         "profile": profile,
         "gpus": num_gpus,
         "price_per_gpu_hour": price,
         "stages": [
-            {"stage": name, "dvc": each.verdict, "changed": list(each.changed), **_plain(figures[name])}
+            {
+                "stage": name,
+                "dvc": each.verdict,
+                "changed": list(each.changed),
+                "why": each.reasons.plain(),
+                "accept": _accepting([name]) if each.can_be_accepted else [],
+                **_plain(figures[name]),
+            }
             for name, each in stages.items()
         ],
         "to_run": {"num_stages": len(to_run), **{field: _sum(to_run, field) for field in SUMMED}},
+        "to_accept": {"num_stages": len(to_accept), **{field: _sum(to_accept, field) for field in SPARED}},
         "not_known": _waiting(to_run, is_known=False),
         "only_bounded": _waiting(to_run, is_known=True),
         "sources": _sources(known),
         "happened": list(_beside(before, happened, num_gpus)),
     }
+
+
+def _accepting(names: Iterable[str]) -> list[str]:
+    """The commands that check that the present code leaves the outs of stages as they are, and then say so to DVC."""
+    words = " ".join(names)
+    return [f"python -m stages.verify {words}", f"dvc commit -f {words}"]
 
 
 def _figures(work: Work, num_gpus: int, price: float | None) -> dict[str, Figure | None]:
@@ -143,6 +162,7 @@ def text(plan: Mapping[str, Any]) -> Iterator[str]:
         cells = "".join(f"{_cell(field, row[field]):>{width}}" for field, (_, width) in shown.items())
         yield f"{row['stage']:<15}{row['dvc']:<9}{cells}".rstrip()
     yield from _totals(plan["to_run"], shown)
+    yield from _why(plan["stages"], plan["to_accept"])
     yield f"\n{LEGEND}\n"
     yield from _wrapped(NOT_COUNTED)
     for key, why in (("not_known", "Not known"), ("only_bounded", "Only bounded")):
@@ -155,6 +175,32 @@ def text(plan: Mapping[str, Any]) -> Iterator[str]:
             of = ", ".join(source["of"][:2]) + more
             yield from _wrapped(f"- {of}: {_plainly(source['value'])} ({source['source']})", indent="  ")
     yield from _history(plan["happened"])
+
+
+def _why(rows: Sequence[Row], spared: Row) -> Iterator[str]:
+    """What changed for the stages that run, and what to do where that is only code."""
+    if running := {row["stage"]: row["why"] for row in rows if row["dvc"] == "runs"}:
+        yield "\nWhy they run"
+        yield from reasons.lines(running, WIDTH)
+    if accepted := [row["stage"] for row in rows if row["accept"]]:
+        cells = {field: _cell(field, spared[field]) for field in SPARED}
+        more = {field: " and more" for field in SPARED if cells[field] not in ("", "?") and spared[field]["without"]}
+        costs = [f"{COLUMNS[field][0]} {cell}{more.get(field, '')}" for field, cell in cells.items() if cell]
+        yield ""
+        yield from _wrapped(
+            f"Only code changed in these {len(accepted)} stages: check that their outs are still right, and keep them "
+            f"without a run ({', '.join(costs) or 'no time known'})"
+        )
+        verify, commit = _accepting(accepted)
+        yield from _command(f"{verify} &&")
+        yield from _command(commit)
+
+
+def _command(line: str) -> Iterator[str]:
+    """A command to copy, broken so that a shell reads it as one."""
+    *first, last = textwrap.wrap(line, WIDTH - 4, subsequent_indent="  ", break_on_hyphens=False)
+    yield from (f"  {each} \\" for each in first)
+    yield f"  {last}"
 
 
 def _totals(to_run: Row, shown: Mapping[str, tuple[str, int]]) -> Iterator[str]:

@@ -22,6 +22,8 @@ from stages.edge.track.events import redacted
 
 SECONDS_TO_LIST_MODELS = 30.0
 NAMED_IN = "OPENAI_BASE_URL or runtime.endpoints"
+ASK = "REASONLITE_ASK"
+"""Variable that is `no` where nothing may be asked of a model: all answers have to be in the store."""
 
 Limit = int | Literal["auto"]
 
@@ -123,8 +125,14 @@ def serving(model: Served, runtime: Runtime) -> Iterator[Serving]:
     """Endpoints that serve `model`: those of the named servers that list it, else engines of our own.
 
     Raises:
-        ServerError: a named server refuses us, or none that has the model answers, or our engine does not start.
+        ServerError: a named server refuses us, or none that has the model answers, or our engine does not start; or
+            nothing may be asked.
     """
+    if os.environ.get(ASK) == "no":
+        raise ServerError(
+            f"{model.name} would be asked: not all requests have keys under which an answer is stored, so they are not "
+            "those of before; `dvc repro` asks them"
+        )
     there = _that_list(model.name, named(runtime, model.role))
     if there:
         yield Serving(there, None)

@@ -152,10 +152,15 @@ def md5(path: Path) -> str:
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
+def bytes_md5(content: bytes) -> str:
+    """The md5 of a file with this content."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
 def folder_md5(files: Mapping[str, str]) -> str:
     """What DVC calls the md5 of a folder, from those of its files by path within it: that of their sorted list."""
     listed = [{"md5": md5, "relpath": path} for path, md5 in sorted(files.items())]
-    return hashlib.md5(json.dumps(listed, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + FOLDER
+    return bytes_md5(json.dumps(listed, sort_keys=True).encode()) + FOLDER
 
 
 def flat(values: object, key: str = "") -> dict[str, object]:

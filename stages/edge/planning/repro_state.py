@@ -1,13 +1,14 @@
-"""Which stages `dvc repro` would run under a profile, asked of DVC itself; nothing is written but DVC's own state."""
+"""Which stages `dvc repro` would run under a profile and why, asked of DVC itself; only DVC's own state is written."""
 
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dvc.dependency.param import ParamsDependency
 from dvc.exceptions import DvcException
 from dvc.fs import LocalFileSystem
 from dvc.lock import LockError
@@ -16,7 +17,13 @@ from dvc.repo.reproduce import plan_repro
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc_data.hashfile.hash_info import HashInfo
 
+from stages.core.planning.reasons import Reasons
 from stages.edge.errors import InputError
+from stages.edge.files import lockfile
+from stages.edge.planning import code_changes
+
+PROGRAM = __name__.partition(".")[0]
+"""The folder of the program: a dependency in it is code."""
 
 
 class Verdict(StrEnum):
@@ -38,10 +45,23 @@ class Stage(NamedTuple):
     changed: tuple[str, ...]
     """What DVC says is new or changed: settings by dotted key, files, the command."""
     outs: tuple[Path, ...]
+    deps: tuple[Path, ...] = ()
+    """Files and folders that it reads, code among them; no settings."""
+    command: str = ""
+    reasons: Reasons = Reasons()
+    can_be_accepted: bool = False
+    """Only code changed since it ran, and nothing of which it reads the outs runs for another reason: `dvc commit`
+    takes its outs for those of the present code."""
 
 
 class _OneFile(LocalFileSystem):
-    """The disk, but for the text of one file."""
+    """The disk, but for the text of one file.
+
+    DVC reads the chosen profile from params.yaml, and only from there. Every other way to look at another one is worse:
+    to write the file and put it back changes the project under those who work in it; in a temporary copy, whose paths
+    are others, DVC hashes all data again, tens of gigabytes; to resolve dvc.yaml here would be a second DVC. A file
+    system of the caller's is a parameter of `Repo`, by which DVC itself reads other commits.
+    """
 
     def __init__(self, path: Path, text: str) -> None:
         super().__init__()
@@ -63,31 +83,46 @@ def stages(folder: Path, params: str) -> dict[str, Stage]:
     """
     try:
         with _quiet(), Repo(str(folder), fs=_OneFile(folder / "params.yaml", params)) as repo:
-            return _stages(repo)
+            return _stages(repo, folder)
     except LockError as error:
         raise InputError(f"{folder}: another dvc process is at work here; plan again when it has ended") from error
     except DvcException as error:
         raise InputError(f"{folder}: DVC cannot read the pipeline ({error}); mend dvc.yaml or params.yaml") from error
 
 
-def _stages(repo: Any) -> dict[str, Stage]:  # noqa: ANN401
+def _stages(repo: Any, folder: Path) -> dict[str, Stage]:  # noqa: ANN401
     graph = repo.index.graph
     status = repo.status()
+    locked = lockfile.read(folder)
     found: dict[str, Stage] = {}
+    staying = set[str]()  # stages whose outs stay as they lie here, once what can be accepted is accepted
     with repo.lock:
         for stage in plan_repro(graph):
             entries = status.get(stage.addressing, [])
-            before = [found[each.addressing].verdict for each in graph.successors(stage)]
-            outs = tuple(Path(out.fs_path) for out in stage.outs)
-            found[stage.addressing] = Stage(_verdict(repo, stage, entries, before), tuple(_changed(entries)), outs)
+            before = {each.addressing for each in graph.successors(stage)}
+            verdict = _verdict(repo, stage, entries, {found[name].verdict for name in before})
+            reasons = _reasons(stage, entries, locked, folder)
+            can_be_accepted = verdict is Verdict.RUNS and reasons.is_code_alone and before <= staying
+            follows = verdict is Verdict.FOLLOWS and not reasons.outs and before <= staying
+            if can_be_accepted or follows or verdict is Verdict.CACHED:
+                staying.add(stage.addressing)
+            found[stage.addressing] = Stage(
+                verdict,
+                tuple(_changed(entries)),
+                tuple(Path(out.fs_path) for out in stage.outs),
+                tuple(Path(dep.fs_path) for dep in stage.deps if not isinstance(dep, ParamsDependency)),
+                stage.cmd,
+                reasons,
+                can_be_accepted,
+            )
     return found
 
 
-def _verdict(repo: Any, stage: Any, entries: list[Any], before: list[Verdict]) -> Verdict:  # noqa: ANN401
+def _verdict(repo: Any, stage: Any, entries: list[Any], before: set[Verdict]) -> Verdict:  # noqa: ANN401
     differs = any(set(each) != {"changed outs"} for each in entries if isinstance(each, dict)) or any(
         isinstance(each, str) for each in entries
     )
-    if Verdict.RUNS in before or Verdict.FOLLOWS in before:
+    if before & {Verdict.RUNS, Verdict.FOLLOWS}:
         return Verdict.RUNS if differs else Verdict.FOLLOWS
     if not entries:
         return Verdict.CACHED
@@ -106,6 +141,42 @@ def _is_restorable(repo: Any, stage: Any, differs: bool) -> bool:  # noqa: ANN40
     except (RunCacheNotFoundError, DvcException):
         return False
     return True
+
+
+def _reasons(stage: Any, entries: list[Any], locked: Mapping[str, lockfile.Stage], folder: Path) -> Reasons:  # noqa: ANN401
+    if stage.addressing not in locked:
+        return Reasons(is_new=True)
+    recorded, makers = locked[stage.addressing], lockfile.makers(locked)
+    status = {kind: things for entry in entries if isinstance(entry, dict) for kind, things in entry.items()}
+    changed = status.get("changed deps", {})
+    paths = [path for path, change in changed.items() if not isinstance(change, dict)]
+    code = [path for path in paths if Path(path).parts[0] == PROGRAM]
+    has_settings = len(paths) < len(changed)
+    settings = _settings(stage, recorded) if has_settings else {}
+    return Reasons(
+        definition="changed command" in status or (has_settings and not settings),
+        settings=settings,
+        data={path: makers.get(path, ("", ""))[0] for path in paths if path not in code},
+        code={path: code_changes.changed_files(folder, path, recorded.deps.get(path)) for path in code},
+        outs=status.get("changed outs", {}),
+    )
+
+
+def _settings(stage: Any, recorded: lockfile.Stage) -> dict[str, tuple[object, object]]:  # noqa: ANN401
+    """Old and new value of each setting that changed, by dotted key within its profile."""
+    old, new = dict[str, object](), dict[str, object]()
+    for values in recorded.params.values():
+        for key, value in values.items():
+            old |= lockfile.flat(value, _in_profile(key))
+    for dep in stage.deps:
+        for key, value in dep.read_params().items() if isinstance(dep, ParamsDependency) else ():
+            new |= lockfile.flat(value, _in_profile(key))
+    keys = [key for key in [*new, *(old.keys() - new.keys())] if old.get(key) != new.get(key)]
+    return {key: (old.get(key), new.get(key)) for key in keys}
+
+
+def _in_profile(key: str) -> str:
+    return key.split(".", 2)[2] if key.startswith("profiles.") and key.count(".") > 1 else key
 
 
 def _changed(entries: list[Any]) -> Iterator[str]:

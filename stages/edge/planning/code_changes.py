@@ -1,0 +1,56 @@
+"""Which files of a package changed since a stage ran, of which dvc.lock keeps but one hash for the whole folder."""
+
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from stages.edge.files import lockfile
+
+MOST_COMMITS = 30
+"""Commits that are looked at, the newest of those that touched the package first."""
+IGNORED = "__pycache__"
+
+
+@cache
+def changed_files(folder: Path, package: str, recorded: str | None) -> tuple[str, ...]:
+    """Files of `package` that differ from those whose hash is `recorded`; none where they cannot be told.
+
+    The files of then are those of a commit whose package has that hash. There is none if the stage ran on code that was
+    never committed, or long ago.
+    """
+    now = _present(folder / package)
+    for before in _committed(folder, package) if recorded else ():
+        if lockfile.folder_md5(before) == recorded:
+            return tuple(sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)))
+    return ()
+
+
+def _present(folder: Path) -> dict[str, str]:
+    files = (file for file in folder.rglob("*") if file.is_file() and IGNORED not in file.parts)
+    return {file.relative_to(folder).as_posix(): lockfile.md5(file) for file in files}
+
+
+def _committed(folder: Path, package: str) -> Iterator[dict[str, str]]:
+    """md5 by path of the package's files in each commit that touched it."""
+    for commit in _git(folder, "log", f"--max-count={MOST_COMMITS}", "--format=%H", "--", package).split():
+        entries = _git(folder, "ls-tree", "-r", "-z", f"{commit}:./{package}").rstrip("\0").split("\0")
+        blobs = (entry.partition("\t") for entry in entries if entry)
+        yield {path: _blob_md5(folder, meta.split()[2]) for meta, _, path in blobs}
+
+
+@cache
+def _blob_md5(folder: Path, blob: str) -> str:
+    return lockfile.bytes_md5(_git_bytes(folder, "cat-file", "blob", blob))
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return _git_bytes(folder, *arguments).decode(errors="surrogateescape")
+
+
+def _git_bytes(folder: Path, *arguments: str) -> bytes:
+    """What git prints; empty when it fails or is not there."""
+    try:
+        return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False).stdout
+    except OSError:
+        return b""
