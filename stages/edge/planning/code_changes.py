@@ -12,18 +12,23 @@ MOST_COMMITS = 30
 IGNORED = "__pycache__"
 
 
-@cache
 def changed_files(folder: Path, package: str, recorded: str | None) -> tuple[str, ...]:
     """Files of `package` that differ from those whose hash is `recorded`; none where they cannot be told.
 
     The files of then are those of a commit whose package has that hash. There is none if the stage ran on code that was
     never committed, or long ago.
     """
+    before = _files_of(folder, package, recorded) if recorded else None
+    if before is None:
+        return ()
     now = _present(folder / package)
-    for before in _committed(folder, package) if recorded else ():
-        if lockfile.folder_md5(before) == recorded:
-            return tuple(sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)))
-    return ()
+    return tuple(sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)))
+
+
+@cache
+def _files_of(folder: Path, package: str, recorded: str) -> dict[str, str] | None:
+    """md5 by path of the package's files in the commit where its hash is `recorded`."""
+    return next((files for files in _committed(folder, package) if lockfile.folder_md5(files) == recorded), None)
 
 
 def _present(folder: Path) -> dict[str, str]:
