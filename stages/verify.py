@@ -111,9 +111,15 @@ def _outs(name: str, stage: Stage, ids: set[str] | None) -> tuple[str, list[str]
             found = comparing.compare(out, folder / place, ids)
             num_rows += found.num_rows or 0
             differences += [f"{place}: {each}" for each in found.differences]
-    of = "all rows" if ids is None else f"{len(ids)} problems"
+    num_outs = len(stage.outs) - len(others)
+    of = (
+        "all rows and files"
+        if ids is None
+        else f"{len(ids)} problems in {num_outs} {'outs' if num_outs > 1 else 'out'}"
+    )
+    rows = f", {num_rows} rows" if num_rows else ""
     rest = f"; not compared, as they count all rows: {', '.join(others)}" if others else ""
-    return f"{of}, {num_rows} rows in {len(stage.outs) - len(others)} outs{rest}", differences
+    return f"{of}{rows}{rest}", differences
 
 
 def _first_losses(key: str, stage: Stage, num_steps: int) -> tuple[str, list[str]]:

@@ -80,7 +80,7 @@ def test_outs_of_the_present_code_are_equal_and_nothing_changes(ran: Path) -> No
     lines = done.stdout.splitlines()
     assert [line.partition(":")[0] for line in lines] == list(STAGES)
     assert all(": equal: " in line for line in lines)
-    assert "teach@medium: equal: 5 problems, 15 rows in 1 outs" in lines
+    assert "teach@medium: equal: 5 problems in 1 out, 15 rows" in lines
     assert files(ran) == before
 
 
@@ -93,7 +93,7 @@ def test_where_only_code_changed_the_plan_names_it_and_how_to_keep_the_outs(ran:
         assert (found["dvc"], found["why"]["code"], found["why"]["settings"]) == ("runs", CODE, {})
         assert found["accept"] == ["python -m stages.verify vote@medium", "dvc commit -f vote@medium"]
         text = call(ran, "plan").stdout
-        assert "code stages/core/labelling (labels.py), stages/vote.py" in text
+        assert "code stages/vote.py, stages/core/labelling (labels.py)" in text
         assert "\n  python -m stages.verify " in text and "vote@medium" in text.partition("dvc commit -f")[2]
         assert call(ran, "verify", "vote@medium").returncode == 0
         try:

@@ -188,8 +188,8 @@ def _why(rows: Sequence[Row], spared: Row) -> Iterator[str]:
         costs = [f"{COLUMNS[field][0]} {cell}{more.get(field, '')}" for field, cell in cells.items() if cell]
         yield ""
         yield from _wrapped(
-            f"Only code changed in these {len(accepted)} stages: check that their outs are still right, and keep them "
-            f"without a run ({', '.join(costs) or 'no time known'})"
+            "Only code changed here: check that the outs are still right, and keep them without a run "
+            f"({', '.join(costs) or 'its time is not known'})"
         )
         verify, commit = _accepting(accepted)
         yield from _command(f"{verify} &&")

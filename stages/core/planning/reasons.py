@@ -1,10 +1,11 @@
 """Why a stage runs: what changed since its last run, in a few words for each group of stages with the same reasons."""
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-MOST_SETTINGS, MOST_NAMES, VALUE_WIDTH = 3, 4, 30
+MOST_STAGES, MOST_SETTINGS, MOST_NAMES, MOST_FILES, VALUE_WIDTH = 6, 3, 4, 3, 30
 
 
 class Reasons(NamedTuple):
@@ -46,7 +47,7 @@ def lines(stages: Mapping[str, Mapping[str, Any]], width: int) -> Iterator[str]:
             groups.setdefault(text, []).append(name)
     for text, names in groups.items():
         yield from textwrap.wrap(
-            f"- {shortened(names, 2 * MOST_NAMES)}: {text}",
+            f"- {shortened(names, MOST_STAGES)}: {text}",
             width,
             subsequent_indent="  ",
             break_long_words=False,
@@ -62,20 +63,28 @@ def _texts(reasons: Mapping[str, Any]) -> Iterator[str]:
         shown = [f"{key} {_short(old)} -> {_short(new)}" for key, (old, new) in settings.items()]
         yield f"settings {shortened(shown, MOST_SETTINGS)}"
     if data := reasons["data"]:
-        shown = [f"{path} (of {maker})" if maker else path for path, maker in data.items()]
-        yield f"data {shortened(shown, MOST_NAMES)}"
+        yield f"data {shortened([f'{path} of {maker}' if maker else path for path, maker in data.items()], MOST_NAMES)}"
     if code := reasons["code"]:
-        yield f"code {shortened([_package(*pair) for pair in code.items()], 2 * MOST_NAMES)}"
+        yield f"code {shortened(list(_packages(code)), MOST_NAMES)}"
     if reasons["definition"]:
         yield "its lines in dvc.yaml"
-    if outs := reasons["outs"]:
-        yield f"outs {shortened([f'{path} ({word})' for path, word in outs.items()], MOST_NAMES)}"
+    for word, num in Counter(reasons["outs"].values()).items():
+        yield f"{num} {'outs' if num > 1 else 'out'} {word}"
 
 
-def _package(package: str, files: Sequence[str]) -> str:
-    if package.endswith(".py"):
-        return package
-    return f"{package} ({shortened(files, MOST_NAMES)})" if files else f"folder {package}"
+def _packages(code: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Packages with the files that changed, those of which none is known last; several files of one folder together."""
+    alone = [path for path in code if path.endswith(".py")]
+    parents = Counter(path.rpartition("/")[0] for path in alone)
+    folders = {path: list(files) for path, files in code.items() if path not in alone}
+    for path in alone:
+        parent, _, name = path.rpartition("/")
+        if parents[parent] > 1:
+            folders.setdefault(parent, []).append(name)
+        else:
+            yield path
+    for path, files in sorted(folders.items(), key=lambda pair: not pair[1]):
+        yield f"{path} ({shortened(files, MOST_FILES)})" if files else f"folder {path}"
 
 
 def shortened(names: Sequence[str], most: int) -> str:

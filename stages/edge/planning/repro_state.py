@@ -24,6 +24,8 @@ from stages.edge.planning import code_changes
 
 PROGRAM = __name__.partition(".")[0]
 """The folder of the program: a dependency in it is code."""
+NOT_IN_CACHE = "not in cache"
+"""What DVC says of an out that its cache lacks, whatever lies in the workspace."""
 
 
 class Verdict(StrEnum):
@@ -158,8 +160,17 @@ def _reasons(stage: Any, entries: list[Any], locked: Mapping[str, lockfile.Stage
         settings=settings,
         data={path: makers.get(path, ("", ""))[0] for path in paths if path not in code},
         code={path: code_changes.changed_files(folder, path, recorded.deps.get(path)) for path in code},
-        outs=status.get("changed outs", {}),
+        outs={
+            path: word
+            for path, word in status.get("changed outs", {}).items()
+            if not (word == NOT_IN_CACHE and _lies_there(folder / path, recorded.outs.get(path)))
+        },
     )
+
+
+def _lies_there(path: Path, md5: str | None) -> bool:
+    """Whether an out is as dvc.lock records it: `dvc commit` puts it into the cache."""
+    return path.exists() and lockfile.path_md5(path) == md5
 
 
 def _settings(stage: Any, recorded: lockfile.Stage) -> dict[str, tuple[object, object]]:  # noqa: ANN401

@@ -18,7 +18,7 @@ def test_stages_with_the_same_reasons_share_a_line_and_those_without_any_have_no
     )
     assert found == [
         "- base, read: did not run here before",
-        "- vote: code stages/core/equality (matching.py, relations.py), stages/vote.py",
+        "- vote: code stages/vote.py, stages/core/equality (matching.py, relations.py)",
     ]
 
 
@@ -29,9 +29,9 @@ def test_settings_are_named_with_their_old_and_new_values() -> None:
     ]
 
 
-def test_data_is_named_with_the_stage_that_makes_it_and_outs_with_what_happened_to_them() -> None:
+def test_data_is_named_with_the_stage_that_makes_it_and_outs_are_counted() -> None:
     (line,) = shown({"judge": Reasons(data={"v": "vote", "s": ""}, outs={"o": "deleted"})})
-    assert line == "- judge: data v (of vote), s; outs o (deleted)"
+    assert line == "- judge: data v of vote, s; 1 out deleted"
 
 
 def test_a_folder_of_which_no_file_can_be_named_is_called_a_folder() -> None:
@@ -43,7 +43,8 @@ def test_many_names_are_counted_and_lines_are_broken() -> None:
     stages = {f"stage@{n}": Reasons(code={f"stages/core/p{k}": ("a.py",) for k in range(12)}) for n in range(12)}
     found = shown(stages, 60)
     assert max(map(len, found)) <= 60
-    assert " ".join(found).count("and 4 more") == 2
+    line = " ".join(each.strip() for each in found)
+    assert "stage@5 and 6 more:" in line and line.endswith("stages/core/p3 (a.py) and 8 more")
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,9 @@ def test_many_names_are_counted_and_lines_are_broken() -> None:
 )
 def test_code_alone_is_nothing_else(given: Reasons, is_code_alone: bool) -> None:
     assert given.is_code_alone == is_code_alone
+
+
+def test_several_files_of_a_folder_share_its_name() -> None:
+    code = {f"stages/core/tables/{name}.py": () for name in "abcd"}
+    (line,) = shown({"judge": Reasons(code=code)})
+    assert line == "- judge: code stages/core/tables (a.py, b.py, c.py and 1 more)"
