@@ -19,7 +19,7 @@ from stages.core.tables.traces import TRACES, TRACES_KEY
 from stages.edge import params, store
 from stages.edge.asking import jobs
 from stages.edge.engines.endpoints import from_settings
-from stages.edge.files import tables
+from stages.edge.files import lockfile, tables
 from tests.projects import copy_project, environment
 from tests.projects import dvc as start_dvc
 from tests.test_verbs import Ended
@@ -76,7 +76,9 @@ def figures(value: object) -> Iterator[Plan]:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_any_profile_is_planned_before_anything_ran_whichever_is_chosen(profile: str, fresh: Path) -> None:
     plan = first_planned(fresh, "--profile", profile)
-    assert (plan["profile"], plan["to_run"]["num_stages"], len(plan["stages"])) == (profile, 23, 23)
+    num_stages = len(lockfile.declared(fresh))
+    assert (plan["profile"], plan["to_run"]["num_stages"], len(plan["stages"])) == (profile, num_stages, num_stages)
+    assert all(each["why"]["is_new"] and not each["accept"] for each in plan["stages"])
     assert {each["dvc"] for each in plan["stages"]} == {"runs"}
     assert plan["happened"] == []
     # How long examples make a prompt is known once it was asked; nothing else waits for it.
@@ -95,9 +97,10 @@ def test_the_text_fits_a_terminal_and_names_a_source_for_what_is_taken_from_else
     lines = done.stdout.split("\n")
     assert done.returncode == 0, done.stderr
     assert max(map(len, lines)) <= 100
-    assert [line.split()[0] for line in lines[3:26]] == [
-        each["stage"] for each in first_planned(fresh, "--profile", profile)["stages"]
-    ]
+    names = [each["stage"] for each in first_planned(fresh, "--profile", profile)["stages"]]
+    assert [line.split()[0] for line in lines[3 : 3 + len(names)]] == names
+    (why,) = lines[lines.index("Why they run") + 1 : lines.index("Why they run") + 2]
+    assert why == f"- {', '.join(names[:6])} and {len(names) - 6} more: did not run here before"
     assert "Taken from elsewhere" in lines
 
 
@@ -174,7 +177,7 @@ def test_output_that_nobody_reads_to_its_end_is_no_error(fresh: Path) -> None:
         ["bash", "-o", "pipefail", "-c", command], cwd=fresh, env=environment(), capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "reasonlite: 23 of 23 stages to run, 8 GPUs\n"
+    assert done.stdout == f"reasonlite: {(num := len(lockfile.declared(fresh)))} of {num} stages to run, 8 GPUs\n"
 
 
 def test_outside_a_project_it_says_where_it_has_to_be_run(tmp_path: Path) -> None:
@@ -268,7 +271,7 @@ def test_stages_that_ran_are_cached_and_those_behind_them_run(ran: Path) -> None
     plan = planned(ran)
     states = {each["stage"]: each["dvc"] for each in plan["stages"]}
     assert [name for name, state in states.items() if state == "cached"] == ["base", "collect", "teach@medium"]
-    assert states["teach@high"] == "runs" and plan["to_run"]["num_stages"] == 20
+    assert states["teach@high"] == "runs" and plan["to_run"]["num_stages"] == len(states) - 3
     assert stage(planned(ran, "--profile", "gpu"), "collect")["dvc"] == "runs"
 
 
@@ -344,7 +347,7 @@ def test_an_out_that_was_deleted_comes_back_from_the_cache_and_costs_nothing(ran
     try:
         plan = planned(ran)
         assert stage(plan, "teach@medium")["dvc"] == "restored"
-        assert stage(plan, "collect")["dvc"] == "cached" and plan["to_run"]["num_stages"] == 20
+        assert stage(plan, "collect")["dvc"] == "cached" and plan["to_run"]["num_stages"] == len(plan["stages"]) - 3
     finally:
         (ran / "moved").rename(traces)
 

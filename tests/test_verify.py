@@ -89,7 +89,8 @@ def test_where_only_code_changed_the_plan_names_it_and_how_to_keep_the_outs(ran:
         edited(ran, "stages/vote.py", "import argparse", "import argparse  # a comment"),
         edited(ran, "stages/core/labelling/labels.py", '"""', '"""Another docstring. '),
     ):
-        found = stage(planned(ran), "vote@medium")
+        plan = planned(ran)
+        found = stage(plan, "vote@medium")
         assert (found["dvc"], found["why"]["code"], found["why"]["settings"]) == ("runs", CODE, {})
         assert found["accept"] == ["python -m stages.verify vote@medium", "dvc commit -f vote@medium"]
         text = call(ran, "plan").stdout
@@ -97,7 +98,7 @@ def test_where_only_code_changed_the_plan_names_it_and_how_to_keep_the_outs(ran:
         assert "\n  python -m stages.verify " in text and "vote@medium" in text.partition("dvc commit -f")[2]
         assert call(ran, "verify", "vote@medium").returncode == 0
         try:
-            dvc(ran, "commit", "-q", "-f", "vote@medium")
+            dvc(ran, "commit", "-q", "-f", *(each["stage"] for each in plan["stages"] if each["accept"]))
             assert stage(planned(ran), "vote@medium")["dvc"] == "cached"
         finally:
             git(ran, "checkout", "-q", "dvc.lock")

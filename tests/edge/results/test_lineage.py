@@ -120,7 +120,7 @@ def test_a_problem_that_is_an_exam_question_too_is_told_as_both(folder: Path) ->
 @pytest.mark.parametrize("gone", ["data/problems.parquet", "data/benchmarks.parquet", "data/traces/medium"])
 def test_what_is_not_there_is_said_to_be_missing_and_not_that_there_is_none(gone: str, folder: Path) -> None:
     (folder / gone).rename(folder / "elsewhere")
-    with pytest.raises(InputError, match=f"{gone}: is not there; run `dvc repro` or `dvc pull`"):
+    with pytest.raises(InputError, match=f"{gone}: is not there; run `dvc repro`, `dvc pull` or `dvc checkout`"):
         told(folder, problem_id(SUM))
 
 
