@@ -34,7 +34,7 @@ from stages.edge.verifying import comparing, rerun
 BY_PROBLEM = ("read", "vote", "judge", "mark", "teach", "exam", "baselines")
 """Verbs that make the rows of a problem from those of the same problem."""
 TOLERANCE = 1e-3
-"""Relative difference of losses that is taken for equal. The same code on the same CPU gives the same losses to the last
+"""Relative difference of losses that is taken for equal. The same code on one CPU gives the same losses to the last
 digit; the rest is room for the order of sums in bfloat16 on other GPUs, which was not measured."""
 
 
