@@ -3,7 +3,7 @@
 The out has no answers of a first, smaller budget that were cut off and asked again: these need the store.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -40,9 +40,9 @@ def root(name: str, options: dict[str, Path], traces: pl.DataFrame, folder: Path
     return folder
 
 
-def is_asked(schema: pl.Schema) -> bool:
+def is_asked(schema: Mapping[str, pl.DataType]) -> bool:
     """Whether a table holds what models answered."""
-    return schema == TRACES
+    return dict(schema) == dict(TRACES)
 
 
 def _num_held(keys: pl.Series, collections: list[str]) -> int:
