@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from stages import verify
+from stages.edge import params
 from stages.edge.errors import InputError
 from stages.edge.planning.repro_state import Stage, Verdict
 from tests import small_pipeline
@@ -189,10 +190,10 @@ def test_the_first_losses_of_training_are_compared_with_the_recorded_ones(
     monkeypatch.setitem(sys.modules, "stages.edge.training.checking", checking)
     monkeypatch.setattr("stages.edge.training.checking", checking, raising=False)
     monkeypatch.chdir(ran)
-    verify.params.document.cache_clear()
+    params.document.cache_clear()
     assert verify._first_losses("turbo", train(ran, "1,1.5\n2,0.75\n3,0.7\n"), 2)[1] == differences
     assert asked == [(Path("i"), Path("s"), 2)]
     with pytest.raises(InputError, match="2 steps were made where"):
         verify._first_losses("turbo", train(ran, "1,1.5\n2,0.75\n3,0.7\n"), 3)
     (ran / "log.csv").unlink()
-    verify.params.document.cache_clear()
+    params.document.cache_clear()
