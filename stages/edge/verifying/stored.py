@@ -34,8 +34,9 @@ def root(name: str, options: dict[str, Path], traces: pl.DataFrame, folder: Path
         # A key is that of one model, so it does no harm in the collections of others.
         file = File(folder / collection / f"{PART}.0.sqlite", write=True)
         for some in traces.iter_slices(AT_ONCE):
-            columns = some.select("query_key", *Answer._fields)
-            file.put(((bytes.fromhex(key), Answer(*answer)) for key, *answer in columns.iter_rows()), PART)
+            texts = some.select(name for name in Answer._fields if name in TRACES)  # of a raw turn, what was read out
+            answers = (Answer(**row) for row in texts.iter_rows(named=True))
+            file.put(zip(map(bytes.fromhex, some["query_key"]), answers, strict=True), PART)
         file.close()
     return folder
 
