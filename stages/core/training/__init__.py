@@ -1,1 +1,1 @@
-"""Which rows make an optimiser step, and what its loss is."""
+"""Which rows make an optimiser step, what its loss is, and which weights are kept."""

@@ -30,8 +30,9 @@ from stages.edge.params.problems import (
 from stages.edge.params.reading import (
     check_versions,
     document,
-    exam_budget,
+    exam_budgets,
     load,
+    load_part,
     load_profile,
     load_shared,
     profile,
@@ -39,7 +40,7 @@ from stages.edge.params.reading import (
 )
 from stages.edge.params.section import Dtype, Section
 from stages.edge.params.teaching import Adaptive, Shot, Teach, Teacher, TeacherModel
-from stages.edge.params.training import CheckpointExam, Train
+from stages.edge.params.training import CheckpointExam, Choice, Train, Training
 from stages.edge.params.whole import Profile
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Baseline",
     "Benchmark",
     "CheckpointExam",
+    "Choice",
     "Collect",
     "Columns",
     "Concurrency",
@@ -90,14 +92,16 @@ __all__ = [
     "Teacher",
     "TeacherModel",
     "Train",
+    "Training",
     "Until",
     "Versions",
     "Vote",
     "Where",
     "check_versions",
     "document",
-    "exam_budget",
+    "exam_budgets",
     "load",
+    "load_part",
     "load_profile",
     "load_shared",
     "profile",

@@ -14,9 +14,12 @@ from pydantic_core import ErrorDetails
 from stages.edge.errors import SettingError
 from stages.edge.params.exams import Exam
 from stages.edge.params.judging import Versions
+from stages.edge.params.section import Section
+from stages.edge.params.training import Train
 from stages.edge.params.whole import Profile
 
 SectionT = TypeVar("SectionT")
+PartT = TypeVar("PartT", bound=Section)
 
 MOST_FAULTS, MOST_SHOWN = 8, 60
 """Faults that are told at once, and characters of a value."""
@@ -85,12 +88,26 @@ def load(kind: type[SectionT], section: str) -> SectionT:
     return _parse(kind, f"{whole}.{section}")
 
 
-def exam_budget(student: str) -> int | None:
-    """Tokens that the exam lets a student write: for a check, no setting of who asks. None where it sits none."""
-    exam = load(Exam, "exam")
-    if student not in exam.overrides:
-        return None
-    return exam.max_tokens(student)
+def load_part(kind: type[PartT], section: str) -> PartT:
+    """The fields that `kind` has of a section of the chosen profile, which others of its fields do not concern.
+
+    Raises:
+        SettingError: as `load`.
+    """
+    whole = load(dict[str, object], section)
+    return kind.model_validate({name: whole[name] for name in kind.model_fields})
+
+
+def exam_budgets(student: str) -> dict[str, int]:
+    """Tokens that exams let a student of an SFT stage write, by the setting that says so.
+
+    For a check before its training, which these settings do not decide.
+    """
+    exam, train = load(Exam, "exam"), load(Train, f"train.{student}")
+    found = {f"exam.overrides.{student}": exam.max_tokens(student)} if student in exam.overrides else {}
+    if train.is_examined and train.checkpoint_exam:
+        found[f"train.{student}.checkpoint_exam.sampling"] = train.checkpoint_exam.sampling.max_tokens
+    return found
 
 
 def load_shared(kind: type[SectionT], section: str) -> SectionT:

@@ -24,8 +24,11 @@ class CheckpointExam(Section):
         return self
 
 
-class Train(Section):
-    """One SFT stage."""
+Keep = Literal["last", "best_loss", "best_avg", "best_pass", "average"]
+
+
+class Training(Section):
+    """What decides the weights of an SFT stage's candidates."""
 
     learning_rate: Positive
     min_lr_ratio: Share
@@ -43,22 +46,36 @@ class Train(Section):
     bf16: bool
     held_out_every: Count | None
     """Steps between measurements of the loss on held-out rows; there is one after the last step too. null: none."""
-    keep: Literal["last", "best_loss", "best_avg", "best_pass", "average"]
+    keep: Keep
     """Which weights the stage hands on: those of the last step, those with the lowest held-out loss, or of those at the
     last `num_checkpoints` measurements the ones with the best avg or pass@k in `checkpoint_exam`, or their mean."""
     num_checkpoints: Count
-    checkpoint_exam: CheckpointExam | None
     seed: int
+
+    @model_validator(mode="after")
+    def _choosing_needs_something_to_go_by(self) -> "Training":
+        if self.keep != "last" and self.held_out_every is None:
+            raise ValueError(f"keep: {self.keep} is for the weights at measurements: set held_out_every")
+        return self
+
+
+class Choice(Section):
+    """What decides which of the candidates becomes the student, or their mean."""
+
+    keep: Keep
+    checkpoint_exam: CheckpointExam | None
 
     @property
     def is_examined(self) -> bool:
-        """Whether checkpoints sit an exam."""
+        """Whether the candidates sit an exam."""
         return self.keep in ("best_avg", "best_pass")
 
     @model_validator(mode="after")
-    def _choosing_needs_something_to_go_by(self) -> "Train":
-        if self.keep != "last" and self.held_out_every is None:
-            raise ValueError(f"keep: {self.keep} is for the weights at measurements: set held_out_every")
+    def _an_exam_needs_settings(self) -> "Choice":
         if self.is_examined and self.checkpoint_exam is None:
             raise ValueError(f"keep: {self.keep} goes by an exam: set checkpoint_exam")
         return self
+
+
+class Train(Training, Choice):
+    """One SFT stage."""

@@ -2,51 +2,33 @@
 
 import contextlib
 import ctypes
-import gc
 import os
 import shutil
-from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stages.core.training import batching
+from stages.core.training import arguments, batching, keeping
 from stages.edge import params, track
 from stages.edge.cli import running
 from stages.edge.models import libraries
-from stages.edge.training import resuming, token_file, watching
+from stages.edge.training import candidates, resuming, token_file, watching
+
+if TYPE_CHECKING:
+    from stages.core.training import batches, trainer
 
 LIBRARIES = ("torch", "transformers", "trl", "accelerate", "deepspeed")
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 LARGEST_INT = 2**31 - 1
 
 
-@contextlib.contextmanager
-def _memory_given_back() -> Iterator[None]:
-    """Around a function: what it held is free when it has returned."""
-    yield
-    import torch
-
-    gc.collect()  # the Trainer, its callbacks and the model know each other
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
-@_memory_given_back()
 def learn(
-    recipe: Mapping[str, Any],
-    settings: params.Train,
-    runtime: params.Runtime,
-    init: Path,
-    scratch: Path,
-    plan: batching.Plan,
-    run: track.Run,
+    settings: params.Training, runtime: params.Runtime, init: Path, scratch: Path, plan: batching.Plan, run: track.Run
 ) -> None:
     """Train on the rows below `scratch`, from its last checkpoint on, and leave the folder `learned` there.
 
     It holds the last weights with their tokenizer, and `history.json`, the Trainer's log and the versions that trained.
-    `recipe` are arguments of SFTConfig. Every process of a run calls this; the first writes. When it returns, the
-    device's memory is free for what comes next: an engine that examines checkpoints asks for nearly all of it.
+    Every process of a run calls this; the first writes.
 
     Raises:
         SettingError: out of memory, the loss is no number, or the model needs another `runtime`.
@@ -55,64 +37,130 @@ def learn(
     libraries.settle()
     import torch
 
-    from stages.edge.training import held_out, students, trainer
+    from stages.edge.training import held_out, students
 
-    if not torch.cuda.is_available():
-        _keep_freed_memory()
-    if runtime.deepspeed:
-        import deepspeed
-
-        deepspeed.init_distributed()  # a sharded model (ZeRO-3) needs to know its peers before it is loaded
-    from transformers import AutoTokenizer, PrinterCallback
-
-    limit = batching.Limit(runtime.micro_batch_tokens, runtime.micro_batch_size, runtime.padding)
-    tokenizer = AutoTokenizer.from_pretrained(init)
-    arguments = trainer.SFTConfig(**recipe)
-    steps = trainer.Steps(
-        token_file.TokenFile(scratch / "tokens"),
-        plan,
-        limit,
-        arguments.process_index,
-        arguments.world_size,
-        tokenizer.pad_token_id or 0,
-    )
-    model, named = students.loaded(init, settings, runtime)
-    if not trainer.is_sharded():
-        model.to(arguments.device)
-        if not runtime.padding:
-            students.check_apart(model, arguments.device, settings.bf16)
-    if runtime.compile:
-        trainer.compile_layers(model)
-    if not trainer.is_sharded():
-        trainer.rehearse(model, steps, arguments)
     callbacks: list[Any] = [watching.live(run)]
     watch = None
     if settings.held_out_every:
         rows = token_file.TokenFile(scratch / "held_out")
-        watch = held_out.HeldOut(rows, settings.held_out_every, settings.keep, settings.num_checkpoints, scratch)
+        keep = keeping.kept_by(settings.keep)
+        watch = held_out.HeldOut(rows, settings.held_out_every, keep, settings.num_checkpoints, scratch)
         callbacks.insert(0, watch)
-    learner = trainer.Trainer(model, steps, arguments, processing_class=tokenizer, callbacks=callbacks)
+    learner, attention = _learner(
+        settings, runtime, init, token_file.TokenFile(scratch / "tokens"), plan, scratch, callbacks
+    )
     if watch:
         watch.learner = learner
-    learner.remove_callback(PrinterCallback)
     newest = resuming.last_checkpoint(scratch)
     if learner.is_world_process_zero():
-        watching.say_how(learner.accelerator, named, newest)
+        watching.say_how(learner.accelerator, attention, newest)
         resuming.record_machine(scratch, runtime)
     learner.train(resume_from_checkpoint=newest)
     partial = scratch / "learned.partial"
     if learner.is_world_process_zero():
         shutil.rmtree(partial, ignore_errors=True)
-    learner.write_weights(partial)
+    students.write(learner, partial)
     if learner.is_world_process_zero():
         log = [entry for entry in learner.state.log_history if "step" in entry]
         versions = {name: metadata.version(name) for name in LIBRARIES}
-        running.write_metrics({"log": log, "libraries": versions}, partial / "history.json")
+        running.write_metrics({"log": log, "libraries": versions}, partial / candidates.HISTORY)
         os.replace(partial, scratch / "learned")
     if torch.distributed.is_initialized():
         # Together and by themselves: a process that ends while another's threads still talk to it may bring it down.
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
+
+
+def first_losses(
+    settings: params.Training,
+    runtime: params.Runtime,
+    init: Path,
+    rows: "batches.Traces",
+    plan: batching.Plan,
+    num_steps: int,
+    folder: Path,
+) -> list[float]:
+    """The losses of the first steps of a plan, which is not trained to its end.
+
+    `folder` is for what the Trainer writes.
+
+    Raises:
+        SettingError: as `learn`.
+    """
+    libraries.settle()
+    from transformers import TrainerCallback
+
+    class Stop(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
+            control.should_training_stop = state.global_step >= num_steps
+
+    with watching.failures(runtime):
+        learner, _ = _learner(settings, runtime, init, rows, plan, folder, [Stop()])
+        learner.train()
+    return [entry["loss"] for entry in learner.state.log_history if "loss" in entry]
+
+
+def _learner(
+    settings: params.Training,
+    runtime: params.Runtime,
+    init: Path,
+    rows: "batches.Traces",
+    plan: batching.Plan,
+    folder: Path,
+    callbacks: list[Any],
+) -> "tuple[trainer.Trainer, str | None]":
+    """(the Trainer of a student on the steps of a plan, the name of its attention or None for its own)."""
+    import torch
+
+    if runtime.deepspeed:
+        import deepspeed
+
+        deepspeed.init_distributed()  # a sharded model (ZeRO-3) needs to know its peers before it is loaded
+    if not torch.cuda.is_available():
+        _keep_freed_memory()
+    from transformers import AutoTokenizer, PrinterCallback
+
+    from stages.core.training import student, trainer
+    from stages.edge.training import rehearsal, students
+
+    limit = batching.Limit(runtime.micro_batch_tokens, runtime.micro_batch_size, runtime.padding)
+    tokenizer = AutoTokenizer.from_pretrained(init)
+    config = trainer.SFTConfig(**_arguments(settings, runtime, folder))
+    pad = tokenizer.pad_token_id or 0
+    steps = trainer.Steps(rows, plan, limit, config.process_index, config.world_size, pad)
+    model, attention = students.loaded(init, settings, runtime)
+    if not trainer.is_sharded():
+        model.to(config.device)
+        if not runtime.padding:
+            student.check_apart(model, config.device, settings.bf16)
+    if runtime.compile:
+        student.compile_layers(model)
+    if not trainer.is_sharded():
+        rehearsal.rehearse(model, steps, config)
+    learner = trainer.Trainer(model, steps, config, processing_class=tokenizer, callbacks=callbacks)
+    learner.remove_callback(PrinterCallback)
+    return learner, attention
+
+
+def _arguments(settings: params.Training, runtime: params.Runtime, folder: Path) -> dict[str, Any]:
+    """SFTConfig's arguments: those of the recipe, and those that tell how this machine trains."""
+    import torch
+
+    recipe = arguments.Optimisation(**settings.model_dump(include=set(arguments.Optimisation._fields)))
+    return {
+        **arguments.of(recipe),
+        "output_dir": str(folder),
+        "ddp_find_unused_parameters": False,
+        "gradient_checkpointing": runtime.gradient_checkpointing,
+        "gradient_checkpointing_kwargs": {"use_reentrant": False},
+        "use_cpu": not torch.cuda.is_available(),
+        "deepspeed": runtime.deepspeed,
+        "save_strategy": "steps",
+        "save_steps": runtime.save_steps,
+        "save_total_limit": 2,
+        "disable_tqdm": True,
+        "report_to": [],
+    }
 
 
 def _keep_freed_memory() -> None:

@@ -38,8 +38,9 @@ def _is_whole(state: Path) -> bool:
 
 
 def copies_of_weights(num_kept: int) -> int:
-    """How many times a run holds the weights: each with two moments in all checkpoints, and those that may be kept."""
-    return 3 * CHECKPOINTS + num_kept + 2
+    """How many times the weights lie on the disk: each with two moments in all checkpoints, those that may be kept and
+    the last, once in the scratch folder and once as the stage's out, and those that are handed on."""
+    return 3 * CHECKPOINTS + 2 * num_kept + 2
 
 
 def check_space(scratch: Path, init: Path, sft: Path, num_kept: int) -> None:

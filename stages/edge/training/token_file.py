@@ -1,7 +1,7 @@
 """Tokenised SFT rows on disk: made once by several processes, then read row by row by every training process.
 
-A folder with `tokens.bin`, the int32 ids of all rows one after the other, and `rows.npy`, for each row where it ends
-and how many of its tokens are prompt.
+A folder with `tokens.bin`, the int32 ids of all rows one after the other, and `rows.npy`, how many tokens each row has
+and how many of these are prompt.
 """
 
 import shutil
@@ -26,15 +26,24 @@ ROWS_READ_BACK = 5
 TOKENISED = pl.Schema({"input_ids": pl.List(pl.Int32()), "num_prompt": pl.Int32()})
 
 
+ROWS = "rows.npy"
+
+
+def lengths(folder: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(tokens of each row, how many of these are prompt), by the file `ROWS` alone."""
+    found, num_prompt = np.load(folder / ROWS)
+    return found, num_prompt
+
+
 class TokenFile:
     """Rows by index, from memory-mapped files."""
 
     def __init__(self, folder: Path) -> None:
         """`folder` as `write` left it."""
-        ends, self.num_prompt = np.load(folder / "rows.npy")
-        self._starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
-        self.lengths: npt.NDArray[np.int64] = ends - self._starts
-        self._tokens = np.memmap(folder / "tokens.bin", np.int32, "r") if ends.any() else np.empty(0, np.int32)
+        self.lengths, self.num_prompt = lengths(folder)
+        self._starts = self.lengths.cumsum() - self.lengths
+        is_empty = not self.lengths.any()
+        self._tokens = np.empty(0, np.int32) if is_empty else np.memmap(folder / "tokens.bin", np.int32, "r")
 
     def row(self, index: int) -> tuple[npt.NDArray[np.int32], int]:
         """Token ids of a row, and how many of them, from its start, are prompt."""
@@ -50,7 +59,7 @@ def write(sft: Path, student: Path, folder: Path, num_workers: int, pool: str) -
     Raises:
         InputError: the table or the tokenizer cannot be read, or the student cannot be trained with it.
     """
-    if not (folder / "rows.npy").exists():
+    if not (folder / ROWS).exists():
         partial_folder = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(partial_folder, ignore_errors=True)
         partial_folder.mkdir(parents=True)
@@ -65,13 +74,13 @@ def write(sft: Path, student: Path, folder: Path, num_workers: int, pool: str) -
 
 
 def _store(pieces: Iterable[pl.DataFrame], folder: Path) -> None:
-    lengths, prompts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    sizes, prompts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     with (folder / "tokens.bin").open("wb") as stream:
         for piece in pieces:
             stream.write(piece["input_ids"].explode().drop_nulls().to_numpy().astype(np.int32).tobytes())
-            lengths.append(piece["input_ids"].list.len().to_numpy().astype(np.int64))
+            sizes.append(piece["input_ids"].list.len().to_numpy().astype(np.int64))
             prompts.append(piece["num_prompt"].to_numpy().astype(np.int64))
-    np.save(folder / "rows.npy", np.stack([np.concatenate(lengths).cumsum(), np.concatenate(prompts)]))
+    np.save(folder / ROWS, np.stack([np.concatenate(sizes), np.concatenate(prompts)]))
 
 
 def tokenised(student: Path, rows: pl.DataFrame) -> pl.DataFrame:

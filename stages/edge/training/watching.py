@@ -14,7 +14,6 @@ from safetensors import SafetensorError
 
 from stages.edge import params, track
 from stages.edge.errors import InputError, SettingError
-from stages.edge.models import weights
 
 SECONDS_BETWEEN_LINES = 10.0
 SHOWN = ("loss", "held_out_loss", "learning_rate", "grad_norm", "padding_share", "peak_gib")
@@ -85,18 +84,6 @@ def say_how(accelerator: Any, attention: str | None, checkpoint: str | None) -> 
         f"{attention or 'own'}{where}",
         file=sys.stderr,
         flush=True,
-    )
-
-
-def model_card(stage: str, init: Path, figures: Mapping[str, Any], libraries: Mapping[str, str]) -> str:
-    """README.md of a trained student, from the run's own figures and the versions of what trained it."""
-    versions = ", ".join(f"{name} {version}" for name, version in libraries.items()) or "unrecorded versions"
-    rows = "\n".join(f"| {name.replace('_', ' ')} | {value} |" for name, value in figures.items())
-    return (
-        f"---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags: [reasonlite-dvc, sft, math]\n---\n"
-        f"# {stage}\n\nFine-tuned from `{init}` (identity `{weights.identity(init)[:12]}`) by the pipeline's stage "
-        f"`train@{stage}` on reasoning traces whose answers were judged. Its settings are `train.{stage}` in "
-        f"params.yaml; `metrics/eval.json` has its scores.\n\n| | |\n|---|---|\n{rows}\n\nTrained with {versions}.\n"
     )
 
 

@@ -7,25 +7,15 @@ plan's steps, so that a run goes on from any step of any epoch by its number alo
 """
 
 import contextlib
-import os
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
-from transformers import PreTrainedModel, TrainerCallback
+from transformers import PreTrainedModel
 from trl import SFTConfig, SFTTrainer
 
-from stages.core.training import batching
-from stages.edge.training import attention
-from stages.edge.training.batches import IGNORED, Steps, Traces
-
-if os.environ.get("VLLM_LOGGING_LEVEL") == "ERROR":
-    # Importing trl sets it, and an engine that this process starts would no longer say in its log what it does.
-    del os.environ["VLLM_LOGGING_LEVEL"]
-
-ROWS_TO_FILL = 4_096
-"""The longest and the shortest rows, of which the largest forward pass is put together."""
+from stages.core.training import attention, batching
+from stages.core.training.batches import IGNORED, Steps, Traces
 
 
 def _lengths(batch: dict[str, Any]) -> list[int]:
@@ -86,18 +76,21 @@ class Trainer(SFTTrainer):
         total, num_tokens = self.accelerator.reduce(sums).tolist()
         return float(total / num_tokens)
 
-    def write_weights(self, folder: Path) -> None:
-        """Write the weights with their tokenizer, in the type that they are computed in. All devices call it."""
+    @property
+    def kind(self) -> torch.dtype:
+        """The type that the weights are computed in, and handed on in."""
+        return torch.bfloat16 if self.args.bf16 else torch.float32
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The weights in that type, by name, without those that are tied to others.
+
+        All devices call it; of a model that lies in parts on all of them the first alone gets the whole.
+        """
         model: Any = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
         state = self.accelerator.get_state_dict(self.model_wrapped) if is_sharded() else model.state_dict()
         if not self.is_world_process_zero():
-            return
-        kind = torch.bfloat16 if self.args.bf16 else torch.float32
-        state = {name: each.to(kind) for name, each in state.items() if name not in model.all_tied_weights_keys}
-        before, model.config.dtype = model.config.dtype, kind
-        model.save_pretrained(folder, state_dict=state)
-        model.config.dtype = before
-        self.processing_class.save_pretrained(folder)
+            return {}
+        return {name: each.to(self.kind) for name, each in state.items() if name not in model.all_tied_weights_keys}
 
     def _count(self, batches: list[dict[str, Any]]) -> None:
         """Log the share of padding and the model FLOPs of a step, of this device."""
@@ -117,73 +110,6 @@ class Trainer(SFTTrainer):
 def _only(items: list[Any]) -> Any:
     (item,) = items
     return item
-
-
-def in_bfloat16(model: PreTrainedModel) -> None:
-    """Keep activations in bfloat16 from the embedding on, as with bfloat16 weights; the weights stay float32.
-
-    Autocast by itself would hand on float32 between layers, at twice the memory.
-    """
-    embedding = model.get_input_embeddings()
-    embedding.register_forward_hook(lambda _module, _inputs, output: output.to(torch.bfloat16))
-
-
-def rehearse(model: PreTrainedModel, steps: Steps, arguments: SFTConfig) -> None:
-    """Run the largest forward and backward pass of the first epoch, so that a lack of memory shows at once.
-
-    Raises torch.OutOfMemoryError, also where the optimiser's two moments do not fit beside it.
-    """
-    device = arguments.device
-    if device.type == "cpu":
-        return  # without memory to spare the kernel ends the process, and says nothing
-    batch = steps.micro_batch(largest(steps))
-    model.to(device)
-    model.train()
-    if arguments.gradient_checkpointing:
-        model.gradient_checkpointing_enable(arguments.gradient_checkpointing_kwargs)
-    moved = on_device(batch, model, device)
-    moments = [torch.empty(2 * each.numel(), device=device) for each in model.parameters()]
-    with torch.autocast(device.type, torch.bfloat16, enabled=arguments.bf16):
-        hidden = model.get_decoder()(
-            **{name: each for name, each in moved.items() if name != "labels"}, use_cache=False
-        )[0]
-    hidden.float().mean().backward()
-    del moments, hidden
-    model.zero_grad(set_to_none=True)
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
-
-
-def on_device(batch: dict[str, Any], model: PreTrainedModel, device: torch.device) -> dict[str, Any]:
-    """A micro-batch where the model is; the bounds of its traces stay where our attention reads them."""
-    own = model.config._attn_implementation == attention.NAME
-    return {
-        name: each.to(device) if torch.is_tensor(each) and not (own and name.startswith("cu_seq")) else each
-        for name, each in batch.items()
-    }
-
-
-def largest(steps: Steps) -> list[int]:
-    """Rows that fill a forward pass as far as any can: the longest first, then each that still fits."""
-    lengths, limit = steps.traces.lengths, steps.limit
-    most = limit.rows or len(lengths)
-    if limit.padded:
-        longest = int(lengths.argmax())
-        return [longest] * min(most, limit.tokens // int(lengths[longest]), steps.plan.batch_size)
-    found: list[int] = []
-    room = limit.tokens
-    for row in lengths.argsort()[::-1][:ROWS_TO_FILL].tolist() + lengths.argsort()[:ROWS_TO_FILL].tolist():
-        if lengths[row] <= room and len(found) < most and row not in found:
-            found.append(row)
-            room -= int(lengths[row])
-    return found
-
-
-def compile_layers(model: PreTrainedModel) -> None:
-    """Compile each decoder layer (they share the result): fused norms, rotations and activations."""
-    for layers in (module for module in model.modules() if isinstance(module, torch.nn.ModuleList)):
-        for layer in layers:
-            layer.compile(dynamic=True)
 
 
 def shape(model: PreTrainedModel) -> batching.Shape:
@@ -208,4 +134,4 @@ def is_sharded() -> bool:
     return bool(is_deepspeed_zero3_enabled())
 
 
-__all__ = ["SFTConfig", "Steps", "Trainer", "TrainerCallback", "in_bfloat16"]
+__all__ = ["SFTConfig", "Steps", "Trainer"]

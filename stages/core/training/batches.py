@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from stages.core.training import batching
 
 IGNORED = -100
-"""As `stages.core.curation.chat` has it, which this is independent of."""
+"""Label of a token that is not trained (PyTorch's cross entropy leaves it out)."""
 
 
 class Traces(Protocol):

@@ -1,0 +1,1 @@
+"""Which of a training's candidates becomes the student, and what its card says."""

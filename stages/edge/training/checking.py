@@ -1,0 +1,100 @@
+"""Whether the code that decides a training's weights is the code that a finished run was trained with.
+
+The losses of a run's first steps show whether an edit of that code changed what is trained.
+"""
+
+import ast
+import hashlib
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from stages.core import training
+from stages.core.training import batching, recipe
+from stages.edge import params
+from stages.edge.files import tables
+from stages.edge.training import token_file
+
+RECORD = Path(recipe.__file__)
+
+
+def version() -> str:
+    """What stands for the deciding code in the key of a run: its version, or its hash while nobody has checked it."""
+    present = code()
+    return str(recipe.VERSION) if present == recipe.CODE else present
+
+
+def code(folder: Path = Path(training.__file__).parent) -> str:
+    """Hex SHA-256 over the modules that decide the weights, without their comments, docstrings and formatting."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.py")):
+        if file.stem not in recipe.REPORTING:
+            digest.update(f"{file.name}\n{_bare(file.read_text(encoding='utf-8'))}\n".encode())
+    return digest.hexdigest()
+
+
+def _bare(source: str) -> str:
+    """A module's code alone. A string that stands as a statement does nothing."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [each for each in body if not _is_docstring(each)] or [ast.Pass()]  # type: ignore[attr-defined]
+    return ast.unparse(tree)
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def record() -> None:
+    """Write down that the present code trains as the recorded version does. `first_losses` shows whether it does."""
+    text = RECORD.read_text(encoding="utf-8")
+    RECORD.write_text(re.sub(r'^CODE = ".*"$', f'CODE = "{code()}"', text, flags=re.MULTILINE), encoding="utf-8")
+
+
+def first_losses(init: Path, sft: Path, settings: params.Train, runtime: params.Runtime, num_steps: int) -> list[float]:
+    """The loss of each of the first optimiser steps of a run, trained by the present code in one process here.
+
+    Only the rows of these steps are read. Nothing of it stays, and the scratch folders of runs are left alone.
+
+    Raises:
+        InputError: the rows or the student cannot be read.
+        SettingError: the student cannot be trained with these settings.
+    """
+    from stages.edge.training import learning
+
+    num_rows = sum(map(tables.height, tables.files(sft)))
+    plan = batching.Plan(num_rows, settings.batch_size, settings.epochs, settings.seed)
+    wanted = np.unique(np.concatenate([plan.rows(step) for step in range(min(num_steps, plan.num_steps))]))
+    alone = runtime.model_copy(update={"num_processes": 1, "num_hosts": 1, "launcher": [], "deepspeed": None})
+    with tempfile.TemporaryDirectory() as folder:
+        rows = _Some(sft, wanted, num_rows, init, Path(folder))
+        return learning.first_losses(settings, alone, init, rows, plan, num_steps, Path(folder))
+
+
+class _Some:
+    """Some rows of a table as tokens, under the indices that they have in it."""
+
+    def __init__(
+        self, sft: Path, wanted: "np.ndarray[tuple[int], np.dtype[np.int64]]", num_rows: int, init: Path, folder: Path
+    ) -> None:
+        start, parts = 0, []
+        for file in tables.files(sft):
+            height = tables.height(file)
+            here = wanted[(wanted >= start) & (wanted < start + height)] - start
+            parts.append(pl.scan_parquet(file).select(pl.all().gather(here.tolist())).collect())
+            start += height
+        file = folder / "rows.parquet"
+        pl.concat(parts).write_parquet(file)
+        self._rows = token_file.write(file, init, folder / "tokens", 1, "local")
+        self._places = {int(row): place for place, row in enumerate(wanted)}
+        self.lengths = np.zeros(num_rows, np.int64)
+        self.lengths[wanted] = self._rows.lengths
+
+    def row(self, index: int) -> tuple[object, int]:
+        """Token ids of a row, and how many of them, from its start, are prompt."""
+        return self._rows.row(self._places[index])
