@@ -81,7 +81,8 @@ def _prepare(args: argparse.Namespace, settings: params.Training, runtime: param
         )
     if runtime.deepspeed and not Path(runtime.deepspeed).is_file():
         raise SettingError(f"params.yaml: runtime.deepspeed: {runtime.deepspeed} is no file")
-    resuming.check_space(scratch, args.init, args.sft, settings.num_checkpoints)
+    num_candidates = keeping.num_candidates(settings.keep, settings.num_checkpoints)
+    resuming.check_space(scratch, args.init, args.sft, num_candidates)
     positions = settings.max_positions or weights.positions(args.init)
     for section, budget in params.exam_budgets(args.stage).items():
         if positions is not None and budget >= positions:

@@ -281,7 +281,7 @@ def replace(file: Path, old: str, new: str) -> None:
         (wrong_imports, "stages/edge/files/tables.py", "import polars", "import stages.vote\nimport polars", "imports a verb"),
         (wrong_imports, "stages/core/training/loss_log.py", "import polars", "import os\nimport polars", "no effects"),
         (wrong_params, "dvc.yaml", "        - profiles.${profile}.train.${key}.seed\n", "        - versions\n", "train: loads"),
-        (wrong_params, "dvc.yaml", "train.${key}.checkpoint_exam\n", "train.${key}\n", "choose: lists profiles.{}.train.{} and does"),
+        (wrong_params, "dvc.yaml", "train.${key}.checkpoint_exam\n", "train.${key}.seed\n", "choose: lists"),
         (wrong_params, "dvc.yaml", "      - profiles.${profile}.report\n", "      - profiles.${profile}.vote\n", "report: lists"),
         (wrong_folders, "dvc.yaml", "      - data/exams/final\n", "", "report@: data/exams/final is read and no dep"),
         (wrong_folders, "dvc.yaml", "      - data/exams/final\n", "      - data/exams\n", "report@: data/exams is a folder of outs"),

@@ -75,7 +75,7 @@ TRAIN = (
         "--held-out",
         "data/held_out/turbo",
     ),
-    *("--output", "models/turbo", "--losses", "data/log.csv", "--metrics", "metrics/train.json"),
+    *("--output", "models/candidates/turbo", "--losses", "data/log.csv", "--metrics", "metrics/train.json"),
 )
 
 
@@ -443,7 +443,7 @@ def test_train_refuses_what_it_cannot_do(
     for table in ("data/sft/turbo", "data/held_out/turbo"):
         tables.write(pl.DataFrame([row], schema=SFT), folder / table, SFT, SFT_KEY)
     assert told in sentence(call(folder, *TRAIN))
-    assert not (folder / "models/turbo").exists()
+    assert not (folder / "models/candidates").exists()
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_the_set_is_in_the_same_order_every_time() -> None:
 def test_neither_stage_can_overwrite_the_other() -> None:
     """Both configurations write into the same folder, and may overwrite it."""
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    assert "models/${key}" in stages["train"]["do"]["outs"]
+    assert "models/${key}" in stages["choose"]["do"]["outs"]
     assert set(yaml.safe_load((ROOT / "params.yaml").read_text())["sft"]) == {"turbo", "final"}
 
 

@@ -21,7 +21,7 @@ from stages.edge.files import tables
 from tests.projects import ROOT, copy_project, environment
 from tests.test_bad_input import TEACH, TRAIN, write_problems
 from tests.test_kills import MAX_TOKENS, tiny
-from tests.test_train import EXAM
+from tests.test_train import CHOOSE, EXAM
 from tests.tiny_models import save_tiny_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -153,8 +153,10 @@ def test_a_training_stage_can_examine_its_checkpoints_and_hand_on_the_best(tmp_p
         tables.write(pl.DataFrame(part, schema=SFT), folder / table, SFT, SFT_KEY)
     done = run(folder, *TRAIN)
     assert done.returncode == 0, done.stderr
-    figures = json.loads((folder / "metrics/train.json").read_text())
-    marks = figures["checkpoint_exam"]
-    assert list(marks) == ["40", "80"]
+    done = run(folder, "choose", *CHOOSE, "--trained", "metrics/train.json")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((folder / "metrics/choose_turbo.json").read_text())
+    scores = figures["checkpoint_exam"]
+    assert list(scores) == ["40", "80"]
     # Eighty steps teach even this student to say always the same, and the later of two that know it is taken.
-    assert marks["80"] == {"avg": 1.0, "pass_at_k": 1.0} and figures["kept_steps"] == [80]
+    assert scores["80"] == {"avg": 1.0, "pass_at_k": 1.0} and figures["kept_steps"] == [80]

@@ -173,7 +173,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(model: Path, tmp_path: Pa
     steps = pl.read_csv(project / "data/train_log/turbo.csv")["step"].to_list()
     assert steps == list(range(1, 4 * 480 // 8 + 1))
     assert f"going on from checkpoint-{newest}\n" in output
-    assert (project / "models/turbo/model.safetensors").is_file()
+    assert (project / "models/candidates/turbo/last/model.safetensors").is_file()
 
 
 def last_step(project: Path) -> int:

@@ -12,6 +12,11 @@ def kept_by(choice: str) -> Keep:
     return "last" if choice == "last" else "best_loss" if choice == "best_loss" else "latest"
 
 
+def num_candidates(choice: str, num_checkpoints: int) -> int:
+    """How many weights a run hands to a choice of params.yaml, at most."""
+    return num_checkpoints if kept_by(choice) == "latest" else 1
+
+
 def is_measured(step: int, every: int, num_steps: int) -> bool:
     """Whether the held-out loss is measured after a step: each `every` steps, and after the last."""
     return step % every == 0 or step == num_steps

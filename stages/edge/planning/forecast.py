@@ -6,6 +6,7 @@ from stages.core.planning import planning, priors
 from stages.core.planning.planning import Asked, Basis, Figure, Speed, Work
 from stages.core.planning.priors import Prior
 from stages.core.problems import arithmetic
+from stages.core.training import keeping
 from stages.edge import params
 from stages.edge.errors import SettingError
 from stages.edge.planning.evidence import Answers, Evidence
@@ -40,7 +41,8 @@ class Forecast:
         verb, _, key = name.partition("@")
         made = {
             "base": self._base, "collect": self._collect, "teach": self._teach, "vote": self._vote,
-            "judge": self._judge, "curate": self._curate, "train": self._train, "exam": self._exam,
+            "judge": self._judge, "curate": self._curate, "train": self._train, "choose": self._choose,
+            "exam": self._exam,
             "baselines": self._baselines, "mark": self._mark,
         }.get(verb)  # fmt: skip
         return made(key) if made else Work()
@@ -254,7 +256,8 @@ class Forecast:
         rate = priors.TRAINING.get(self._weights("base"))
         if rate and rate.is_gpu and not runtime.compile:
             rate = None  # measured with fused layers only
-        copies = resuming.copies_of_weights(train.num_checkpoints)
+        num_candidates = keeping.num_candidates(train.keep, train.num_checkpoints)
+        copies = resuming.copies_of_weights(num_candidates)
         return planning.training(
             rows,
             tokens,
@@ -262,15 +265,23 @@ class Forecast:
             train.batch_size,
             self._speed("rate.train", rate),
             self._parameters(),
-            BYTES_IN_BFLOAT16 if train.bf16 else BYTES_IN_FLOAT32,
+            num_candidates * _bytes_per_weight(train),
             planning.Checkpoints(resuming.BYTES_PER_TOKEN, resuming.BYTES_PER_WEIGHT, copies),
         )
+
+    def _choose(self, stage: str) -> Work:
+        size = Figure(_bytes_per_weight(self._settings.train[stage]))
+        return Work(outs_bytes=planning.product(self._parameters(), size))
 
     def _parameters(self) -> Figure:
         return self._figure("parameters", self._found.parameters, priors.PARAMETERS.get(self._settings.base.name))
 
     def _bytes_per_token(self) -> Figure:
         return _prior("disk", priors.PARQUET_BYTES_PER_TOKEN)
+
+
+def _bytes_per_weight(train: params.Train) -> int:
+    return BYTES_IN_BFLOAT16 if train.bf16 else BYTES_IN_FLOAT32
 
 
 def _prior(key: str, prior: Prior) -> Figure:

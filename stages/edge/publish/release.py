@@ -63,7 +63,7 @@ def release(args: argparse.Namespace) -> None:
     students = list(dict.fromkeys(args.student or trained))
     if strangers := [student for student in students if student not in trained]:
         raise SettingError(f"--student {strangers[0]}: was not trained; name one of {', '.join(trained)}")
-    record.check([*(f"train@{student}" for student in students), "report"])
+    record.check([*(f"choose@{student}" for student in students), "report"])
     _settle(args, record.settings("base")["base"])
     with upload.whole(args.output) as partial:
         for student in students:
@@ -106,7 +106,7 @@ def _write(folder: Path, record: Record, student: str, repository: str, args: ar
     from huggingface_hub import ModelCard, ModelCardData
 
     model = _checkpoint(record, student, repository.rpartition("/")[2], args.base_model)
-    copy_model(record.model(f"train@{student}"), folder)
+    copy_model(record.model(f"choose@{student}"), folder)
     data = ModelCardData(
         license=args.license,
         base_model=args.base_model,
@@ -129,16 +129,17 @@ def copy_model(source: Path, folder: Path) -> None:
 
 
 def _checkpoint(record: Record, student: str, title: str, base_model: str | None) -> Checkpoint:
-    stage: str | None = f"train@{student}"
+    chosen: str | None = f"choose@{student}"
     path: list[str] = []
-    while stage:
-        path.insert(0, stage)
-        stage = record.before(stage, "train")
+    while chosen:
+        path.insert(0, chosen.partition("@")[2])
+        chosen = record.before(f"train@{path[0]}", "choose")
     trained = [_training(record, each) for each in path]
     base, now = record.settings("base")["base"], state.current(Path.cwd())
     base_name = base_model or " of ".join(filter(None, (base["file"], base["name"])))
-    identity = weights.identity(record.model(f"train@{student}"))
-    every = record.hashes(["base", *path, *(f"curate@{each.name}" for each in trained), "report"])
+    identity = weights.identity(record.model(f"choose@{student}"))
+    made = [f"{verb}@{name}" for name in path for verb in ("curate", "train", "choose")]
+    every = record.hashes(["base", *made, "report"])
     hashes = {out: md5 for out, md5 in every.items() if Path(out).suffix in ("", ".json", ".parquet")}
     found = model_card.Record(now.commit, now.dirty, identity, _run(identity), hashes)
     return Checkpoint(
@@ -153,12 +154,12 @@ def _checkpoint(record: Record, student: str, title: str, base_model: str | None
     )
 
 
-def _training(record: Record, stage: str) -> Training:
-    name = stage.partition("@")[2]
-    counted = record.document(stage, "num_steps")
-    return Training(
-        name, record.settings(stage)[f"train.{name}"], counted, record.document(f"curate@{name}", "num_rows")
-    )
+def _training(record: Record, name: str) -> Training:
+    settings = {**record.settings(f"choose@{name}"), **record.settings(f"train@{name}")}
+    section = f"train.{name}."
+    own = {key.removeprefix(section): value for key, value in settings.items() if key.startswith(section)}
+    counted = record.document(f"train@{name}", "num_steps") | record.document(f"choose@{name}", "kept_steps")
+    return Training(name, own, counted, record.document(f"curate@{name}", "num_rows"))
 
 
 def _teaching(record: Record, trained: list[Training], base: str) -> list[Teaching]:
@@ -235,7 +236,7 @@ def _run(identity: str) -> str | None:
     try:
         client = MlflowClient(tracking_uri=uri)
         every = [experiment.experiment_id for experiment in client.search_experiments()]
-        wanted = f"tags.identity = '{identity}' and tags.`dvc.stage` LIKE 'train@%'"
+        wanted = f"tags.identity = '{identity}' and tags.`dvc.stage` LIKE 'choose@%'"
         found = client.search_runs(every, wanted, order_by=["attributes.start_time DESC"], max_results=1)
     except (MlflowException, OSError) as error:
         print(f"warning: tracking: {type(error).__name__}; the card names no run", file=sys.stderr)

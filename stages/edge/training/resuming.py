@@ -37,16 +37,16 @@ def _is_whole(state: Path) -> bool:
     return True
 
 
-def copies_of_weights(num_kept: int) -> int:
-    """How many times the weights lie on the disk: each with two moments in all checkpoints, those that may be kept and
-    the last, once in the scratch folder and once as the stage's out, and those that are handed on."""
-    return 3 * CHECKPOINTS + 2 * num_kept + 2
+def copies_of_weights(num_candidates: int) -> int:
+    """How many times the weights lie on the disk: each with two moments in all checkpoints, the last ones, the
+    candidates in the scratch folder and as the stage's out, and the student that is made of them."""
+    return 3 * CHECKPOINTS + 2 * num_candidates + 2
 
 
-def check_space(scratch: Path, init: Path, sft: Path, num_kept: int) -> None:
+def check_space(scratch: Path, init: Path, sft: Path, num_candidates: int) -> None:
     """Refuse to start where tokens and checkpoints will not fit: float32 weights and their two moments, in two
-    checkpoints and one that is being written, and the weights that may be kept. What a run that goes on has written
-    already needs no more room.
+    checkpoints and one that is being written, and the candidates. What a run that goes on has written already needs no
+    more room.
 
     Raises:
         InputError: the disk has too little room.
@@ -54,7 +54,7 @@ def check_space(scratch: Path, init: Path, sft: Path, num_kept: int) -> None:
     scratch.mkdir(parents=True, exist_ok=True)
     num_tokens = sum(int(tables.read(file, LENGTHS)["num_tokens"].sum()) for file in tables.files(sft))
     weights_bytes = BYTES_PER_WEIGHT * weights.num_parameters(init)
-    needed = copies_of_weights(num_kept) * weights_bytes + BYTES_PER_TOKEN * num_tokens
+    needed = copies_of_weights(num_candidates) * weights_bytes + BYTES_PER_TOKEN * num_tokens
     written = sum(path.stat().st_size for path in scratch.rglob("*") if path.is_file())
     free = shutil.disk_usage(scratch).free
     if free < needed - written:

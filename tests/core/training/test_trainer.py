@@ -2,17 +2,14 @@
 
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from stages.core.curation.chat import IGNORED
-from stages.core.training import batching
-from stages.edge.models import weights
-from stages.edge.training import attention, held_out, resuming, trainer
+from stages.core.training import attention, batching, student, trainer
+from stages.core.training.batches import IGNORED
 from tests.tiny_models import save_tiny_model
 
 LENGTHS = [9, 33, 4, 21, 17, 2, 40, 12]
@@ -166,45 +163,10 @@ def test_a_step_is_the_mean_over_its_tokens_also_for_models_that_say_they_take_n
     assert found[0] == pytest.approx(found[1], rel=1e-5)
 
 
-def test_a_run_that_goes_on_forgets_the_weights_that_a_killed_attempt_kept_after_its_checkpoint(tmp_path: Path) -> None:
-    for step in (100, 300, 400):
-        (tmp_path / "kept" / str(step)).mkdir(parents=True)
-    watch = held_out.HeldOut(Rows([5]), 100, "best_loss", 1, tmp_path)
-    watch.learner = SimpleNamespace(is_world_process_zero=lambda: True)  # type: ignore[assignment]
-    watch.on_train_begin(None, SimpleNamespace(global_step=300), None)
-    assert [path.name for path in resuming.kept(tmp_path)] == ["100", "300"]
-
-
 def test_compiled_layers_give_the_same_loss(folder: Path) -> None:
     (batch,) = steps(batching.Limit(1000, None, False))[0]
     inputs = {name: each for name, each in batch.items() if name != "labels"}
     plain = model(folder, attention.register())
     wanted = plain(**inputs).logits
-    trainer.compile_layers(plain)
+    student.compile_layers(plain)
     assert (plain(**inputs).logits - wanted).abs().max() < 1e-5
-
-
-def test_the_rehearsed_pass_is_as_full_as_any_of_the_run() -> None:
-    # By the longest first alone it would be the row of 17 tokens.
-    lengths = [17, 16, 15, 9, 3]
-    packed = trainer.Steps(Rows(lengths), batching.Plan(5, 5, 1, 0), batching.Limit(32, None, False), 0, 1, pad=0)
-    assert sum(lengths[row] for row in trainer.largest(packed)) == 32
-    few = trainer.Steps(Rows(lengths), batching.Plan(5, 5, 1, 0), batching.Limit(32, 1, False), 0, 1, pad=0)
-    assert trainer.largest(few) == [0]
-    padded = trainer.Steps(Rows(lengths), batching.Plan(5, 5, 1, 0), batching.Limit(60, None, True), 0, 1, pad=0)
-    assert trainer.largest(padded) == [0, 0, 0]
-
-
-def test_the_mean_of_weights_is_that_of_each_number(tmp_path: Path) -> None:
-    from safetensors.numpy import load_file
-
-    folders = [save_tiny_model(tmp_path / str(step), seed=step) for step in (1, 2, 3)]
-    weights.average(folders, tmp_path / "mean")
-    parts = [load_file(folder / "model.safetensors") for folder in folders]
-    mean = load_file(tmp_path / "mean/model.safetensors")
-    assert mean.keys() == parts[0].keys()
-    for name, found in mean.items():
-        assert np.allclose(found, sum(part[name] for part in parts) / 3, atol=1e-7)
-    weights.average(folders[:1], tmp_path / "one")
-    assert weights.identity(tmp_path / "one") == weights.identity(folders[0])
-    assert weights.num_parameters(folders[0]) == sum(each.size for each in parts[0].values())

@@ -17,7 +17,17 @@ ROOT = Path(__file__).parents[3]
 Settings = dict[str, Any]
 STAGES = [
     *("base", "collect", "teach@medium", "teach@high", "vote@medium", "vote@high", "judge@medium", "judge@high"),
-    *("curate@turbo", "curate@final", "train@turbo", "train@final", "exam@base", "exam@turbo", "exam@final"),
+    *(
+        "curate@turbo",
+        "curate@final",
+        "train@turbo",
+        "train@final",
+        "choose@turbo",
+        "choose@final",
+        "exam@base",
+        "exam@turbo",
+        "exam@final",
+    ),
     *("baselines", "mark@base", "mark@turbo", "mark@final", "mark@baselines", "report"),
 ]
 NUM_PROBLEMS = 53_000

@@ -14,6 +14,8 @@ import yaml
 from stages.edge.cli import running
 from stages.edge.files import lockfile
 from stages.edge.models import weights
+from stages.edge.params import Choice, Training
+from stages.edge.publish import record
 from stages.edge.publish.upload import push
 from tests.projects import copy_project, environment
 from tests.test_verbs import Ended, call
@@ -76,8 +78,15 @@ def lock(folder: Path) -> None:
         stages[f"teach@{effort}"] = stage([], [], "teach.models", f"teach.{effort}")
     for name, init in (("turbo", "base"), ("final", "turbo")):
         stages[f"curate@{name}"] = stage([], [f"metrics/curate_{name}.json", f"data/sft/{name}"], f"curate.{name}")
+        train = [f"train.{name}.{field}" for field in Training.model_fields]
         stages[f"train@{name}"] = stage(
-            [f"data/sft/{name}", f"models/{init}"], [f"models/{name}", f"metrics/train_{name}.json"], f"train.{name}"
+            [f"data/sft/{name}", f"models/{init}"], [f"models/candidates/{name}", f"metrics/train_{name}.json"], *train
+        )
+        choice = [f"train.{name}.{field}" for field in Choice.model_fields]
+        stages[f"choose@{name}"] = stage(
+            [f"models/candidates/{name}", f"metrics/train_{name}.json"],
+            [f"models/{name}", f"metrics/choose_{name}.json"],
+            *choice,
         )
     for name in ("base", "turbo", "final"):
         sections = ("exam.prompt", "exam.protocol", f"exam.overrides.{name}")
@@ -100,6 +109,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, name in enumerate(("base", "turbo", "final")):
         save_tiny_model(folder / f"models/{name}", seed=seed)
         (folder / f"models/{name}/README.md").write_text("# of the pipeline")
+        save_tiny_model(folder / f"models/candidates/{name}/last", seed=seed)
         for path in (f"data/exams/{name}/part.parquet", f"data/marks/{name}.parquet", f"data/sft/{name}/part.parquet"):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(path)
@@ -109,6 +119,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "sources": {"revisions": {"HuggingFaceH4/aime_2024@newest": COMMIT}},
         **{f"curate_{name}": SET for name in ("turbo", "final")},
         **{f"train_{name}": {"num_steps": 3, "last_loss": 0.12345678} for name in ("turbo", "final")},
+        **{f"choose_{name}": {"kept_steps": [3]} for name in ("turbo", "final")},
     }
     for name, document in documents.items():
         running.write_metrics(document, folder / f"metrics/{name}.json")
@@ -319,7 +330,7 @@ def test_numbers_of_other_weights_are_refused(project: Path) -> None:
     before = yaml.safe_load((project / "dvc.lock").read_text())
     lock(project)
     after = yaml.safe_load((project / "dvc.lock").read_text())
-    before["stages"]["train@final"] = after["stages"]["train@final"]
+    before["stages"]["choose@final"] = after["stages"]["choose@final"]
     (project / "dvc.lock").write_text(yaml.safe_dump(before))
     done = run(project)
     assert done.returncode == 1
@@ -459,7 +470,7 @@ def test_the_run_that_trained_the_weights_is_named(
     experiment = client.create_experiment("any")
     exam, trained = (
         client.create_run(experiment, tags={"identity": "1dea", "dvc.stage": stage})
-        for stage in ("exam@final", "train@final")
+        for stage in ("exam@final", "choose@final")
     )
     assert release._run("1dea") == trained.info.run_id != exam.info.run_id
     assert release._run("other") is None

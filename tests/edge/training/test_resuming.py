@@ -42,7 +42,7 @@ def test_a_disk_too_small_for_tokens_and_checkpoints_is_refused_before_the_start
     save_tiny_model(tmp_path / "models/base")
     write_sft(tmp_path, 5)  # five rows of 200 tokens, as they say
     num_weights = sum(each.size for each in load_file(tmp_path / "models/base/model.safetensors").values())
-    needed = (9 + 2 + 2) * 4 * num_weights + 4 * 5 * 200
+    needed = (9 + 2 * 2 + 2) * 4 * num_weights + 4 * 5 * 200
     usage = shutil.disk_usage(tmp_path)
     where = tmp_path / "scratch", tmp_path / "models/base", tmp_path / "data/sft/turbo", 2
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=needed))
