@@ -30,10 +30,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from transformers import PreTrainedTokenizerFast, PrinterCallback, Qwen3Config, Qwen3ForCausalLM
+from transformers import PreTrainedTokenizerFast, PrinterCallback, Qwen3Config, Qwen3ForCausalLM, TrainerCallback
 
-from stages.core.training import batching
-from stages.edge.training import attention, trainer
+from stages.core.training import attention, batching, student, trainer
 
 SEED = 42
 TRACES_PER_STEP = 8
@@ -132,7 +131,7 @@ def register_unpadded() -> str:
     return "unpadded"
 
 
-class Clock(trainer.TrainerCallback):
+class Clock(TrainerCallback):
     """Seconds and loss of each step."""
 
     def __init__(self) -> None:
@@ -203,9 +202,9 @@ def run(scale: Scale, way: Way, tokens: list[int], budget: int, profile: bool = 
             dataset_kwargs={"skip_prepare_dataset": True}, max_grad_norm=0.3, seed=SEED, lr_scheduler_type="constant",
         )  # fmt: skip
         if ON_GPU:
-            trainer.in_bfloat16(model)
+            student.in_bfloat16(model)
         if way.compiled:
-            trainer.compile_layers(model)
+            student.compile_layers(model)
         learner = trainer.Trainer(model, steps, settings, processing_class=tokenizer(), callbacks=[clock])
         learner.remove_callback(PrinterCallback)
         if profile:
@@ -236,7 +235,7 @@ KINDS = {
 }
 
 
-class Profile(trainer.TrainerCallback):
+class Profile(TrainerCallback):
     """Prints where the device's time of the second step goes, by kind of kernel."""
 
     def on_step_begin(self, _args: Any, state: Any, *_: Any, **__: Any) -> None:
