@@ -139,7 +139,8 @@ def main() -> None:
         if making.exitcode:
             sys.exit(making.exitcode)
         made = (folder / "verdicts", folder / "votes", folder / "problems.parquet", folder / "student")
-        places = candidates.Places(*made, 0)
+        (folder / "tokens").mkdir()
+        places = candidates.Places(*made, folder / "tokens", 0)
         memory = measuring.Memory()
         memory.start()
         started = time.perf_counter()
@@ -157,7 +158,7 @@ def main() -> None:
         print({loss.reason: loss.num_rows for loss in counted.losses if loss.num_rows})
         print(f"account: {accounting.metrics(counted)['num_tokens']:,} tokens")
         decided, until_here = time.perf_counter() - started, memory.peak
-        rows = candidates.conversations(found, decisions, pl.col("reason").is_null(), table, PROMPT)
+        rows = candidates.conversations(found, decisions, pl.col("reason").is_null(), table, PROMPT, places.tokens)
         num_kept = tables.write_sorted(rows, folder / "sft", SFT, SFT_KEY)
         seconds = time.perf_counter() - started
         num = counted.num_traces

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from stages.core.checkpoints import scores
 from stages.core.checkpoints.card import card
-from stages.core.tables.sft import SFT
 from stages.edge import params, track
 from stages.edge.cli import running
 from stages.edge.files import scratch, tables
@@ -33,7 +32,7 @@ def main() -> None:
         chosen, by_step = found.folders, {}
         if choice.is_examined and choice.checkpoint_exam:
             params.check_versions(versions)
-            rows = tables.read(args.held_out, SFT)
+            rows = tables.read(args.held_out, scores.HELD_OUT_IN)
             each = checkpoint_exam.examine(chosen, rows, choice.checkpoint_exam, limits, runtime, run.metrics)
             by_step = {folder.name: score._asdict() for folder, score in zip(chosen, each, strict=True)}
             chosen = [chosen[scores.best(each, by_pass=choice.keep == "best_pass")]]

@@ -45,7 +45,7 @@ def _curate(args: argparse.Namespace, settings: params.Curate, run: track.Run, s
     """No row of every trace is in memory: decisions wait on the disk until the `stack` ends."""
     problems = tables.read(args.problems, filtering.PROBLEMS_IN)
     texts = stack.enter_context(scratch.folder(args.sft, "texts"))
-    made = _of_published(args, settings, texts) if settings.published else _of_traces(args, settings, problems)
+    made = _of_published(args, settings, texts) if settings.published else _of_traces(args, settings, problems, texts)
     each = stack.enter_context(scratch.on_disk(made.decisions, args.sft))
     selected = selection.select(each, problems, _selection(settings, each, problems))
     decisions = stack.enter_context(scratch.on_disk(selected, args.rejects))
@@ -75,7 +75,7 @@ class _Made(NamedTuple):
     rows: Callable[[Iterable[pl.DataFrame], pl.Expr], Iterator[pl.DataFrame]]
 
 
-def _of_traces(args: argparse.Namespace, settings: params.Curate, problems: pl.DataFrame) -> _Made:
+def _of_traces(args: argparse.Namespace, settings: params.Curate, problems: pl.DataFrame, texts: Path) -> _Made:
     prompt = params.load(params.Prompt, "exam.prompt")
     # A student is trained in the form in which it is examined: without the teacher's examples.
     asked = prompt.system, prompt.suffix
@@ -90,13 +90,13 @@ def _of_traces(args: argparse.Namespace, settings: params.Curate, problems: pl.D
     work = partial(
         candidates.decide,
         rules=_rules(settings),
-        places=candidates.Places(args.verdicts, args.votes, args.problems, args.student, time.time_ns()),
+        places=candidates.Places(args.verdicts, args.votes, args.problems, args.student, texts, time.time_ns()),
         prompt=asked,
     )
     decided = shards.each(pieces, filtering.TRACES_IN, work, runtime.num_workers, runtime.pool)
     decisions = _all(decided, num_verdicts, args)
     return _Made(
-        decisions, lambda selected, wanted: candidates.conversations(pieces, selected, wanted, problems, asked)
+        decisions, lambda selected, wanted: candidates.conversations(pieces, selected, wanted, problems, asked, texts)
     )
 
 

@@ -68,7 +68,7 @@ def _key(args: argparse.Namespace, settings: params.Training) -> str:
 
 
 def _prepare(args: argparse.Namespace, settings: params.Training, runtime: params.Runtime, scratch: Path) -> None:
-    """Tokenise the rows, look at them, and show what the run will do.
+    """Look at the rows and their tokens, and show what the run will do.
 
     Raises:
         PipelineError: the run would go wrong.
@@ -93,10 +93,10 @@ def _prepare(args: argparse.Namespace, settings: params.Training, runtime: param
     with resuming.claimed(scratch):
         if (scratch / "done").is_dir() and not args.check:
             return  # another experiment trained the same meanwhile
-        tokens = token_file.write(args.sft, args.init, scratch / "tokens", runtime.num_workers, runtime.pool)
+        tokens = token_file.write(args.sft, args.init, scratch / "tokens")
         files = [tokens]
         if settings.held_out_every:
-            files.append(token_file.write(args.held_out, args.init, scratch / "held_out", 1, "local"))
+            files.append(token_file.write(args.held_out, args.init, scratch / "held_out"))
             if not len(files[1].lengths):
                 raise EmptyError(
                     f"{args.held_out} holds no row to measure a loss on: set train.{args.stage}.held_out_every to "
@@ -128,7 +128,7 @@ def _plan(settings: params.Training, num_rows: int) -> batching.Plan:
 def _train(
     args: argparse.Namespace, settings: params.Training, runtime: params.Runtime, scratch: Path, run: track.Run
 ) -> None:
-    plan = _plan(settings, len(token_file.TokenFile(scratch / "tokens").lengths))
+    plan = _plan(settings, len(token_file.lengths(args.sft)[0]))
     if not (scratch / "learned").is_dir():
         from stages.edge.training import learning
 
@@ -139,14 +139,13 @@ def _train(
     shutil.rmtree(partial, ignore_errors=True)
     candidates.from_run(scratch / "learned", resuming.kept(scratch), partial / "candidates")
     shutil.copyfile(scratch / "learned" / candidates.HISTORY, partial / candidates.HISTORY)
-    shutil.copyfile(scratch / "tokens" / token_file.ROWS, partial / token_file.ROWS)
     partial.replace(scratch / "done")
 
 
 def _publish(done: Path, args: argparse.Namespace, settings: params.Training) -> dict[str, Any]:
     """Copy a finished run's candidates to the stage's outs, with its loss curve and figures."""
     history = running.read_metrics(done / candidates.HISTORY)
-    lengths, num_prompt = token_file.lengths(done)
+    lengths, num_prompt = token_file.lengths(args.sft)
     plan = _plan(settings, len(lengths))
     losses = loss_log.table(history["log"], plan)
     figures = preflight.summary(lengths, num_prompt, plan) | loss_log.figures(losses)

@@ -28,7 +28,7 @@ from tests.scripted_server import Reply, ScriptedServer
 from tests.test_kills import write_sft
 from tests.test_report import REPORT, write_exams
 from tests.test_verbs import Ended, call
-from tests.tiny_models import save_tiny_model
+from tests.tiny_models import save_tiny_model, sft_row
 
 Change = Callable[[dict[str, Any]], None]
 COLLECT = (
@@ -438,8 +438,7 @@ def test_train_refuses_what_it_cannot_do(
     )
     (folder / "models").mkdir()
     (folder / "models/base").symlink_to(model)
-    messages = [{"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "2"}]
-    row = {"model": "t", "effort": "medium", "problem_id": "p", "sample": 0, "messages": messages, "num_tokens": 9}
+    row = sft_row("p", "1+1?", "2")
     for table in ("data/sft/turbo", "data/held_out/turbo"):
         tables.write(pl.DataFrame([row], schema=SFT), folder / table, SFT, SFT_KEY)
     assert told in sentence(call(folder, *TRAIN))

@@ -22,7 +22,7 @@ from tests.projects import ROOT, copy_project, environment
 from tests.test_bad_input import TEACH, TRAIN, write_problems
 from tests.test_kills import MAX_TOKENS, tiny
 from tests.test_train import CHOOSE, EXAM
-from tests.tiny_models import save_tiny_model
+from tests.tiny_models import save_tiny_model, sft_row
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -138,17 +138,7 @@ def test_a_training_stage_can_examine_its_checkpoints_and_hand_on_the_best(tmp_p
     )
     save_tiny_model(folder / "models/base")
     answer = "All is one: \\boxed{1}."
-    rows = [
-        {
-            "model": "teacher",
-            "effort": "medium",
-            "problem_id": f"{number:02d}",
-            "sample": 0,
-            "messages": [{"role": "user", "content": f"{number}?"}, {"role": "assistant", "content": answer}],
-            "num_tokens": 50,
-        }
-        for number in range(40)
-    ]
+    rows = [sft_row(f"{number:02d}", f"{number}?", answer) for number in range(40)]
     for table, part in (("data/sft/turbo", rows[:32]), ("data/held_out/turbo", rows[32:])):
         tables.write(pl.DataFrame(part, schema=SFT), folder / table, SFT, SFT_KEY)
     done = run(folder, *TRAIN)

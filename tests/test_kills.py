@@ -19,7 +19,7 @@ import pytest
 from stages.core.tables.sft import SFT, SFT_KEY
 from stages.edge.files import tables
 from tests.projects import copy_project, dvc
-from tests.tiny_models import save_tiny_model
+from tests.tiny_models import save_tiny_model, sft_row
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -139,17 +139,7 @@ def test_a_killed_teach_goes_on_and_asks_no_stored_answer_again(model: Path, tmp
 def write_sft(project: Path, num_rows: int) -> None:
     """A training set of sums, in the form that curate writes."""
     rows = [
-        {
-            "model": "teacher",
-            "effort": "medium",
-            "problem_id": f"{number:016x}",
-            "sample": 0,
-            "messages": [
-                {"role": "user", "content": f"What is {number} plus {number}?"},
-                {"role": "assistant", "content": f"{number} plus {number} is {2 * number}. " * 4},
-            ],
-            "num_tokens": 200,
-        }
+        sft_row(f"{number:016x}", f"What is {number} plus {number}?", f"{number} plus {number} is {2 * number}. " * 4)
         for number in range(num_rows)
     ]
     tables.write(pl.DataFrame(rows, schema=SFT), project / "data/sft/turbo", SFT, SFT_KEY)

@@ -24,7 +24,7 @@ from stages.edge.files import tables
 from stages.edge.models import weights
 from tests.projects import ROOT, copy_project, environment
 from tests.test_kills import write_sft
-from tests.tiny_models import save_tiny_model
+from tests.tiny_models import save_tiny_model, sft_row
 
 TRAIN = (
     *("--init", "models/base", "--sft", "data/sft/turbo", "--held-out", "data/held_out/turbo"),
@@ -340,8 +340,8 @@ def loss_of(folder: Path, table: Path) -> float:
         row = chat.tokenise(messages, tokenizer)
         with torch.no_grad():
             logits = model(torch.tensor([row.input_ids])).logits[0, :-1]
-        labels = torch.tensor(row.labels[1:])
-        losses += torch.nn.functional.cross_entropy(logits, labels, reduction="none")[labels != chat.IGNORED].tolist()
+        found = torch.nn.functional.cross_entropy(logits, torch.tensor(row.input_ids[1:]), reduction="none")
+        losses += found[row.num_prompt - 1 :].tolist()
     return sum(losses) / len(losses)
 
 
@@ -367,9 +367,8 @@ def kept_steps(folder: Path) -> list[int]:
 def test_the_best_and_the_average_of_the_last_measured_weights_can_be_kept(tmp_path: Path) -> None:
     # What is held out is unlike what is trained, so that the loss on it rises as training goes on.
     folder = project(tmp_path / "best", {}, epochs=3, held_out_every=4, keep="best_loss")
-    rows = tables.read(folder / "data/held_out/turbo", SFT)
-    strange = [{"role": "user", "content": "Zyx?"}, {"role": "assistant", "content": "~QWERTY~ @JK@ ~QWERTY~"}]
-    rows = rows.with_columns(messages=pl.Series([strange] * rows.height, dtype=SFT["messages"]))
+    strange = [sft_row(f"{place:02}", "Zyx?", "~QWERTY~ @JK@ ~QWERTY~") for place in range(8)]
+    rows = pl.DataFrame(strange, schema=SFT)
     tables.write(rows, folder / "data/held_out/turbo", SFT, SFT_KEY)
     train(folder)
     measured = log(folder).drop_nulls("held_out_loss")

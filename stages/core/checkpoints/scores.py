@@ -12,6 +12,9 @@ import polars as pl
 from stages.core.answers.reading import answer_of
 from stages.core.estimation.estimators import pass_at_k
 from stages.core.sampling import queries
+from stages.core.tables.sft import SFT
+
+HELD_OUT_IN = pl.Schema({name: SFT[name] for name in ("problem_id", "messages")})
 
 
 class CheckpointScore(NamedTuple):

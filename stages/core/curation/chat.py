@@ -3,17 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-IGNORED = -100
-"""Label of a token that is not trained (PyTorch's cross entropy ignores it)."""
-
 Message = dict[str, str]
 
 
 class Row(NamedTuple):
-    """Token ids of a whole conversation and its labels: the same length, `IGNORED` where nothing is trained."""
+    """Token ids of a whole conversation, and how many of them, from the start, are prompt and not trained."""
 
     input_ids: list[int]
-    labels: list[int]
+    num_prompt: int
 
 
 def assistant_text(reasoning: str | None, content: str) -> str:
@@ -57,8 +54,7 @@ def tokenise(messages: Sequence[Message], tokenizer: Any, before: Prompt | None 
     ends = [place for place in range(len(asked.ids), len(whole)) if whole[place] == end]
     if not ends:
         raise ValueError(f"the chat template ends an answer without the end token {tokenizer.eos_token!r}")
-    whole = whole[: ends[-1] + 1]
-    return Row(whole, [IGNORED] * len(asked.ids) + whole[len(asked.ids) :])
+    return Row(whole[: ends[-1] + 1], len(asked.ids))
 
 
 def read_back(row: Row, messages: Sequence[Message], tokenizer: Any) -> None:  # noqa: ANN401
@@ -71,7 +67,7 @@ def read_back(row: Row, messages: Sequence[Message], tokenizer: Any) -> None:  #
     rendered = _text(tokenizer, messages, add_generation_prompt=False)
     if _squeezed(text) not in _squeezed(rendered):
         raise ValueError("its tokens decode to another text than the chat template's")
-    trained = [token for token, label in zip(row.input_ids, row.labels, strict=True) if label != IGNORED]
+    trained = row.input_ids[row.num_prompt :]
     answer = tokenizer.decode(trained, skip_special_tokens=False, clean_up_tokenization_spaces=False)
     if trained[-1] != tokenizer.eos_token_id or _squeezed(answer) not in _squeezed(rendered):
         raise ValueError("what is trained is not the answer up to its end token")

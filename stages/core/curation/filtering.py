@@ -14,7 +14,7 @@ import polars as pl
 from stages.core.answers.keys import agree, is_numeric
 from stages.core.curation import chat, quality
 from stages.core.tables.rejects import REJECTS
-from stages.core.tables.sft import SFT, SFT_KEY
+from stages.core.tables.sft import SFT, SFT_KEY, TOKENS
 from stages.core.tables.traces import STATUSES
 from stages.core.tables.verdicts import VERDICT
 from stages.core.text.normalisation import jaccard
@@ -264,7 +264,7 @@ def conversations(
 
     Args:
         candidates: columns of `TRACES_IN`.
-        decisions: those whose traces are wanted.
+        decisions: those whose traces are wanted, with their `TOKENS`.
         prompts: `problem_id` and `prompt` of their problems at least. All are rendered, at five times their size.
         render: as in `decide`.
     """
@@ -274,7 +274,7 @@ def conversations(
     is_reasoned = pl.col("reasoning").is_not_null() & (pl.col("reasoning") != "")
     answer = pl.struct(role=pl.lit("assistant"), content=pl.when(is_reasoned).then(block).otherwise(pl.col("content")))
     return (
-        decisions.select([*SFT_KEY, "num_tokens"])
+        decisions.select([*SFT_KEY, *TOKENS])
         .join(candidates.select(list(TRACES_IN)), on=SFT_KEY, nulls_equal=True)
         .join(before, on="problem_id")
         .with_columns(messages=pl.concat_list("before", pl.concat_list(answer)))

@@ -1,4 +1,5 @@
-"""Rows to learn from."""
+"""Rows to learn from: messages, and their tokens with the student's tokenizer, of which the first `num_prompt` are
+prompt and not trained."""
 
 import polars as pl
 
@@ -10,6 +11,9 @@ SFT = pl.Schema(
         "sample": pl.Int16(),
         "messages": pl.List(pl.Struct({"role": pl.String(), "content": pl.String()})),
         "num_tokens": pl.Int32(),
+        "input_ids": pl.List(pl.Int32()),
+        "num_prompt": pl.Int32(),
     }
 )
 SFT_KEY = ["model", "effort", "problem_id", "sample"]
+TOKENS = {name: SFT[name] for name in ("num_tokens", "input_ids", "num_prompt")}

@@ -1,30 +1,36 @@
 """Traces with their verdicts, votes and problems, piece by piece: what curation decides on, and writes."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from stages.core.curation import chat, filtering
 from stages.core.prompts.rendering import render
-from stages.core.tables.sft import SFT, SFT_KEY
-from stages.edge.errors import InputError
+from stages.core.tables.sft import SFT, SFT_KEY, TOKENS
+from stages.edge.errors import InputError, writing
 from stages.edge.files import scratch, tables
 from stages.edge.workers import shards
 from stages.edge.workers.shards import Piece
 
 ROWS_AT_ONCE = 5_000
+ROWS_PER_CHECK = 100
 
 
 class Places(NamedTuple):
-    """Where the rest of a candidate is: folders of verdicts and votes by effort, the problems, the student."""
+    """Where the rest of a candidate is: folders of verdicts and votes by effort, the problems, the student, and a
+    scratch folder for the tokens of those that may stay."""
 
     verdicts: Path
     votes: Path
     problems: Path
     student: Path
+    tokens: Path
     run: int
     """Of which run: a process reads each of them once a run."""
 
@@ -51,7 +57,7 @@ def _first(piece: Piece) -> tuple[str, str, str]:
 def decide(
     traces: pl.DataFrame, rules: filtering.Rules, places: Places, prompt: tuple[str | None, str | None]
 ) -> pl.DataFrame:
-    """`filtering.decide` on whole problems. Runs in a worker.
+    """`filtering.decide` on whole problems. Runs in a worker, and leaves the tokens of what may stay in a file.
 
     Raises:
         InputError: a trace has no verdict or no problem, or the student's tokenizer cannot be used.
@@ -69,7 +75,20 @@ def decide(
         joined = joined.join(votes, on=["effort", "problem_id"], how="left")
     else:
         joined = joined.with_columns(majority=pl.lit(None, pl.String))
-    return filtering.decide(joined, rules, _render(prompt), counter(places).count)
+    reader = tokeniser(places.student, places.run)
+    decisions = filtering.decide(joined, rules, _render(prompt), reader.count)
+    counted = decisions.filter(pl.col("num_tokens").is_not_null()).drop("num_tokens")
+    tokens = pl.concat([counted, reader.taken()], how="horizontal")
+    kept = tokens.filter(pl.col("reason").is_null()).select([*SFT_KEY, *TOKENS])
+    with writing(places.tokens):
+        kept.write_parquet(_tokens_file(places.tokens, decisions))
+    return decisions
+
+
+def _tokens_file(folder: Path, decisions: pl.DataFrame) -> Path:
+    """Where the tokens of a piece are: by its first row, which no other piece has."""
+    first = "\0".join(map(str, decisions.select(SFT_KEY).row(0)))
+    return folder / f"{hashlib.sha256(first.encode('utf-8', 'surrogatepass')).hexdigest()}.parquet"
 
 
 def _verdicts(places: Places, keys: pl.DataFrame) -> pl.DataFrame:
@@ -107,15 +126,17 @@ def _votes(places: Places) -> pl.DataFrame:
     return pl.concat(found)
 
 
-class _Counter:
-    """Counts a conversation's tokens with the student's tokenizer. Hundreds of conversations begin with one problem."""
+class Tokeniser:
+    """Makes tokens of conversations with the student's tokenizer. Hundreds of conversations begin with one problem."""
 
     def __init__(self, folder: Path, tokenizer: Any) -> None:  # noqa: ANN401
+        """`folder` is the student's, for messages."""
         self._folder, self._tokenizer = folder, tokenizer
         self._before: tuple[tuple[str, ...], chat.Prompt] | None = None
+        self._rows: list[tuple[npt.NDArray[np.int32], int]] = []
 
     def count(self, messages: filtering.Messages) -> int:
-        """Tokens of the whole.
+        """Number of tokens of a conversation, which are kept for `taken`. Of each hundred one is decoded and compared.
 
         Raises:
             InputError: the chat template cannot be trained with.
@@ -124,26 +145,42 @@ class _Counter:
             mark = tuple(message["content"] for message in messages[:-1])
             if self._before is None or self._before[0] != mark:
                 self._before = mark, chat.prompt(messages[:-1], self._tokenizer)
-            return len(chat.tokenise(messages, self._tokenizer, self._before[1]).input_ids)
+            row = chat.tokenise(messages, self._tokenizer, self._before[1])
+            if len(self._rows) % ROWS_PER_CHECK == 0:
+                chat.read_back(row, messages, self._tokenizer)
         except ValueError as error:
             raise InputError(f"{self._folder}: its tokenizer cannot be trained with: {error}") from error
+        # Not as lists of Python's numbers, which would take ten times the memory.
+        self._rows.append((np.asarray(row.input_ids, np.int32), row.num_prompt))
+        return len(row.input_ids)
+
+    def taken(self) -> pl.DataFrame:
+        """`TOKENS` of the conversations that were counted since the last call, in their order."""
+        rows, self._rows = self._rows, []
+        return pl.DataFrame(
+            {
+                "num_tokens": [len(ids) for ids, _ in rows],
+                "input_ids": pl.Series([pl.Series(ids) for ids, _ in rows], dtype=SFT["input_ids"]),
+                "num_prompt": [num_prompt for _, num_prompt in rows],
+            },
+            schema=TOKENS,
+        )
 
 
 @cache
-def counter(places: Places) -> _Counter:
-    """What counts tokens with the student's tokenizer.
+def tokeniser(student: Path, run: int) -> Tokeniser:
+    """One for the tokenizer in the folder `student`, a process and run of the stage.
 
     Raises:
-        InputError: the student has none.
+        InputError: there is none.
     """
     from transformers import AutoTokenizer
 
-    folder = places.student
     try:
-        return _Counter(folder, AutoTokenizer.from_pretrained(folder))
+        return Tokeniser(student, AutoTokenizer.from_pretrained(student))
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{folder}: holds no tokenizer that transformers can read ({error}); run `dvc repro base`"
+            f"{student}: holds no tokenizer that transformers can read ({error}); run `dvc repro base`"
         ) from error
 
 
@@ -166,6 +203,7 @@ def conversations(
     wanted: pl.Expr,
     problems: pl.DataFrame,
     prompt: tuple[str | None, str | None],
+    tokens: Path,
 ) -> Iterator[pl.DataFrame]:
     """The SFT rows of the wanted decisions in the order of their key.
 
@@ -176,8 +214,9 @@ def conversations(
     problems = problems.sort("problem_id")
     sizes = [sum(shard.num_rows for shard in piece) for piece in found]
     for piece, decided in zip(found, scratch.cut(decisions, sizes), strict=True):
-        some = decided.filter(wanted)
+        some = decided.filter(wanted).drop("num_tokens")
         if some.height:
+            some = some.join(pl.read_parquet(_tokens_file(tokens, decided)), on=SFT_KEY, nulls_equal=True)
             ids = some["problem_id"].sort()
             first, last = (problems["problem_id"].search_sorted(end) for end in (ids[0], ids[-1]))
             own = problems.slice(first, last - first + 1)

@@ -41,8 +41,7 @@ def decide(
     """
     buckets = _fetch(settings, texts)
     pieces = [tuple(Shard(file, 0, tables.height(file)) for file in files) for files in buckets]
-    place = candidates.Places(student, student, student, student, time.time_ns())
-    work = partial(_count, settings=settings, rules=rules, places=place, texts=texts)
+    work = partial(_count, settings=settings, rules=rules, student=student, run=time.time_ns(), texts=texts)
     yield from shards.each(pieces, BUCKET, work, runtime.num_workers, runtime.pool)
 
 
@@ -108,23 +107,25 @@ def _count(
     table: pl.DataFrame,
     settings: params.Published,
     rules: filtering.Rules,
-    places: candidates.Places,
+    student: Path,
+    run: int,
     texts: Path,
 ) -> pl.DataFrame:
     """Write a bucket's SFT rows and decide on them. Runs in a worker."""
-    count = candidates.counter(places).count
+    tokeniser = candidates.tokeniser(student, run)
     effort = settings.config or "default"
     # The samples of a problem are numbered by their text, in whatever order they came; what comes twice is one.
     ordered = table.unique(["problem_id", "digest"], keep="any").sort("problem_id", "digest")
-    lengths = [count(messages) for messages in ordered["messages"]]
+    for messages in ordered["messages"]:
+        tokeniser.count(messages)
     sft = ordered.select(
         model=pl.lit(settings.dataset),
         effort=pl.lit(effort),
         problem_id="problem_id",
         sample=pl.int_range(pl.len(), dtype=pl.Int16).over("problem_id"),
         messages="messages",
-        num_tokens=pl.Series(lengths, dtype=pl.Int32),
-    ).select(list(SFT))
+    )
+    sft = pl.concat([sft, tokeniser.taken()], how="horizontal").select(list(SFT))
     tables.write(sft, texts / "rows" / f"{ordered['problem_id'][0][:2]}.parquet", SFT, SFT_KEY)
     made = [
         (*key, filtering.length_fault(length, rules.filters), length, filtering.draw(rules.seed, key))

@@ -7,6 +7,7 @@ import ast
 import hashlib
 import re
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ from stages.core import training
 from stages.core.training import batching, recipe
 from stages.edge import params
 from stages.edge.files import tables
-from stages.edge.training import token_file
 
 RECORD = Path(recipe.__file__)
 
@@ -72,29 +72,27 @@ def first_losses(init: Path, sft: Path, settings: params.Train, runtime: params.
     wanted = np.unique(np.concatenate([plan.rows(step) for step in range(min(num_steps, plan.num_steps))]))
     alone = runtime.model_copy(update={"num_processes": 1, "num_hosts": 1, "launcher": [], "deepspeed": None})
     with tempfile.TemporaryDirectory() as folder:
-        rows = _Some(sft, wanted, num_rows, init, Path(folder))
+        rows = _Some(sft, wanted, num_rows)
         return learning.first_losses(settings, alone, init, rows, plan, num_steps, Path(folder))
 
 
 class _Some:
     """Some rows of a table as tokens, under the indices that they have in it."""
 
-    def __init__(
-        self, sft: Path, wanted: "np.ndarray[tuple[int], np.dtype[np.int64]]", num_rows: int, init: Path, folder: Path
-    ) -> None:
+    def __init__(self, sft: Path, wanted: batching.Rows, num_rows: int) -> None:
+        """`wanted` are sorted."""
         start, parts = 0, []
         for file in tables.files(sft):
             height = tables.height(file)
             here = wanted[(wanted >= start) & (wanted < start + height)] - start
-            parts.append(pl.scan_parquet(file).select(pl.all().gather(here.tolist())).collect())
+            tokens = pl.scan_parquet(file).select("input_ids", "num_prompt")
+            parts.append(tokens.select(pl.all().gather(here.tolist())).collect())
             start += height
-        file = folder / "rows.parquet"
-        pl.concat(parts).write_parquet(file)
-        self._rows = token_file.write(file, init, folder / "tokens", 1, "local")
-        self._places = {int(row): place for place, row in enumerate(wanted)}
+        rows: Iterable[tuple[list[int], int]] = pl.concat(parts).iter_rows()
+        self._rows = dict(zip(wanted.tolist(), rows, strict=True))
         self.lengths = np.zeros(num_rows, np.int64)
-        self.lengths[wanted] = self._rows.lengths
+        self.lengths[wanted] = [len(ids) for ids, _ in self._rows.values()]
 
-    def row(self, index: int) -> tuple[object, int]:
+    def row(self, index: int) -> tuple[list[int], int]:
         """Token ids of a row, and how many of them, from its start, are prompt."""
-        return self._rows.row(self._places[index])
+        return self._rows[index]

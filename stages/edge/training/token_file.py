@@ -1,12 +1,11 @@
-"""Tokenised SFT rows on disk: made once by several processes, then read row by row by every training process.
+"""The tokens of SFT rows on the disk, so that every training process reads them row by row.
 
 A folder with `tokens.bin`, the int32 ids of all rows one after the other, and `rows.npy`, how many tokens each row has
 and how many of these are prompt.
 """
 
 import shutil
-from collections.abc import Iterable
-from functools import cache, partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +13,24 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from stages.core.curation import chat
 from stages.core.tables.sft import SFT
 from stages.edge.errors import InputError
-from stages.edge.workers import shards
+from stages.edge.files import tables
 
 ROWS_AT_ONCE = 500
 ROWS_READ_BACK = 5
-"""Rows of each piece of the table that are decoded again and compared with the text of the template."""
-
-TOKENISED = pl.Schema({"input_ids": pl.List(pl.Int32()), "num_prompt": pl.Int32()})
-
-
-ROWS = "rows.npy"
+"""Rows of each file of the table that are decoded and compared with the text of the template."""
+LENGTHS = pl.Schema({name: SFT[name] for name in ("num_tokens", "num_prompt")})
 
 
-def lengths(folder: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(tokens of each row, how many of these are prompt), by the file `ROWS` alone."""
-    found, num_prompt = np.load(folder / ROWS)
-    return found, num_prompt
+def lengths(sft: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(tokens of each row of a table, how many of these are prompt).
+
+    Raises:
+        InputError: as `tables.read`.
+    """
+    found = tables.read(sft, LENGTHS).cast(pl.Int64)
+    return found["num_tokens"].to_numpy(), found["num_prompt"].to_numpy()
 
 
 class TokenFile:
@@ -40,7 +38,7 @@ class TokenFile:
 
     def __init__(self, folder: Path) -> None:
         """`folder` as `write` left it."""
-        self.lengths, self.num_prompt = lengths(folder)
+        self.lengths, self.num_prompt = np.load(folder / "rows.npy")
         self._starts = self.lengths.cumsum() - self.lengths
         is_empty = not self.lengths.any()
         self._tokens = np.empty(0, np.int32) if is_empty else np.memmap(folder / "tokens.bin", np.int32, "r")
@@ -51,55 +49,62 @@ class TokenFile:
         return np.asarray(self._tokens[start : start + self.lengths[index]]), int(self.num_prompt[index])
 
 
-def write(sft: Path, student: Path, folder: Path, num_workers: int, pool: str) -> TokenFile:
-    """Tokenise a table of SFT rows with the tokenizer in the folder `student`; a finished `folder` is taken as it is.
-
-    Ids go into arrays at once: as lists of Python numbers they would take ten times the memory.
+def write(sft: Path, student: Path, folder: Path) -> TokenFile:
+    """Write the tokens of a table of SFT rows to a folder; a finished one is taken as it is.
 
     Raises:
-        InputError: the table or the tokenizer cannot be read, or the student cannot be trained with it.
+        InputError: the table cannot be read, or its tokens are not those of the tokenizer in the folder `student`.
     """
-    if not (folder / ROWS).exists():
-        partial_folder = folder.with_name(f"{folder.name}.partial")
-        shutil.rmtree(partial_folder, ignore_errors=True)
-        partial_folder.mkdir(parents=True)
-        work = partial(tokenised, student.resolve())
-        _store(
-            shards.mapped(sft, pl.Schema({"messages": SFT["messages"]}), work, num_workers, pool, ROWS_AT_ONCE),
-            partial_folder,
-        )
+    if not (folder / "rows.npy").exists():
+        files = tables.files(sft)
+        tables.read(sft, SFT, 0, 0)
+        for file in files:
+            _check(file, student)
+        partial = folder.with_name(f"{folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        with (partial / "tokens.bin").open("wb") as stream:
+            for file in files:
+                for ids in _pieces(file):
+                    stream.write(ids.tobytes())
+        np.save(partial / "rows.npy", np.stack(lengths(sft)))
         shutil.rmtree(folder, ignore_errors=True)
-        partial_folder.replace(folder)
+        partial.replace(folder)
     return TokenFile(folder)
 
 
-def _store(pieces: Iterable[pl.DataFrame], folder: Path) -> None:
-    sizes, prompts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    with (folder / "tokens.bin").open("wb") as stream:
-        for piece in pieces:
-            stream.write(piece["input_ids"].explode().drop_nulls().to_numpy().astype(np.int32).tobytes())
-            sizes.append(piece["input_ids"].list.len().to_numpy().astype(np.int64))
-            prompts.append(piece["num_prompt"].to_numpy().astype(np.int64))
-    np.save(folder / ROWS, np.stack([np.concatenate(sizes), np.concatenate(prompts)]))
+def _pieces(file: Path) -> Iterator[npt.NDArray[np.int32]]:
+    """The ids of some rows after another. Polars would hold all of a file's at once."""
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(file) as rows:
+        for batch in rows.iter_batches(ROWS_AT_ONCE, columns=["input_ids"]):
+            yield batch.column(0).flatten().to_numpy()
 
 
-def tokenised(student: Path, rows: pl.DataFrame) -> pl.DataFrame:
-    """Runs in a worker. Raises InputError: the template, or what it wrote, is not what the student must learn."""
+def _check(file: Path, student: Path) -> None:
+    """See that the tokens of a file's first rows spell their messages, with the student's tokenizer and template.
+
+    Raises:
+        InputError: they do not.
+    """
+    from pyarrow import parquet
+
     tokenizer = _tokenizer(student)
-    found = []
-    try:
-        for place, messages in enumerate(rows["messages"].to_list()):
-            row = chat.tokenise(messages, tokenizer)
-            if place < ROWS_READ_BACK:
-                chat.read_back(row, messages, tokenizer)
-            found.append((np.asarray(row.input_ids, np.int32), row.labels.count(chat.IGNORED)))
-    except ValueError as error:
-        raise InputError(f"the student's tokenizer cannot be trained with: {error}") from error
-    ids = pl.Series("input_ids", [pl.Series(ids) for ids, _ in found], dtype=TOKENISED["input_ids"])
-    return pl.DataFrame([ids, pl.Series("num_prompt", [num for _, num in found], dtype=pl.Int32)])
+    with parquet.ParquetFile(file) as rows:
+        some = next(rows.iter_batches(ROWS_READ_BACK, columns=["messages", "input_ids"]), None)
+    for row in some.to_pylist() if some else []:
+        text = tokenizer.decode(row["input_ids"], skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        rendered = tokenizer.apply_chat_template(row["messages"], tokenize=False)
+        # Tokenizers may add or take a space at the edges, and templates strip lines.
+        is_same = "".join(text.split()) in "".join(rendered.split())
+        if not is_same or row["input_ids"][-1] != tokenizer.eos_token_id:
+            raise InputError(
+                f"{file}: its tokens were made with another tokenizer or chat template than that of {student}: make "
+                "the rows anew with `dvc repro`, where curate reads the tokenizer of the student's base"
+            )
 
 
-@cache
 def _tokenizer(student: Path) -> Any:  # noqa: ANN401
     from transformers import AutoTokenizer
 

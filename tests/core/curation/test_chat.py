@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from stages.core.curation.chat import IGNORED, Message, assistant_text, prompt, read_back, tokenise
+from stages.core.curation.chat import Message, assistant_text, prompt, read_back, tokenise
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
@@ -50,7 +50,7 @@ def conversation(answer: str, *before: tuple[str, str]) -> list[Message]:
 
 def trained(messages: list[Message], reader: Any = TOKENIZER) -> str:
     row = tokenise(messages, reader)
-    decoded: str = reader.decode([label for label in row.labels if label != IGNORED])
+    decoded: str = reader.decode(row.input_ids[row.num_prompt :])
     return decoded
 
 
@@ -82,17 +82,14 @@ def test_all_is_ignored_up_to_the_answer_and_the_answer_is_trained_to_its_end_to
     messages = conversation("It is 42.", ("system", "Be brief."))
     row = tokenise(messages, TOKENIZER)
     prompt = "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhat is 6 times 7?<|im_end|>\n"
-    first = next(place for place, label in enumerate(row.labels) if label != IGNORED)
-    assert len(row.labels) == len(row.input_ids)
-    assert row.labels[:first] == [IGNORED] * first
-    assert row.labels[first:] == row.input_ids[first:]
+    first = row.num_prompt
     assert TOKENIZER.decode(row.input_ids[:first]) == f"{prompt}<|im_start|>assistant\n"
-    assert TOKENIZER.decode(row.labels[first:]) == "It is 42.<|im_end|>"
+    assert TOKENIZER.decode(row.input_ids[first:]) == "It is 42.<|im_end|>"
 
 
 def test_what_the_template_adds_after_the_end_token_is_left_out() -> None:
     row = tokenise(conversation("42"), TOKENIZER)
-    assert row.input_ids[-1] == row.labels[-1] == TOKENIZER.eos_token_id
+    assert row.input_ids[-1] == TOKENIZER.eos_token_id
     assert row.input_ids.count(TOKENIZER.eos_token_id) == 2  # the user's turn ends with it too
 
 
@@ -179,8 +176,7 @@ def test_with_qwen3s_own_template_the_thought_the_answer_and_the_end_token_are_t
         "<|im_start|>system\nReason.<|im_end|>\n<|im_start|>user\nWhat is 6 times 7?<|im_end|>\n<|im_start|>assistant\n"
         "<think>\n6 times 7 is 42.\n\nSo it is.\n</think>\n\nThe answer is \\boxed{42}.<|im_end|>"
     )
-    place = next(place for place, label in enumerate(row.labels) if label != IGNORED)
-    assert row.labels == [IGNORED] * place + row.input_ids[place:]
+    place = row.num_prompt
     assert reader.decode(row.input_ids[:place]).endswith("<|im_start|>assistant\n")
     assert reader.decode(row.input_ids[place:]).startswith("<think>\n6 times 7")
 

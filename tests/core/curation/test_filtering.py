@@ -86,7 +86,8 @@ def decided(
 
 def rows_of(table: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
     problems = table.select("problem_id", "prompt").unique("problem_id")
-    return conversations(table, decisions, problems, render)
+    tokens = decisions.with_columns(input_ids=pl.lit([], SFT["input_ids"]), num_prompt=pl.lit(0, pl.Int32))
+    return conversations(table, tokens, problems, render)
 
 
 def selected(decisions: pl.DataFrame, problems: pl.DataFrame, chosen_by: Selection) -> pl.DataFrame:
@@ -144,6 +145,8 @@ def test_a_right_trace_becomes_the_conversation_that_the_student_is_trained_on()
                 {"role": "assistant", "content": "<think>\n6 times 7\n</think>42"},
             ],
             "num_tokens": 12,
+            "input_ids": [],
+            "num_prompt": 0,
         }
     ]
     assert rejects.is_empty()

@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from stages.edge.errors import PipelineError
-from stages.edge.training import resuming
+from stages.edge.training import resuming, token_file
 from tests.edge.asking.test_sampler import runtime
 from tests.test_kills import write_sft
 from tests.tiny_models import save_tiny_model
@@ -40,9 +40,10 @@ def test_a_disk_too_small_for_tokens_and_checkpoints_is_refused_before_the_start
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_tiny_model(tmp_path / "models/base")
-    write_sft(tmp_path, 5)  # five rows of 200 tokens, as they say
+    write_sft(tmp_path, 5)
+    num_tokens = int(token_file.lengths(tmp_path / "data/sft/turbo")[0].sum())
     num_weights = sum(each.size for each in load_file(tmp_path / "models/base/model.safetensors").values())
-    needed = (9 + 2 * 2 + 2) * 4 * num_weights + 4 * 5 * 200
+    needed = (9 + 2 * 2 + 2) * 4 * num_weights + 4 * num_tokens
     usage = shutil.disk_usage(tmp_path)
     where = tmp_path / "scratch", tmp_path / "models/base", tmp_path / "data/sft/turbo", 2
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=needed))

@@ -11,7 +11,7 @@ from stages.edge.errors import InputError
 from stages.edge.files import tables
 from stages.edge.training import token_file
 from tests.test_kills import write_sft
-from tests.tiny_models import save_tiny_model
+from tests.tiny_models import save_tiny_model, sft_row
 
 
 @pytest.fixture(scope="module")
@@ -19,26 +19,19 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_model(tmp_path_factory.mktemp("student"))
 
 
-def expected(sft: Path, student: Path) -> list[tuple[list[int], int]]:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(student)
-    rows = [chat.tokenise(messages, tokenizer) for messages in tables.read(sft, SFT)["messages"].to_list()]
-    return [(row.input_ids, row.labels.count(chat.IGNORED)) for row in rows]
-
-
-@pytest.mark.parametrize("num_workers", [1, 2])
-def test_every_row_is_there_in_the_tables_order_however_many_workers_made_it(
-    num_workers: int, student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_row_is_there_in_the_tables_order(student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(token_file, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(tables, "ROWS_PER_PART", 10)
     write_sft(tmp_path, 24)
-    found = token_file.write(tmp_path / "data/sft/turbo", student, tmp_path / "tokens", num_workers, "local")
-    rows = [found.row(index) for index in range(24)]
-    wanted = expected(tmp_path / "data/sft/turbo", student)
-    assert [(ids.tolist(), num_prompt) for ids, num_prompt in rows] == wanted
-    assert found.lengths.tolist() == [len(ids) for ids, _ in wanted]
-    assert found.num_prompt.tolist() == [num_prompt for _, num_prompt in wanted]
+    sft = tmp_path / "data/sft/turbo"
+    assert len(tables.files(sft)) == 3
+    found = token_file.write(sft, student, tmp_path / "tokens")
+    rows = [(ids.tolist(), num_prompt) for ids, num_prompt in map(found.row, range(24))]
+    wanted = list(tables.read(sft, SFT).select("input_ids", "num_prompt").iter_rows())
+    assert rows == wanted
+    lengths, num_prompt = token_file.lengths(sft)
+    assert found.lengths.tolist() == lengths.tolist() == [len(ids) for ids, _ in wanted]
+    assert found.num_prompt.tolist() == num_prompt.tolist() == [num for _, num in wanted]
 
 
 def test_what_a_kill_left_is_made_anew_and_what_is_finished_is_kept(student: Path, tmp_path: Path) -> None:
@@ -46,21 +39,32 @@ def test_what_a_kill_left_is_made_anew_and_what_is_finished_is_kept(student: Pat
     half = tmp_path / "tokens.partial"
     half.mkdir()
     (half / "tokens.bin").write_bytes(b"half")
-    made = token_file.write(tmp_path / "data/sft/turbo", student, tmp_path / "tokens", 1, "local")
+    made = token_file.write(tmp_path / "data/sft/turbo", student, tmp_path / "tokens")
     stamp = (tmp_path / "tokens/tokens.bin").stat().st_mtime_ns
-    again = token_file.write(tmp_path / "data/sft/turbo", student, tmp_path / "tokens", 1, "local")
+    again = token_file.write(tmp_path / "data/sft/turbo", student, tmp_path / "tokens")
     assert not half.exists() and (tmp_path / "tokens/tokens.bin").stat().st_mtime_ns == stamp
     assert again.row(4)[0].tolist() == made.row(4)[0].tolist()
 
 
-def test_a_template_without_the_end_token_is_refused_before_anything_is_trained(student: Path, tmp_path: Path) -> None:
-    (tmp_path / "odd").mkdir()
+@pytest.mark.parametrize("change", ["other ids", "another end", "another template"])
+def test_tokens_of_another_tokenizer_are_refused_before_anything_is_trained(
+    change: str, student: Path, tmp_path: Path
+) -> None:
+    row = sft_row("a", "1+1?", "2")
+    if change == "other ids":
+        row["input_ids"] = [*row["input_ids"][:-3], row["input_ids"][0], *row["input_ids"][-2:]]
+    elif change == "another end":
+        row["input_ids"] = row["input_ids"][:-1]
+    (tmp_path / "student").mkdir()
     for file in student.iterdir():
         text = file.read_bytes()
-        (tmp_path / "odd" / file.name).write_bytes(text.replace(b"+ '<|im_end|>' +", b"+"))
-    write_sft(tmp_path, 3)
-    with pytest.raises(InputError, match="cannot be trained with: the chat template ends an answer without"):
-        token_file.write(tmp_path / "data/sft/turbo", tmp_path / "odd", tmp_path / "tokens", 1, "local")
+        text = text.replace(b"message.role + ", b"'by ' + message.role + ") if change == "another template" else text
+        (tmp_path / "student" / file.name).write_bytes(text)
+    tables.write(pl.DataFrame([row], schema=SFT), tmp_path / "sft", SFT, SFT_KEY)
+    with pytest.raises(
+        InputError, match=r"made with another tokenizer or chat template than that of .*make the rows anew"
+    ):
+        token_file.write(tmp_path / "sft", tmp_path / "student", tmp_path / "tokens")
     assert not (tmp_path / "tokens").exists()
 
 
@@ -68,7 +72,7 @@ def test_a_folder_without_a_tokenizer_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     write_sft(tmp_path, 3)
     with pytest.raises(InputError, match="empty: holds no tokenizer"):
-        token_file.write(tmp_path / "data/sft/turbo", tmp_path / "empty", tmp_path / "tokens", 1, "local")
+        token_file.write(tmp_path / "data/sft/turbo", tmp_path / "empty", tmp_path / "tokens")
 
 
 def test_a_template_that_writes_another_text_than_the_messages_is_refused(student: Path) -> None:
@@ -79,8 +83,8 @@ def test_a_template_that_writes_another_text_than_the_messages_is_refused(studen
     row = chat.tokenise(messages, tokenizer)
     chat.read_back(row, messages, tokenizer)
     for wrong in (
-        chat.Row(row.input_ids, [*row.labels[:-1], chat.IGNORED]),  # the end token is not trained
-        chat.Row(row.input_ids[:-3] + row.input_ids[-1:], row.labels[:-3] + row.labels[-1:]),  # the answer is cut
+        chat.Row(row.input_ids[:-1], row.num_prompt),  # the end token is not trained
+        chat.Row(row.input_ids[:-3] + row.input_ids[-1:], row.num_prompt),  # the answer is cut
     ):
         with pytest.raises(ValueError, match=r"trained|another text"):
             chat.read_back(wrong, messages, tokenizer)
@@ -88,5 +92,5 @@ def test_a_template_that_writes_another_text_than_the_messages_is_refused(studen
 
 def test_an_empty_table_makes_an_empty_file(student: Path, tmp_path: Path) -> None:
     tables.write(pl.DataFrame(schema=SFT), tmp_path / "sft", SFT, SFT_KEY)
-    found = token_file.write(tmp_path / "sft", student, tmp_path / "tokens", 1, "local")
+    found = token_file.write(tmp_path / "sft", student, tmp_path / "tokens")
     assert len(found.lengths) == 0
