@@ -7,7 +7,6 @@ import ast
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -88,8 +87,8 @@ class _Some:
             tokens = pl.scan_parquet(file).select("input_ids", "num_prompt")
             parts.append(tokens.select(pl.all().gather(here.tolist())).collect())
             start += height
-        rows: Iterable[tuple[list[int], int]] = pl.concat(parts).iter_rows()
-        self._rows = dict(zip(wanted.tolist(), rows, strict=True))
+        rows = pl.concat(parts).iter_rows()
+        self._rows: dict[int, tuple[list[int], int]] = dict(zip(wanted.tolist(), rows, strict=True))
         self.lengths = np.zeros(num_rows, np.int64)
         self.lengths[wanted] = [len(ids) for ids, _ in self._rows.values()]
 
