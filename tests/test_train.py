@@ -489,3 +489,29 @@ def test_who_waits_for_another_that_trains_the_same_takes_its_weights(tmp_path: 
     assert second.wait(200) == 0, rest
     assert "step" not in rest and [path.name for path in scratch.iterdir()] == ["done"]
     assert weights.identity(folder / "models/candidates/turbo/last") == weights.identity(folder / "models/turbo")
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_an_edit_of_what_decides_the_weights_trains_anew_and_a_comment_or_a_line_on_the_screen_does_not(
+    tmp_path: Path,
+) -> None:
+    folder = project(tmp_path / "project", {}, num_rows=16, epochs=1)
+    assert "training on" in train(folder)
+    before = weights.identity(folder / "models/turbo")
+    edit(
+        folder / "stages/core/training/trainer.py",
+        "        total: Any = 0\n",
+        "        # Summed up.\n        total: Any = 0\n",
+    )
+    edit(folder / "stages/edge/training/watching.py", "tok/s", "tokens a second")
+    assert "training on" not in train(folder), "the finished run is reused"
+    edit(folder / "stages/core/training/batches.py", "labels[: max(num_prompt, 1)] = IGNORED", "labels[:1] = IGNORED")
+    assert "training on" in train(folder), "the loss of the prompt is another loss"
+    assert weights.identity(folder / "models/turbo") != before
