@@ -15,7 +15,6 @@ from stages.edge.cli import running
 from stages.edge.files import lockfile
 from stages.edge.models import weights
 from stages.edge.params import Choice, Training
-from stages.edge.publish import record
 from stages.edge.publish.upload import push
 from tests.projects import copy_project, environment
 from tests.test_verbs import Ended, call
@@ -50,7 +49,8 @@ SET = {
 def md5(path: Path) -> str:
     if path.is_file():
         return lockfile.md5(path)
-    return lockfile.folder_md5({file.name: lockfile.md5(file) for file in path.iterdir()})
+    files = [file for file in path.rglob("*") if file.is_file()]
+    return lockfile.folder_md5({file.relative_to(path).as_posix(): lockfile.md5(file) for file in files})
 
 
 def lock(folder: Path) -> None:
