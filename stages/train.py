@@ -116,9 +116,8 @@ def _prepare(args: argparse.Namespace, settings: params.Training, runtime: param
     figures = preflight.summary(tokens.lengths, tokens.num_prompt, _plan(settings, len(tokens.lengths)))
     print(preflight.table(figures, preflight.histogram(tokens.lengths)), file=sys.stderr, flush=True)
     if not args.check:
-        running.write_metrics(
-            figures, args.metrics
-        )  # what is known before the hours of training; the rest joins it then
+        # What is known before the hours of training; the rest joins it then.
+        running.write_metrics(figures, args.metrics)
 
 
 def _plan(settings: params.Training, num_rows: int) -> batching.Plan:
@@ -128,7 +127,7 @@ def _plan(settings: params.Training, num_rows: int) -> batching.Plan:
 def _train(
     args: argparse.Namespace, settings: params.Training, runtime: params.Runtime, scratch: Path, run: track.Run
 ) -> None:
-    plan = _plan(settings, len(token_file.lengths(args.sft)[0]))
+    plan = _plan(settings, len(token_file.TokenFile(scratch / "tokens").lengths))
     if not (scratch / "learned").is_dir():
         from stages.edge.training import learning
 

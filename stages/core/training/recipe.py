@@ -6,7 +6,7 @@ of this package is the one with the hash `CODE`, and by the hash of the code tha
 
 VERSION = 2
 """Raised when a change of this package changes the trained weights."""
-CODE = "f3ac22bc237f18c214e1de7e08f819a1eaf0bd386c397cbf45e3469567eb4f71"
+CODE = "96b9f75b5785cf6e9f509f8138f314e3512073ed1474163d07447a9b9ea7d791"
 """Hash of the package's syntax trees without comments and docstrings, as `stages.edge.training.checking` makes it."""
 REPORTING = ("recipe", "preflight", "loss_log")
 """Modules of the package that only describe a run, so that their code decides no weights."""

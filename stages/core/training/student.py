@@ -8,6 +8,8 @@ from transformers import PreTrainedModel
 
 from stages.core.training import attention, batches
 
+WEIGHTS = torch.float32
+"""The type that the weights are trained in, also where they are computed and handed on in bfloat16."""
 TRACE = 24
 """Tokens of each trace of the look: more than a convolution over tokens reaches back."""
 MOST_MOVED = {torch.float32: 1e-4, torch.bfloat16: 1e-2}

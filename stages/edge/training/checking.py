@@ -56,7 +56,7 @@ def record() -> None:
 
 
 def first_losses(init: Path, sft: Path, settings: params.Train, runtime: params.Runtime, num_steps: int) -> list[float]:
-    """The loss of each of the first optimiser steps of a run, trained by the present code in one process here.
+    """The loss of each of the first optimiser steps of a run, trained by the present code in one process.
 
     Only the rows of these steps are read. Nothing of it stays, and the scratch folders of runs are left alone.
 

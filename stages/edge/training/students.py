@@ -4,8 +4,6 @@
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from stages.core.training import attention, student
 from stages.core.training.trainer import Trainer
 from stages.edge import params
@@ -25,7 +23,7 @@ def loaded(init: Path, settings: params.Training, runtime: params.Runtime) -> tu
     named = None if own else attention.choose(runtime.attention)
     chosen = {} if named is None else {"attn_implementation": named}
     try:
-        model = AutoModelForCausalLM.from_pretrained(init, dtype=torch.float32, **chosen)
+        model = AutoModelForCausalLM.from_pretrained(init, dtype=student.WEIGHTS, **chosen)
     except KeyError as error:
         if attention.NAME not in str(error):
             raise
