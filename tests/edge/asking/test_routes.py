@@ -22,9 +22,10 @@ from stages.edge.files import tables
 from stages.edge.models import weights
 from stages.edge.store import keeping
 from stages.edge.training import checkpoint_exam
+from tests.core.checkpoints.test_scores import held_out
 from tests.edge.asking import test_sampler
 from tests.edge.asking.test_sampler import runtime
-from tests.edge.training.test_checkpoint_exam import LIMITS, held_out
+from tests.edge.training.test_checkpoint_exam import LIMITS
 from tests.projects import ROOT
 from tests.scripted_server import Reply, ScriptedServer
 
