@@ -25,7 +25,7 @@ help:  ## this list
 repro: environment  ## the whole pipeline, from problems to the result table; only what changed runs again
 	@$(DVC) repro $(ARGS)
 	@$(VENV_PATH) python -m stages.edge.track
-	@$(VENV_PATH) python -m stages.edge.cli.running
+	@$(VENV_PATH) python -m stages.edge.cli
 
 test: lint  ## every test, with style, types and the coverage of stages/core
 	@$(VENV_PATH) python -m pytest $(AT_ONCE) --cov=stages/core --cov-report=term --cov-fail-under=95 $(ARGS)

@@ -24,6 +24,7 @@ from stages.edge.cli import running
 from stages.edge.errors import EmptyError, InputError, SettingError
 from stages.edge.fetching import hub, sources
 from stages.edge.files import tables
+from stages.edge.files.metrics import write_csv, write_metrics
 
 
 def main() -> None:
@@ -60,10 +61,10 @@ def main() -> None:
         tables.write(dropped, args.duplicates, DUPLICATES, DUPLICATES_KEY)
         tables.write(evidence, args.evidence, EVIDENCE, EVIDENCE_KEY)
         commits.remember()
-        running.write_metrics(_provenance(settings, taken, made, commits.by_name()), args.provenance)
+        write_metrics(_provenance(settings, taken, made, commits.by_name()), args.provenance)
         metrics = collection.metrics(taken, unique, dropped, evidence, kept) | {"num_exam_problems": exams.height}
-        running.write_csv(collection.funnel(metrics), args.plot)
-        running.write_metrics(metrics, args.metrics)
+        write_csv(collection.funnel(metrics), args.plot)
+        write_metrics(metrics, args.metrics)
         run.metrics(metrics)
         run.artifact(args.provenance)
 

@@ -24,6 +24,7 @@ from stages.edge.cli import running
 from stages.edge.curating import candidates, published
 from stages.edge.errors import EmptyError, InputError
 from stages.edge.files import scratch, tables
+from stages.edge.files.metrics import write_csv, write_metrics
 from stages.edge.workers import shards
 
 
@@ -53,9 +54,9 @@ def _curate(args: argparse.Namespace, settings: params.Curate, run: track.Run, s
     tables.write_sorted(rejects, args.rejects, REJECTS, SFT_KEY)
     counted = accounting.total(accounting.counted(piece, problems) for piece in decisions)
     metrics = accounting.metrics(counted)
-    running.write_metrics(metrics, args.metrics)
-    running.write_csv(accounting.funnel(counted), args.plot)
-    running.write_csv(accounting.lengths(counted), args.lengths)
+    write_metrics(metrics, args.metrics)
+    write_csv(accounting.funnel(counted), args.plot)
+    write_csv(accounting.lengths(counted), args.lengths)
     run.metrics(metrics)
     if not counted.num_rows:
         reason, lost = max(counted.losses, key=lambda loss: loss.num_rows)

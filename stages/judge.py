@@ -22,6 +22,7 @@ from stages.edge import params, track
 from stages.edge.asking import llm_judge
 from stages.edge.cli import running
 from stages.edge.files import scratch, tables
+from stages.edge.files.metrics import write_metrics
 from stages.edge.workers import algebra, shards
 from stages.edge.workers.algebra import Outcome
 
@@ -31,7 +32,7 @@ def labels(args: argparse.Namespace) -> None:
     found = tables.read(args.votes, judging.VOTES_IN)
     work = partial(judging.prepare, labels=found)
     metrics = _judge(f"judge@{args.answers.stem}", args.answers, ANSWERS, work, args.output)
-    running.write_metrics(metrics, args.metrics)
+    write_metrics(metrics, args.metrics)
 
 
 def exam(args: argparse.Namespace) -> None:

@@ -21,8 +21,8 @@ from stages.core.tables.excerpt import EXCERPT
 from stages.core.tables.scores import SCORES
 from stages.edge import params, track
 from stages.edge.cli import running
-from stages.edge.errors import writing
 from stages.edge.files import tables
+from stages.edge.files.metrics import read_metrics, write_text
 from stages.edge.results import excerpts, result_table, webpage
 
 ROWS_PER_BLOCK = 100
@@ -49,7 +49,7 @@ def main() -> None:
     settings = params.load(params.Report, "report")
     with track.stage("page", settings.model_dump()) as run:
         method = result_table.method(settings, exam.protocol)
-        found, summary = running.read_metrics(args.eval), running.read_metrics(args.summary)
+        found, summary = read_metrics(args.eval), read_metrics(args.summary)
         exams = tables.read(args.benchmarks, browser.EXAMS_IN)
         texts = _texts(args, found, summary, exams, exam, settings)
         rows = _rows(args, exams, settings.num_traces)
@@ -59,15 +59,13 @@ def main() -> None:
         texts["told_of_traces"] = _told(rows.height, judged + answered)
         blocks = browser.texts(rows, ROWS_PER_BLOCK)
         page = webpage.render(texts, _charts(args, found, method, settings), encoded, blocks)
-        with writing(args.output):
-            args.output.parent.mkdir(parents=True, exist_ok=True)
-            args.output.write_text(page, encoding="utf-8")
+        write_text(page, args.output)
         run.artifact(args.output)
 
 
 def _by_stage(files: list[Path]) -> dict[str, Any]:
     """Metrics by what stands after the first underscore of their name."""
-    return {file.stem.partition("_")[2]: running.read_metrics(file) for file in files}
+    return {file.stem.partition("_")[2]: read_metrics(file) for file in files}
 
 
 def _texts(
@@ -81,7 +79,7 @@ def _texts(
     contents = result_table.contents(found, summary, exams, exam, settings)
     dates = core.dates(exams, core.benchmarks(found))
     older = [name for name, (_, is_younger) in dates.items() if is_younger is False]
-    collected = running.read_metrics(args.collected)
+    collected = read_metrics(args.collected)
     return {
         "title": f"ReasonLite-DVC: results of the profile {params.profile()}",
         "cells": contents.cells,

@@ -18,8 +18,9 @@ from stages.core.tables.benchmarks import BENCHMARKS
 from stages.core.tables.scores import SCORES, SCORES_KEY
 from stages.edge import params, track
 from stages.edge.cli import running
-from stages.edge.errors import InputError, writing
+from stages.edge.errors import InputError
 from stages.edge.files import tables
+from stages.edge.files.metrics import write_csv, write_metrics, write_text
 from stages.edge.results import result_table
 from stages.edge.workers import shards
 
@@ -53,13 +54,11 @@ def main() -> None:
         contents = result_table.contents(metrics, summary, exams, exam, settings)
         table = core.markdown(*contents, summary["difference"])
         tables.write(scores, args.scores, SCORES, SCORES_KEY)
-        running.write_metrics(metrics, args.eval)
-        running.write_metrics(summary, args.summary)
-        running.write_csv(core.bars(metrics, method.average), args.plot)
-        with writing(args.budgets):
-            _budgets(students, marks, traces, exam, method).write_csv(args.budgets)
-        with writing(args.table):
-            args.table.write_text(table, encoding="utf-8")
+        write_metrics(metrics, args.eval)
+        write_metrics(summary, args.summary)
+        write_csv(core.bars(metrics, method.average), args.plot)
+        write_csv(_budgets(students, marks, traces, exam, method), args.budgets)
+        write_text(table, args.table)
         run.metrics(metrics)
         run.metrics(summary)
         for path in (args.eval, args.table, args.plot, args.budgets):

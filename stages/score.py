@@ -31,6 +31,7 @@ from stages.edge import params
 from stages.edge.cli import running
 from stages.edge.errors import InputError
 from stages.edge.fetching import sources
+from stages.edge.files.metrics import write_metrics
 from stages.edge.workers import algebra
 
 NAME = "answers"
@@ -63,7 +64,7 @@ def main() -> None:
     marks = judging.marks(prepared, {pair: str(outcome) for pair, outcome in outcomes.items()})
     found = scoring.summary(marks, traces, settings.num_resamples, settings.seed)
     found["num_golds_without_samples"] = len(golds.keys() - {each.problem_id for each in samples})
-    running.write_metrics(found, args.output)
+    write_metrics(found, args.output)
     shown = {key: value for key, value in found.items() if key != "problems"}
     print("\n".join(f"{key:<26} {value}" for key, value in shown.items()))
 

@@ -18,6 +18,7 @@ from stages.edge import params, track
 from stages.edge.cli import running
 from stages.edge.errors import InputError
 from stages.edge.files import tables
+from stages.edge.files.metrics import write_csv, write_metrics
 from stages.edge.workers import algebra, shards
 
 AT_ONCE = 10_000
@@ -66,9 +67,8 @@ def main() -> None:
         tables.write(votes, args.output, VOTES, VOTES_KEY)
         tables.write(labels.changed(votes, problems), args.changed, CHANGED, CHANGED_KEY)
         metrics = labels.vote_metrics(votes, compared, rule)
-        running.write_metrics(metrics, args.metrics)
-        args.plot.parent.mkdir(parents=True, exist_ok=True)
-        labels.share_histogram(votes, compared).write_csv(args.plot)
+        write_metrics(metrics, args.metrics)
+        write_csv(labels.share_histogram(votes, compared), args.plot)
         run.metrics(metrics | pool.metrics())
 
 

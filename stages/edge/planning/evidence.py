@@ -12,7 +12,7 @@ from stages.core.tables.problems import PROBLEMS
 from stages.core.tables.traces import TRACES
 from stages.edge import params
 from stages.edge.asking import jobs
-from stages.edge.cli import running
+from stages.edge.cli import stage_log
 from stages.edge.engines import endpoints
 from stages.edge.errors import InputError
 from stages.edge.files import lockfile, tables
@@ -157,7 +157,7 @@ def _mean(values: Iterable[int | None]) -> float | None:
 
 def _hours(folder: Path, profile: str, ours: Iterable[str]) -> dict[str, float]:
     longest: dict[str, float] = {}
-    for row in running.logged(folder, profile):
+    for row in stage_log.rows(folder, profile):
         if row["stage"] in ours:
             longest[row["stage"]] = max(longest.get(row["stage"], 0.0), row["seconds"] / 3600)
     return longest

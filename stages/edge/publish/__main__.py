@@ -22,6 +22,7 @@ from stages.edge import params
 from stages.edge.cli import running
 from stages.edge.errors import InputError
 from stages.edge.files import tables
+from stages.edge.files.metrics import read_metrics
 from stages.edge.publish import upload
 
 
@@ -90,7 +91,7 @@ def _what(source: params.Source, revisions: Mapping[str, str]) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return running.read_metrics(path)
+        return read_metrics(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); run `dvc repro`, or `dvc pull`") from error
 

@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.edge.cli import running
-
 ROOT = Path(__file__).parents[3]
-VERB = "from stages.edge import cli, errors\nimport os, signal, time\ndef verb():\n    {body}\ncli.run(verb)\n"
+VERB = "from stages.edge import errors\nfrom stages.edge.cli import running\nimport os, signal, time\ndef verb():\n    {body}\nrunning.run(verb)\n"
 
 
 def start(folder: Path, body: str, stage: str | None = "train@turbo") -> "subprocess.Popen[str]":
@@ -129,15 +127,16 @@ def test_a_second_run_of_a_stage_waits_for_the_first(tmp_path: Path) -> None:
     assert first.wait(60) == 0
 
 
-def test_metrics_are_strict_json(tmp_path: Path) -> None:
-    running.write_metrics({"a": {"b": 1.5}}, tmp_path / "new/metrics.json")
-    assert json.loads((tmp_path / "new/metrics.json").read_text()) == {"a": {"b": 1.5}}
-    with pytest.raises(ValueError, match="JSON compliant"):
-        running.write_metrics({"a": float("nan")}, tmp_path / "metrics.json")
+def test_the_minutes_of_the_last_run_of_each_stage_are_shown(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("profile: ours\nprofiles: {ours: {}}\n")
+    assert shown(tmp_path) == "no stage of the profile ours has run here yet; `dvc repro` runs them\n"
+    for _ in range(2):
+        assert ended(tmp_path, "pass")[0] == 0
+    stage, total = shown(tmp_path).splitlines()
+    assert stage.split()[:3] == ["train@turbo", "0.0", "min"] and "GiB" in stage and total.split()[0] == "all"
 
 
-def test_rows_for_a_plot(tmp_path: Path) -> None:
-    running.write_csv([{"step": "a, b", "n": 1}, {"step": "c", "n": 2}], tmp_path / "new/plot.csv")
-    assert (tmp_path / "new/plot.csv").read_text() == 'step,n\n"a, b",1\nc,2\n'
-    running.write_csv([], tmp_path / "empty.csv")
-    assert (tmp_path / "empty.csv").read_text() == "\n"
+def shown(folder: Path) -> str:
+    command = [sys.executable, "-m", "stages.edge.cli"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout

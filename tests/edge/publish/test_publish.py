@@ -11,8 +11,8 @@ import yaml
 from stages.core.curation import accounting, filtering
 from stages.core.tables.rejects import REJECTS
 from stages.core.tables.sft import SFT, SFT_KEY
-from stages.edge.cli import running
 from stages.edge.files import tables
+from stages.edge.files.metrics import write_metrics
 from stages.edge.publish import __main__ as publish
 from tests.projects import copy_project
 from tests.test_verbs import Ended, call
@@ -50,13 +50,13 @@ def folder(tmp_path: Path) -> Path:
         rejects = decisions.filter(pl.col("reason").is_not_null()).select(list(REJECTS))
         tables.write(rejects, folder / f"data/rejects/{effort}.parquet", REJECTS, SFT_KEY)
         counted = accounting.counted(decisions, problems)
-        running.write_metrics(accounting.metrics(counted), folder / f"metrics/{effort}.json")
+        write_metrics(accounting.metrics(counted), folder / f"metrics/{effort}.json")
     collected = {
         "contaminated": {"exact": {"aime24": 2}},
         "by_source": {"one_step": {"num_rows": 80, "num_duplicates": 1, "num_contaminated": 2, "num_problems": 77}},
     }
-    running.write_metrics(collected, folder / "metrics/collect.json")
-    running.write_metrics({"revisions": {}}, folder / "metrics/sources.json")
+    write_metrics(collected, folder / "metrics/collect.json")
+    write_metrics({"revisions": {}}, folder / "metrics/sources.json")
     return folder
 
 
