@@ -4,11 +4,11 @@ python -m stages.base --output models/base
 """
 
 import argparse
-import shutil
 from pathlib import Path
 
 from stages.edge import params, track
 from stages.edge.cli import running
+from stages.edge.files import scratch
 from stages.edge.models import weights
 
 
@@ -19,20 +19,16 @@ def main() -> None:
     args = parser.parse_args()
     settings = params.load(params.Base, "base")
     with track.stage("base", settings.model_dump()) as run:
-        partial = args.output.with_name(f".{args.output.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.parent.mkdir(parents=True, exist_ok=True)
         commit = settings.revision
-        match settings.kind:
-            case "hub":
-                commit = weights.from_hub(settings.name, settings.revision, partial)
-            case "folder":
-                weights.from_folder(Path(settings.name), partial)
-            case "package":
-                weights.from_package(settings.name, settings.file or "", partial)
-        weights.record_source(partial, {"kind": settings.kind, "name": settings.name, "revision": commit})
-        shutil.rmtree(args.output, ignore_errors=True)
-        partial.replace(args.output)
+        with scratch.replacing(args.output, is_folder=True) as partial:
+            match settings.kind:
+                case "hub":
+                    commit = weights.from_hub(settings.name, settings.revision, partial)
+                case "folder":
+                    weights.from_folder(Path(settings.name), partial)
+                case "package":
+                    weights.from_package(settings.name, settings.file or "", partial)
+            weights.record_source(partial, {"kind": settings.kind, "name": settings.name, "revision": commit})
         run.tags({"identity": weights.identity(args.output)})
 
 

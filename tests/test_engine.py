@@ -109,12 +109,12 @@ def test_vllms_own_parser_takes_the_flags_of_the_gpu_profiles(
     params_file = (ROOT / "params.yaml").read_text().replace("profile: cpu", f"profile: {profile}", 1)
     (tmp_path / "params.yaml").write_text(params_file)
     monkeypatch.chdir(tmp_path)
-    params.document.cache_clear()
+    params.content.cache_clear()
     try:
         runtime = params.load(params.Runtime, "runtime")
         teacher = params.load(list[params.TeacherModel], "teach.models")[0]
     finally:
-        params.document.cache_clear()
+        params.content.cache_clear()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     settings = runtime.engine.model_copy(update={"tensor_parallel_size": 2})
     flags = {"dtype": teacher.dtype, "reasoning-parser": teacher.reasoning_parser}

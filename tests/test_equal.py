@@ -10,6 +10,8 @@ import pytest
 
 from tests.projects import copy_project, environment
 
+PAIR = '{"gold": "4", "pred": "4.0"}\n'
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -67,13 +69,13 @@ def test_lone_surrogates_and_nul_go_through(project: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("no json\n", "line 1: no JSON"),
-        ('{"gold": "1", "pred": "1"}\n[1]\n', "line 2: not an object"),
+        ("no json\n", "line 1: is no JSON"),
+        ('{"gold": "1", "pred": "1"}\n[1]\n', "line 2: is no JSON object"),
         ('{"gold": "1"}\n', "line 1: not an object"),
         ('{"gold": "1", "pred": ["1"]}\n', "line 1: not an object"),
         ('{"gold": "1", "pred": true}\n', "line 1: not an object"),
-        (b"\xff\xfe\n", "cannot be read as UTF-8"),
-        ("[" * 100_000 + "\n", "line 1: no JSON"),
+        (b"\xff\xfe\n", "byte 1 is no UTF-8"),
+        ("[" * 100_000 + "\n", "line 1: is no JSON"),
     ],
 )
 def test_what_is_no_pair_is_named_by_its_line_and_nothing_is_written(
@@ -88,11 +90,24 @@ def test_what_is_no_pair_is_named_by_its_line_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("nope.jsonl", "nope.jsonl: there is no such file; name another with --input"),
-        ("stages", "stages: cannot be read (Is a directory); name another file with --input"),
+        ("nope.jsonl", "nope.jsonl: there is no such file; name another"),
+        ("stages", "stages: cannot be read (IsADirectoryError"),
     ],
 )
 def test_a_file_that_is_not_there_or_is_none_is_told(project: Path, name: str, said: str) -> None:
     command = [sys.executable, "-m", "stages.equal", "--input", name, "--output", "out/verdicts.jsonl"]
     done = subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, timeout=100)
-    assert (done.returncode, done.stderr) == (1, f"error: {said}\n")
+    assert done.returncode == 1 and done.stderr.startswith(f"error: {said}") and done.stderr.count("\n") == 1
+
+
+def test_a_number_that_json_does_not_know_is_refused(project: Path) -> None:
+    done = run(project, '{"gold": "1", "pred": "1", "more": [NaN]}\n')
+    assert done.returncode == 1 and "holds NaN or an infinity" in done.stderr
+
+
+def test_pairs_may_stand_in_any_kind_of_file_that_is_known(project: Path) -> None:
+    for name, text in (("p.csv", "gold,pred\n4,4\n"), ("p.json", '[{"gold": "4", "pred": 4}]'), ("p.txt", PAIR)):
+        (project / name).write_text(text)
+        command = [sys.executable, "-m", "stages.equal", "--input", name, "--output", "verdicts"]
+        subprocess.run(command, cwd=project, env=environment(), check=True, timeout=100)
+        assert json.loads((project / "verdicts").read_text())["equal"] is True

@@ -327,9 +327,9 @@ def test_a_setting_that_changed_is_named_and_only_what_it_touches_runs(
 def fill(folder: Path, num_answers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Store answers to the first of the queries that teach@medium would ask."""
     monkeypatch.chdir(folder)
-    params.document.cache_clear()
+    params.content.cache_clear()
     settings = params.load_profile("cpu")
-    params.document.cache_clear()
+    params.content.cache_clear()
     (model,), teach = settings.teach.models, settings.teach.by_effort["medium"]
     served = from_settings("teacher", model.label, model, folder / "models/base")
     table = tables.read(folder / "data/problems.parquet", PROBLEMS).select(list(queries.PROBLEMS_IN))

@@ -52,12 +52,12 @@ def call(folder: Path, *arguments: str, is_stage: bool = True) -> Ended:
         patch.setattr(sys, "argv", [f"stages/{arguments[0]}.py", *arguments[1:]])
         os.environ["MLFLOW_TRACKING_URI"] = "off"
         os.environ.pop("DVC_STAGE", None)
-        params.document.cache_clear()
+        params.content.cache_clear()
         try:
             with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
                 module.running.run(module.main, is_stage=is_stage)
         finally:
-            params.document.cache_clear()
+            params.content.cache_clear()
             signal.signal(signal.SIGTERM, at_sigterm)
             os.environ.clear()
             os.environ.update(variables)

@@ -23,13 +23,13 @@ def document() -> dict[str, Any]:
 def write(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     (folder / "params.yaml").write_text(text)
     monkeypatch.chdir(folder)
-    params.document.cache_clear()
+    params.content.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def forget() -> Any:
     yield
-    params.document.cache_clear()
+    params.content.cache_clear()
 
 
 def load(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: object) -> params.Train:
@@ -279,7 +279,7 @@ def test_a_broken_file_is_named(text: str, told: str, tmp_path: Path, monkeypatc
 
 def test_without_the_file_it_is_said_where_stages_are_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    params.document.cache_clear()
+    params.content.cache_clear()
     with pytest.raises(SettingError, match=r"params.yaml: cannot be read .*; run stages from the project's root"):
         params.load(params.Train, "train")
 

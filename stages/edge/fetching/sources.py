@@ -3,10 +3,9 @@
 import codecs
 import csv
 import io
-import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
@@ -17,10 +16,9 @@ from stages.core.problems import arithmetic, intake
 from stages.core.problems.intake import PRESETS, Raw
 from stages.edge.errors import InputError, SettingError, raised_by
 from stages.edge.fetching import hub
+from stages.edge.files import json_lines
 from stages.edge.params import AnyColumns, FilesSource, GeneratedSource, Generator, HubSource, Source
 
-MAX_LINE = 64 * 2**20
-"""Bytes of a line. A problem has thousands; a longer line is that of another kind of file, or one without line ends."""
 SECONDS_BETWEEN_LINES = 10.0
 PACKED = (".gz", ".bz2", ".xz", ".zst")
 OF_SETTINGS, OF_ARGUMENTS = "correct `path` or the file", "mend it, or name another file"
@@ -103,12 +101,13 @@ def _files(source: FilesSource, folder: Path, needed: list[str]) -> Iterator[Raw
             raise InputError(f"{named}: there is no such file")
     for each in found:
         shown = named if len(found) == 1 else each
-        for place, row in _records(system, each, shown, needed, OF_SETTINGS):
-            yield f"{shown}: {place}", row
+        yield from _records(system, each, shown, needed, OF_SETTINGS)
 
 
-def records(path: Path) -> Iterator[Raw]:
-    """(place, row) for each record of a JSON Lines, JSON, CSV or Parquet file.
+def records(path: Path, otherwise: str = "") -> Iterator[Raw]:
+    """(place, row) for each record of a JSON Lines, JSON, CSV or Parquet file, told apart by its suffix.
+
+    `otherwise` is the suffix whose reader takes a file with another one.
 
     Raises:
         InputError: it cannot be read; the message names the line.
@@ -118,17 +117,22 @@ def records(path: Path) -> Iterator[Raw]:
     if not path.exists():
         raise InputError(f"{path}: there is no such file; name another")
     system, inner = url_to_fs(str(path))
-    for place, row in _records(system, inner, str(path), [], OF_ARGUMENTS):
-        yield f"{path}: {place}", row
+    yield from _records(system, inner, str(path), [], OF_ARGUMENTS, otherwise)
 
 
-def _records(system: Any, path: str, shown: str, needed: list[str], step: str) -> Iterator[Raw]:  # noqa: ANN401
-    """(place, row) for each record of a file, told apart by its suffix; `step` is what to do if it cannot be read."""
+def _records(
+    system: Any,  # noqa: ANN401
+    path: str,
+    shown: str,
+    needed: list[str],
+    step: str,
+    otherwise: str = "",
+) -> Iterator[Raw]:
+    """As `records`; `step` is what to do if the file cannot be read."""
     suffixes = [suffix.lower() for suffix in PurePosixPath(path).suffixes]
     packed = suffixes.pop() if suffixes and suffixes[-1] in PACKED else None
-    read = {".jsonl": _json_lines, ".json": _json_list, ".csv": _csv_rows, ".parquet": _parquet_rows}.get(
-        suffixes[-1] if suffixes else ""
-    )
+    readers = {".jsonl": _json_lines, ".json": _json_list, ".csv": _csv_rows, ".parquet": _parquet_rows}
+    read = readers.get(suffixes[-1] if suffixes else "") or readers.get(otherwise)
     if read is None:
         raise InputError(f"{shown}: is none of .jsonl, .json, .csv, .parquet (or these with .gz, .bz2, .xz, .zst)")
     with _told(shown, step), system.open(path, "rb", compression="infer" if packed else None) as stream:
@@ -151,41 +155,39 @@ def _told(name: str, step: str) -> Iterator[None]:
 
 
 def _json_lines(stream: IO[bytes], path: str, _: list[str]) -> Iterator[Raw]:
-    number = 0
-    while line := stream.readline(MAX_LINE + 1):
-        number += 1
-        if len(line) > MAX_LINE:
-            raise InputError(f"{path}: line {number}: has more than {MAX_LINE // 2**20} MiB; is it JSON Lines?")
-        text = _text(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line, f"{path}: line {number}")
-        if text.strip():
-            yield f"line {number}", _object(_json(text, f"{path}: line {number}"), f"{path}: line {number}")
+    for place, line in json_lines.lines(stream, path):
+        if line.strip():
+            with _named(place):
+                row = json_lines.parsed_object(line)
+            yield place, row
 
 
 def _json_list(stream: IO[bytes], path: str, _: list[str]) -> Iterator[Raw]:
-    document = _json(_text(stream.read().removeprefix(codecs.BOM_UTF8), path), path)
+    with _named(path):
+        document = json_lines.parsed(stream.read().removeprefix(codecs.BOM_UTF8))
     if not isinstance(document, list):
         raise InputError(f"{path}: is no list of records")
     for index, record in enumerate(document):
-        yield f"record {index}", _object(record, f"{path}: record {index}")
+        if not isinstance(record, dict):
+            raise InputError(f"{path}: record {index}: is no JSON object")
+        yield f"{path}: record {index}", record
 
 
 def _csv_rows(stream: IO[bytes], path: str, _: list[str]) -> Iterator[Raw]:
-    csv.field_size_limit(MAX_LINE)
-    number = 0
+    csv.field_size_limit(json_lines.MAX_LINE)
+    place = ""
 
-    def lines() -> Iterator[str]:
-        nonlocal number
-        while line := stream.readline(MAX_LINE + 1):
-            number += 1
-            if len(line) > MAX_LINE:
-                raise InputError(f"{path}: line {number}: has more than {MAX_LINE // 2**20} MiB; is it CSV?")
-            yield _text(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line, f"{path}: line {number}")
+    def texts() -> Iterator[str]:
+        nonlocal place
+        for place, line in json_lines.lines(stream, path, "CSV"):
+            with _named(place):
+                text = json_lines.decoded(line)
+            yield text
 
-    for record in csv.DictReader(lines()):
+    for record in csv.DictReader(texts()):
         if None in record or None in record.values():
-            much = "more" if None in record else "fewer"
-            raise InputError(f"{path}: line {number}: has {much} fields than the header")
-        yield f"line {number}", record
+            raise InputError(f"{place}: has {'more' if None in record else 'fewer'} fields than the header")
+        yield place, record
 
 
 def _parquet_rows(stream: IO[bytes], path: str, needed: list[str]) -> Iterator[Raw]:
@@ -194,24 +196,13 @@ def _parquet_rows(stream: IO[bytes], path: str, needed: list[str]) -> Iterator[R
         raise InputError(f"{path}: no column {missing[0]!r} (it has {', '.join(have)}); correct `columns`")
     stream.seek(0)
     table = pl.read_parquet(stream, columns=needed or None)
-    yield from ((f"row {index}", record) for index, record in enumerate(table.iter_rows(named=True)))
+    yield from ((f"{path}: row {index}", record) for index, record in enumerate(table.iter_rows(named=True)))
 
 
-def _text(line: bytes, place: str) -> str:
+@contextmanager
+def _named(place: str) -> Iterator[None]:
+    """The faults of a text, with the place where it stands."""
     try:
-        return line.decode()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{place}, byte {error.start + 1}: is no UTF-8; save the file as UTF-8") from error
-
-
-def _json(text: str, place: str) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is no JSONDecodeError
-        raise InputError(f"{place}: is no JSON ({error})") from error
-
-
-def _object(row: object, place: str) -> Mapping[str, object]:
-    if not isinstance(row, dict):
-        raise InputError(f"{place}: is no JSON object")
-    return row
+        yield
+    except ValueError as error:
+        raise InputError(f"{place}: {error}") from error

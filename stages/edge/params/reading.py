@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from stages.edge.errors import SettingError
@@ -21,6 +21,7 @@ from stages.edge.params.whole import Profile
 SectionT = TypeVar("SectionT")
 PartT = TypeVar("PartT", bound=Section)
 
+PATH = Path("params.yaml")
 MOST_FAULTS, MOST_SHOWN = 8, 60
 """Faults that are told at once, and characters of a value."""
 UNKNOWN = "extra_forbidden"
@@ -28,17 +29,27 @@ UNKNOWN = "extra_forbidden"
 
 
 @cache
-def document() -> dict[str, object]:
-    """The file as it stands, read once a process."""
-    path = Path("params.yaml")
+def content() -> bytes:
+    """The file as it stands, read once a process: an edit while a stage runs is for the next one."""
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return PATH.read_bytes()
     except OSError as error:
-        raise SettingError(f"{path}: cannot be read ({error}); run stages from the project's root") from error
+        raise SettingError(f"{PATH}: cannot be read ({error}); run stages from the project's root") from error
+
+
+def document() -> dict[str, object]:
+    """The file, parsed."""
+    return _parsed(content())
+
+
+@cache
+def _parsed(text: bytes) -> dict[str, object]:
+    try:
+        found = yaml.safe_load(text)
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingError(f"{path}: cannot be read as YAML ({error}); mend it there") from error
+        raise SettingError(f"{PATH}: cannot be read as YAML ({error}); mend it there") from error
     if not isinstance(found, dict):
-        raise SettingError(f"{path}: must be a mapping of sections")
+        raise SettingError(f"{PATH}: must be a mapping of sections")
     return found
 
 
@@ -68,6 +79,12 @@ def load_profile(name: str) -> Profile:
     known = _profiles()
     if name not in known:
         raise SettingError(f"params.yaml: {name!r} is not one of the profiles {sorted(known)}")
+    return _validated(content(), name)
+
+
+@cache
+def _validated(_: bytes, name: str) -> Profile:
+    """A profile of a file with this content: it is validated once a process."""
     return _parse(Profile, f"profiles.{name}")
 
 
@@ -83,9 +100,13 @@ def load(kind: type[SectionT], section: str) -> SectionT:
     Raises:
         SettingError: it is missing, or any key of the profile is unknown, mistyped or impossible.
     """
-    whole = f"profiles.{profile()}"
-    _parse(Profile, whole)
-    return _parse(kind, f"{whole}.{section}")
+    found: object = load_profile(profile())
+    for part in section.split("."):
+        held: Mapping[str, object] = dict(found) if isinstance(found, BaseModel | Mapping) else {}
+        if part not in held:
+            raise SettingError(f"params.yaml: profiles.{profile()}.{section} is missing")
+        found = held[part]
+    return TypeAdapter(kind).validate_python(found)
 
 
 def load_part(kind: type[PartT], section: str) -> PartT:

@@ -2,13 +2,12 @@
 
 import contextlib
 import os
-import shutil
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from stages.edge.errors import InputError, SettingError
+from stages.edge.errors import InputError, SettingError, writing
+from stages.edge.files import scratch
 
 
 @contextlib.contextmanager
@@ -20,14 +19,8 @@ def whole(output: Path) -> Iterator[Path]:
     """
     if output.exists():
         raise InputError(f"{output}: is there already; name a new folder, or remove it")
-    partial = output.with_name(f".{output.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
+    with scratch.replacing(output, is_folder=True) as partial, writing(output):
         yield partial
-        partial.replace(output)
-    except OSError as error:
-        raise InputError(f"{output}: cannot be written ({error}); see to the disk") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def token() -> str:

@@ -1,7 +1,6 @@
 """From an experiment folder of AMD-AGI/ReasonLite into our store and tables."""
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,7 +21,7 @@ from stages.edge import store
 from stages.edge.asking import replies
 from stages.edge.asking.jobs import Job
 from stages.edge.errors import InputError
-from stages.edge.files import tables
+from stages.edge.files import json_lines, tables
 
 ROWS_AT_ONCE = 1_000
 SHOWN = 5
@@ -132,17 +131,13 @@ class _Lines:
     def rows(self, name: str, parse: Callable[[Mapping[str, Any]], Any]) -> Iterator[tuple[str, Any]]:
         """(place, row) of every line of every run below `name`, the earliest run first."""
         for file in sorted((self._folder / name).glob("*/*.jsonl")):
-            with file.open("rb") as lines:
-                for number, line in enumerate(lines, 1):
-                    place = f"{file}: line {number}"
+            with file.open("rb") as stream:
+                for place, line in json_lines.lines(stream, str(file)):
                     if not line.strip():
                         continue
                     try:
-                        row = json.loads(line)
-                        if not isinstance(row, dict):
-                            raise ValueError("is no JSON object")
-                        found = parse(row)
-                    except (ValueError, RecursionError) as error:
+                        found = parse(json_lines.parsed_object(line))
+                    except ValueError as error:
                         self._broken(place, error)
                         continue
                     yield place, found

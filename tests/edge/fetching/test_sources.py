@@ -83,7 +83,7 @@ def test_a_preset_names_the_columns_and_where_chooses_the_rows(tmp_path: Path) -
     [
         ("a.jsonl", LINES + b'\n{"problem": "?"}\n', "a.jsonl: line 3: no column 'answer' (it has problem); correct"),
         ("a.jsonl", b'{"problem": 1', "a.jsonl: line 1: is no JSON"),
-        ("a.jsonl", LINES + b'\n{"problem": "\xff"}', "a.jsonl: line 3, byte 14: is no UTF-8"),
+        ("a.jsonl", LINES + b'\n{"problem": "\xff"}', "a.jsonl: line 3: byte 14 is no UTF-8"),
         ("a.jsonl", LINES + b'\n{"problem": ["x"], "answer": 1, "level": 1}', "line 3, column 'problem': \"['x']\" is"),
         ("a.jsonl", b"[" * 200_000, "a.jsonl: line 1: is no JSON"),
         ("a.jsonl", b"9" * 5_000, "a.jsonl: line 1: is no JSON"),
@@ -94,7 +94,7 @@ def test_a_preset_names_the_columns_and_where_chooses_the_rows(tmp_path: Path) -
         ("a.json", b"[1, 2]", "record 0: is no JSON object"),
         ("a.csv", b"problem,answer,level\n?,1\n", "a.csv: line 2: has fewer fields than the header"),
         ("a.csv", b"problem,answer,level\n?,1,1/2,4\n", "a.csv: line 2: has more fields than the header"),
-        ("a.csv", b"problem,answer,level\n?,1,1/2\n\xe9,1,1\n", "a.csv: line 3, byte 1: is no UTF-8"),
+        ("a.csv", b"problem,answer,level\n?,1,1/2\n\xe9,1,1\n", "a.csv: line 3: byte 1 is no UTF-8"),
         ("a.csv", b"question,answer\n?,1\n", "a.csv: line 2: no column 'problem'"),
         ("a.parquet", b"PAR1", "a.parquet: cannot be read"),
         ("a.txt", b"", "is none of .jsonl, .json, .csv, .parquet"),
