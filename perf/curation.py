@@ -32,13 +32,15 @@ from stages.core.tables.problems import PROBLEMS
 from stages.core.tables.rejects import REJECTS
 from stages.core.tables.sft import SFT, SFT_KEY
 from stages.core.tables.votes import VOTES, VOTES_KEY
+from stages.edge import params
 from stages.edge.curating import candidates
 from stages.edge.files import scratch, tables
 from stages.edge.models import libraries
 from stages.edge.workers import shards
 
 ROWS, QUICK_ROWS, EACH, CHARS, WORKERS, PROBLEMS_AT_ONCE = 200_000, 5_200, 26, 2_000, 2, 2_000
-SELECTION = selection.Selection((), "source", 0.9, None, 10**12)
+BALANCE = params.Balance(by="source", max_share=0.9)
+TARGET = params.Target(num_rows=None, num_tokens=10**12)
 PROMPT = (None, "Please reason step by step, and put your final answer within \\boxed{}.")
 WORDS = str.split(
     "we have that the sum of both sides is equal to so let x be a number such that then by induction it follows from "
@@ -59,19 +61,13 @@ def student(folder: Path) -> Path:
     return folder
 
 
-def rules() -> filtering.Rules:
+def rules() -> params.Curate:
     """Those of the recipe with every filter on, for traces as they are made here."""
     recipe = measuring.profile("reasonlite").curate["turbo"]
     every = {"max_meta_phrases": 2, "min_tokens": 20, "max_tokens": 4_000, "max_similarity": 0.8}
     filters = recipe.filters.model_copy(update=every)
-    return filtering.Rules(
-        mixture=recipe.mixture,
-        labels=recipe.labels,
-        filters=filtering.Filters(**filters.model_dump()),
-        pass_rate=(0.0, 1.0),
-        max_per_problem=16,
-        order="diverse",
-        seed=recipe.seed,
+    return recipe.model_copy(
+        update={"filters": filters, "pass_rate": (0.0, 1.0), "max_per_problem": 16, "order": "diverse"}
     )
 
 
@@ -150,7 +146,7 @@ def main() -> None:
         each = stack.enter_context(
             scratch.on_disk(shards.each(found, filtering.TRACES_IN, work, WORKERS, "local"), folder / "sft")
         )
-        selected = selection.select(each, table, SELECTION)
+        selected = selection.select(each, table, (), BALANCE, TARGET)
         decisions = stack.enter_context(scratch.on_disk(selected, folder / "rejects.parquet"))
         rejects = (piece.filter(pl.col("reason").is_not_null()).select(list(REJECTS)) for piece in decisions)
         tables.write_sorted(rejects, folder / "rejects.parquet", REJECTS, SFT_KEY)

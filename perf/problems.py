@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from perf import data_folder, measuring
 from stages.core.problems import contamination, duplicates, intake, problems
-from stages.core.problems.contamination import Grams, Rules
+from stages.edge import params
 
 ROWS, QUICK_ROWS, QUESTIONS, CLONES, COPY_EVERY = 343_000, 20_000, 100, 20, 50
 SYLLABLES = [first + second for first in "bcdfghjklmnp" for second in "aeiou"]
@@ -57,13 +57,12 @@ def changed(prompt: str, draw: random.Random) -> str:
     return re.sub(r"\d+", lambda found: str(int(found[0][:9]) + draw.randint(1, 99)), prompt)
 
 
-def rules() -> tuple[float, Rules]:
+def rules() -> tuple[float, params.Decontaminate]:
     """How similar duplicates are, and what finds an exam's question, as the profile gpu has it."""
     collect = measuring.profile("gpu").collect
     similarity, found = collect.deduplicate.min_similarity, collect.decontaminate
-    ngram, masked = (Grams(each.size, each.min_share) if each else None for each in (found.ngram, found.masked))
-    assert similarity is not None and masked is not None, "the profile gpu looks for near duplicates and for clones"
-    return similarity, Rules(found.exact, found.unordered, ngram, masked)
+    assert similarity is not None and found.masked is not None, "the profile gpu looks for near duplicates and for clones"
+    return similarity, found
 
 
 def main() -> None:

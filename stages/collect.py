@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from stages.core.problems import collection, contamination, duplicates, problems
-from stages.core.problems.contamination import Embedded, Grams, Rules
+from stages.core.problems.contamination import Embedded
 from stages.core.problems.intake import Taken
 from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
 from stages.core.tables.contamination import EVIDENCE, EVIDENCE_KEY
@@ -48,8 +48,8 @@ def main() -> None:
         exams = _benchmarks(settings, made)
         found = pl.concat([each.problems for each in taken.values()])
         unique, dropped = duplicates.drop(found, settings.deduplicate.min_similarity)
-        rules = _rules(settings.decontaminate, unique, exams)
-        evidence = contamination.evidence(unique, exams, rules, settings.decontaminate.keep)
+        rules = settings.decontaminate
+        evidence = contamination.evidence(unique, exams, rules, _embedded(rules, unique, exams))
         kept = unique.join(evidence.filter(~pl.col("kept")), on="problem_id", how="anti")
         if kept.is_empty():
             raise EmptyError(
@@ -92,15 +92,14 @@ def _benchmark(exam: params.Benchmark, made: pl.DataFrame, newest: date | None) 
     return rows
 
 
-def _rules(settings: params.Decontaminate, unique: pl.DataFrame, exams: pl.DataFrame) -> Rules:
-    embedded = None
-    if rule := settings.embedding:
-        from stages.edge.fetching.embeddings import embed
+def _embedded(rules: params.Decontaminate, unique: pl.DataFrame, exams: pl.DataFrame) -> Embedded | None:
+    if rules.embedding is None:
+        return None
+    from stages.edge.fetching.embeddings import embed
 
-        ours, theirs = (embed(table["prompt"].to_list(), rule.model, rule.revision) for table in (unique, exams))
-        embedded = Embedded(ours, theirs, rule.min_similarity)
-    ngram, masked = (Grams(each.size, each.min_share) if each else None for each in (settings.ngram, settings.masked))
-    return Rules(settings.exact, settings.unordered, ngram, masked, embedded)
+    model, revision = rules.embedding.model, rules.embedding.revision
+    ours, theirs = (embed(table["prompt"].to_list(), model, revision) for table in (unique, exams))
+    return Embedded(ours, theirs, rules.embedding.min_similarity)
 
 
 def _provenance(

@@ -48,7 +48,11 @@ def _curate(args: argparse.Namespace, settings: params.Curate, run: track.Run, s
     texts = stack.enter_context(scratch.folder(args.sft, "texts"))
     made = _of_published(args, settings, texts) if settings.published else _of_traces(args, settings, problems, texts)
     each = stack.enter_context(scratch.on_disk(made.decisions, args.sft))
-    selected = selection.select(each, problems, _selection(settings, each, problems))
+    ids = set(problems["problem_id"])
+    if settings.published:
+        ids = {name for piece in each for name in piece["problem_id"].unique()}
+    apart = filtering.chosen(ids, settings.num_held_out_problems, settings.seed)
+    selected = selection.select(each, problems, apart, settings.balance, settings.target)
     decisions = stack.enter_context(scratch.on_disk(selected, args.rejects))
     rejects = (piece.filter(pl.col("reason").is_not_null()).select(list(REJECTS)) for piece in decisions)
     tables.write_sorted(rejects, args.rejects, REJECTS, SFT_KEY)
@@ -90,7 +94,7 @@ def _of_traces(args: argparse.Namespace, settings: params.Curate, problems: pl.D
     pieces = candidates.pieces(args.traces, efforts)
     work = partial(
         candidates.decide,
-        rules=_rules(settings),
+        rules=settings,
         places=candidates.Places(args.verdicts, args.votes, args.problems, args.student, texts, time.time_ns()),
         prompt=asked,
     )
@@ -118,32 +122,8 @@ def _all(decided: Iterator[pl.DataFrame], num_verdicts: int, args: argparse.Name
 def _of_published(args: argparse.Namespace, settings: params.Curate, texts: Path) -> _Made:
     runtime = params.load(params.Runtime, "runtime")
     assert settings.published
-    decisions = published.decide(settings.published, _rules(settings), args.student, runtime, texts)
+    decisions = published.decide(settings.published, settings, args.student, runtime, texts)
     return _Made(decisions, partial(published.rows, texts))
-
-
-def _rules(settings: params.Curate) -> filtering.Rules:
-    filters = filtering.Filters(**settings.filters.model_dump())
-    return filtering.Rules(
-        settings.mixture, settings.labels, filters, settings.pass_rate, settings.max_per_problem, settings.order,
-        settings.seed,
-    )  # fmt: skip
-
-
-def _selection(
-    settings: params.Curate, decisions: Iterable[pl.DataFrame], problems: pl.DataFrame
-) -> selection.Selection:
-    balance, target = settings.balance, settings.target
-    ids = set(problems["problem_id"])
-    if settings.published:
-        ids = {name for piece in decisions for name in piece["problem_id"].unique()}
-    return selection.Selection(
-        filtering.chosen(ids, settings.num_held_out_problems, settings.seed),
-        balance.by if balance else None,
-        balance.max_share if balance else 1.0,
-        target.num_rows,
-        target.num_tokens,
-    )
 
 
 if __name__ == "__main__":

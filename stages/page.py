@@ -83,7 +83,7 @@ def _texts(
     return {
         "title": f"ReasonLite-DVC: results of the profile {params.profile()}",
         "cells": contents.cells,
-        "notes": contents.notes,
+        "notes": [*contents.notes, *(f"* {each}" for each in contents.footnotes)],
         "gains": [f"{name.replace('_', ' ')}: {core.gain(gain)}" for name, gain in summary["difference"].items()],
         "warnings": warnings.warnings(found, summary["difference"], _by_stage(args.judged), collected, older),
         "tables": warnings.funnels(collected, _by_stage(args.curated)),
@@ -93,8 +93,6 @@ def _texts(
 def _charts(
     args: argparse.Namespace, found: core.Metrics, method: scoring.Method, settings: params.Report
 ) -> list[tuple[str, Mapping[str, Any]]]:
-    published = result_table.published(settings)
-
     def plots(kind: str) -> dict[str, pl.DataFrame]:
         files = sorted(args.plots.glob(f"{kind}_*.csv"), reverse=True)  # turbo before final
         return {file.stem.partition("_")[2]: _csv(file, PLOTS[kind]) for file in files}
@@ -102,7 +100,7 @@ def _charts(
     logs = {file.stem: _csv(file, LOG) for file in sorted(args.logs.glob("*.csv"), reverse=True)}
     scores = core.students(tables.read(args.scores, SCORES), method)
     return [
-        ("Exams", charts.accuracy(found, method.average, published)),
+        ("Exams", charts.accuracy(found, method.average, settings.published)),
         ("Accuracy and tokens", charts.tokens(found, method.average)),
         ("More samples: one right (pass@k), and most right (maj@k)", charts.by_k(scores)),
         ("Accuracy within a budget of tokens", charts.budgets(_csv(args.plots / "budgets.csv", budgets.BUDGETS))),

@@ -12,14 +12,14 @@ from stages.core.answers import table as table_of_answers
 from stages.core.answers.keys import canonical
 from stages.core.answers.reading import answer_of
 from stages.core.curation import filtering
-from stages.core.curation.filtering import Filters, Rules
 from stages.core.formats import original
 from stages.core.labelling import judging, voting
 from stages.core.tables.sft import SFT_KEY
 from stages.core.tables.traces import TRACES
 from tests.projects import ROOT
+from tests.rules import curation
 
-RULES = Rules({"medium": 1.0}, "verified", Filters(), None, 9, "random", 42)
+RULES = curation(max_per_problem=9)
 
 
 def trace(content: str | None, status: str = "stop", **more: object) -> dict[str, object]:

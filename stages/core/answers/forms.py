@@ -18,7 +18,7 @@ from stages.core.answers.quantities import join_thousands, quantity
 SCALAR = ""
 LIST = ","
 TUPLE = "()"
-MATRIX = "matrix "
+MATRIX = "matrix"
 MAX_CHARS = 2_000
 """Longer answers, and deeper ones than `MAX_LAYERS`, are compared as they stand."""
 
@@ -44,6 +44,8 @@ class Form(NamedTuple):
     brackets: str
     parts: tuple[str, ...]
     names: tuple[str, ...]
+    num_columns: int = 0
+    """Of a matrix, whose parts stand row by row."""
 
 
 def read(answer: str) -> Form:
@@ -87,11 +89,6 @@ def _sides(text: str) -> list[str]:
     return [*found, text[start:].strip()]
 
 
-def matrix(num_rows: int, num_columns: int) -> str:
-    """The `brackets` of a matrix; its parts stand row by row."""
-    return f"{MATRIX}{num_rows}x{num_columns}"
-
-
 def _matrix(text: str) -> Form | None:
     """The matrix that the text is, or that sums and products of matrices come to; a determinant is none."""
     before, equals, last = text.rpartition("=")
@@ -104,15 +101,15 @@ def _matrix(text: str) -> Form | None:
     if not rows or len({len(row) for row in rows}) != 1:
         return None
     parts = tuple(cell.strip() for row in rows for cell in row)
-    return Form(matrix(len(rows), len(rows[0])), parts, ("",) * len(parts))
+    return Form(MATRIX, parts, ("",) * len(parts), len(rows[0]))
 
 
 def spelled(form: Form) -> str:
     """The text of a form, names and brackets included."""
     parts = [f"{name}={part}" if name else part for name, part in zip(form.names, form.parts, strict=True)]
-    if form.brackets.startswith(MATRIX):
-        columns = int(form.brackets.rpartition("x")[2])
-        lines = [" & ".join(parts[start : start + columns]) for start in range(0, len(parts), columns)]
+    if form.brackets == MATRIX:
+        width = form.num_columns
+        lines = [" & ".join(parts[start : start + width]) for start in range(0, len(parts), width)]
         return r"\begin{pmatrix}" + r" \\ ".join(lines) + r"\end{pmatrix}"
     left, right = {SCALAR: ("", ""), LIST: ("", ""), SET: (r"\{", r"\}")}.get(form.brackets) or tuple(form.brackets)
     return left + ", ".join(parts) + right

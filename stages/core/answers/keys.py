@@ -47,7 +47,7 @@ def _canonical(answer: str) -> str:
         # p=1,q=2;p=3,q=4 pairs its parts by order: sorting would mix the pairs
         mixed = 1 < len(names) < len(form.names)
         return "{" + ", ".join(keys if mixed else sorted(keys)) + "}"
-    if form.brackets.startswith(MATRIX):
+    if form.brackets == MATRIX:
         return spelled(form._replace(parts=tuple(keys)))
     return f"{form.brackets[0]}{', '.join(keys)}{form.brackets[1]}"
 

@@ -7,7 +7,7 @@ rows that are left against each other; `conversations` writes them.
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Literal, NamedTuple
+from typing import Literal, Protocol
 
 import polars as pl
 
@@ -39,36 +39,39 @@ Labels = Literal["none", "majority", "verified"]
 Order = Literal["random", "shortest", "diverse"]
 
 
-class Filters(NamedTuple):
+class Filters(Protocol):
     """Thresholds on a trace's text; None is off."""
 
-    conflicting_boxes: bool = True
-    max_repeated_share: float | None = None
-    max_foreign_share: float | None = None
-    max_meta_phrases: int | None = None
-    min_tokens: int | None = None
-    max_tokens: int = 2**31 - 1
-    max_similarity: float | None = None
+    conflicting_boxes: bool
+    max_repeated_share: float | None
+    max_foreign_share: float | None
+    max_meta_phrases: int | None
+    min_tokens: int | None
+    max_tokens: int
+    max_similarity: float | None
     """Of a trace's runs of five words with those of one of its problem that stays (Jaccard)."""
 
 
-class Rules(NamedTuple):
-    """Which traces may stay.
+class Rules(Protocol):
+    """Which traces may stay: a section of `curate` in params.yaml.
 
     `labels` says what makes an answer right: `verified`, the judge's verdict against the label; `majority`, that it is
     the vote's answer, whatever the label; `none`, nothing, so that every finished trace may stay.
     """
 
-    mixture: Mapping[str, float]
+    mixture: dict[str, float]
     """Weight of each effort; the largest keeps every row, the others the share weight / largest."""
     labels: Labels
-    filters: Filters
     pass_rate: tuple[float, float] | None
     """Share of right answers, both ends allowed, that a problem's traces of one effort must have."""
     max_per_problem: int
     order: Order
     """Which traces of a problem and effort stay under the cap, and which of two near duplicates."""
     seed: int
+
+    @property
+    def filters(self) -> Filters:
+        """What a trace's text may be."""
 
 
 Row = Mapping[str, object]

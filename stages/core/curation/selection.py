@@ -1,36 +1,44 @@
 """Selection: which of the rows that may stay are taken, weighed against those of other problems."""
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Literal, NamedTuple
+from typing import Literal, Protocol
 
 import polars as pl
 
 from stages.core.tables.rejects import REASONS
 
 
-class Selection(NamedTuple):
-    """What weighs the rows of different problems against each other."""
+class Balance(Protocol):
+    """The share of all rows that one source, or one difficulty, may have at most."""
 
-    set_apart: Collection[str]
-    """Problems whose rows are held out: a student's loss on them is no memory."""
-    balance: Literal["source", "difficulty"] | None
+    by: Literal["source", "difficulty"]
     max_share: float
-    """Of all rows, that one source, or one difficulty, may have at most."""
-    num_rows: int | None
-    num_tokens: int | None
+
+
+class Target(Protocol):
     """Rows or tokens to aim for; None takes all."""
 
+    num_rows: int | None
+    num_tokens: int | None
 
-def select(decisions: Iterable[pl.DataFrame], problems: pl.DataFrame, selection: Selection) -> Iterator[pl.DataFrame]:
+
+def select(
+    decisions: Iterable[pl.DataFrame],
+    problems: pl.DataFrame,
+    set_apart: Collection[str],
+    balance: Balance | None,
+    target: Target,
+) -> Iterator[pl.DataFrame]:
     """The decisions, in their order and pieces, with reasons for the rows that these choices take.
 
     Rows are taken in the order of the draw, and of the table where that is the same. `decisions` is gone through twice,
     and of the rows that are left only numbers are held. `problems` has the columns of `PROBLEMS_IN`; problems without a
-    difficulty are a class of their own.
+    difficulty are a class of their own. The rows of those `set_apart` are held out: a student's loss on them is no
+    memory.
     """
-    apart = pl.col("reason").is_null() & pl.col("problem_id").is_in(list(selection.set_apart))
+    apart = pl.col("reason").is_null() & pl.col("problem_id").is_in(list(set_apart))
     marked = pl.col("reason").is_null().alias("left")
-    by = pl.lit("all") if selection.balance is None else pl.col(selection.balance).cast(pl.String).fill_null("none")
+    by = pl.lit("all") if balance is None else pl.col(balance.by).cast(pl.String).fill_null("none")
     names = problems.select("problem_id", of=by)
     classes = names.with_columns(of=pl.col("of").cast(pl.Enum(names["of"].unique().sort())))
 
@@ -38,10 +46,10 @@ def select(decisions: Iterable[pl.DataFrame], problems: pl.DataFrame, selection:
         for piece in decisions:
             yield piece.with_columns(reason=_marked(apart, "held_out")).with_columns(marked)
 
-    if selection.balance is None and selection.num_rows is None and selection.num_tokens is None:
+    if balance is None and target.num_rows is None and target.num_tokens is None:
         yield from (piece.drop("left") for piece in pieces())
         return
-    reasons = _weighed(pl.concat(_left(piece, classes) for piece in pieces()), selection)
+    reasons = _weighed(pl.concat(_left(piece, classes) for piece in pieces()), balance, target)
     start = 0
     for piece in pieces():
         places = piece["left"].arg_true()
@@ -56,21 +64,21 @@ def _left(piece: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFrame:
     return left.join(classes, on="problem_id", how="left", maintain_order="left").drop("problem_id")
 
 
-def _weighed(left: pl.DataFrame, selection: Selection) -> pl.Series:
+def _weighed(left: pl.DataFrame, balance: Balance | None, target: Target) -> pl.Series:
     """Why each of the rows that were left falls now, or null."""
     found = left.with_columns(reason=pl.lit(None, pl.Enum(REASONS)))
-    if selection.balance is not None:
+    if balance is not None:
         counts = dict(found["of"].value_counts().iter_rows())
-        most = _cap(list(counts.values()), selection.max_share)
+        most = _cap(list(counts.values()), balance.max_share)
         place = pl.col("draw").rank("ordinal").over("of")
         found = found.with_columns(reason=_marked(place > most, "balance"))
-    if selection.num_rows is not None or selection.num_tokens is not None:
+    if target.num_rows is not None or target.num_tokens is not None:
         rest = found.with_row_index().filter(pl.col("reason").is_null()).sort("draw", maintain_order=True)
         is_over = pl.lit(value=False)
-        if selection.num_rows is not None:
-            is_over |= pl.int_range(pl.len()) >= selection.num_rows
-        if selection.num_tokens is not None:
-            is_over |= pl.col("num_tokens").cast(pl.Int64).cum_sum() > selection.num_tokens
+        if target.num_rows is not None:
+            is_over |= pl.int_range(pl.len()) >= target.num_rows
+        if target.num_tokens is not None:
+            is_over |= pl.col("num_tokens").cast(pl.Int64).cum_sum() > target.num_tokens
         over = rest.filter(is_over)["index"]
         is_over = pl.int_range(pl.len(), dtype=pl.UInt32).is_in(over.implode())
         found = found.with_columns(reason=_marked(is_over, "target"))

@@ -40,15 +40,15 @@ def compare(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
         if letters[0] and letters[1]:
             return _choices(letters[0], letters[1], leaf)
         a, b = _looked_through(a, b)
-        if a.brackets.startswith(MATRIX):
-            b = _as_matrix(b, a.brackets)
-        elif b.brackets.startswith(MATRIX):
-            a = _as_matrix(a, b.brackets)
+        if a.brackets == MATRIX:
+            b = _as_matrix(b, a)
+        elif b.brackets == MATRIX:
+            a = _as_matrix(a, b)
     if a.brackets == SCALAR == b.brackets:
         return _scalars(a, b, lenient, leaf)
     if SCALAR in (a.brackets, b.brackets):
         scalar, sequence = (a, b) if a.brackets == SCALAR else (b, a)
-        if sequence.brackets.startswith(MATRIX) and r"\begin" in scalar.parts[0]:
+        if sequence.brackets == MATRIX and r"\begin" in scalar.parts[0]:
             return leaf(spelled(a), spelled(b))  # a product or a sum of matrices
         region = len(sequence.parts) == 2 and sequence.brackets not in (LIST, SET)
         return leaf(spelled(a), spelled(b)) if region and is_region(spelled(scalar)) else False
@@ -66,7 +66,7 @@ def _looked_through(a: Form, b: Form) -> tuple[Form, Form]:
     if LIST in (a.brackets, b.brackets) and SCALAR in (a.brackets, b.brackets):
         a, b = _once(a), _once(b)
     if {a.brackets, b.brackets} == {SCALAR, SET}:
-        a, b = (Form(SCALAR, *form[1:]) if len(form.parts) == 1 else form for form in (a, b))
+        a, b = (form._replace(brackets=SCALAR) if len(form.parts) == 1 else form for form in (a, b))
     if a.brackets == SCALAR == b.brackets and not _is_relation(spelled(a)):
         result = forms.result(b)
         b = Form(SCALAR, (result,), ("",)) if result else b
@@ -88,17 +88,18 @@ def opened(form: Form) -> Form:
     return inner if inner.brackets != SCALAR else form
 
 
-def _as_matrix(form: Form, brackets: str) -> Form:
-    """`form` as the other side's kind of matrix, where it is a vector of as many parts, or rows in brackets."""
-    rows, columns = map(int, brackets.removeprefix(MATRIX).split("x"))
+def _as_matrix(form: Form, matrix: Form) -> Form:
+    """`form` as a matrix of the other side's size, where it is a vector of as many parts, or rows in brackets."""
+    columns = matrix.num_columns
+    rows = len(matrix.parts) // columns
     if form.brackets not in (TUPLE, LIST, "[]"):
         return form
-    if 1 in (rows, columns) and len(form.parts) == rows * columns:
-        return Form(brackets, form.parts, form.names)
+    if 1 in (rows, columns) and len(form.parts) == len(matrix.parts):
+        return Form(MATRIX, form.parts, form.names, columns)
     inner = [forms.read(part) for part in form.parts]
     if len(inner) == rows and all(row.brackets in (TUPLE, "[]") and len(row.parts) == columns for row in inner):
         parts = tuple(part for row in inner for part in row.parts)
-        return Form(brackets, parts, ("",) * len(parts))
+        return Form(MATRIX, parts, ("",) * len(parts), columns)
     return form
 
 
@@ -222,7 +223,9 @@ def _quantities(gold: Quantity, other: Quantity, lenient: bool) -> bool:
 def _sequences(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
     kinds = {a.brackets, b.brackets}
     loose = lenient and kinds == {LIST, TUPLE}
-    if not (a.brackets == b.brackets or kinds == {LIST, SET} or loose) or len(a.parts) != len(b.parts):
+    if not (len(kinds) == 1 or kinds == {LIST, SET} or loose):
+        return False
+    if len(a.parts) != len(b.parts) or a.num_columns != b.num_columns:
         return False
     pairs = _by_name(a, b)
     if pairs is None:

@@ -6,8 +6,8 @@ were changed; `embedding` compares vectors of meaning. Time is linear in the num
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import polars as pl
@@ -22,7 +22,7 @@ BLOCK = 8_192
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 
-class Grams(NamedTuple):
+class Grams(Protocol):
     """A rule on n-grams: their length in words, and from which share on a problem counts as the question."""
 
     size: int
@@ -37,14 +37,21 @@ class Embedded(NamedTuple):
     min_similarity: float
 
 
-class Rules(NamedTuple):
-    """The rules in force; False or None is off."""
+class Rules(Protocol):
+    """The rules in force, `collect.decontaminate` in params.yaml; False or None is off."""
 
-    exact: bool = False
-    unordered: bool = False
-    ngram: Grams | None = None
-    masked: Grams | None = None
-    embedding: Embedded | None = None
+    exact: bool
+    unordered: bool
+    keep: list[str]
+    """Problems that a person has looked at and found to be others."""
+
+    @property
+    def ngram(self) -> Grams | None:
+        """On words."""
+
+    @property
+    def masked(self) -> Grams | None:
+        """On words with every number masked."""
 
 
 Hit = tuple[int, int, float]
@@ -52,7 +59,7 @@ Hit = tuple[int, int, float]
 
 
 def evidence(
-    problems: pl.DataFrame, benchmarks: pl.DataFrame, rules: Rules, keep: Collection[str] = ()
+    problems: pl.DataFrame, benchmarks: pl.DataFrame, rules: Rules, embedded: Embedded | None = None
 ) -> pl.DataFrame:
     """One row for each problem, benchmark question and rule that says they are the same.
 
@@ -60,7 +67,7 @@ def evidence(
         problems: `problem_id` and `prompt`.
         benchmarks: `benchmark`, `problem_id` and `prompt`.
         rules: which are in force.
-        keep: problems that a person has looked at and found to be others.
+        embedded: the vectors, where the rule on them is in force too.
     """
     ours, theirs = problems["prompt"].to_list(), benchmarks["prompt"].to_list()
     hits: list[tuple[str, Hit]] = []
@@ -72,8 +79,9 @@ def evidence(
         hits += [("ngram", hit) for hit in _sharing(ours, theirs, prose, rules.ngram, both_ways=False)]
     if rules.masked:
         hits += [("masked", hit) for hit in _sharing(ours, theirs, template, rules.masked, both_ways=True)]
-    if rules.embedding:
-        hits += [("embedding", hit) for hit in _near(rules.embedding)]
+    if embedded:
+        hits += [("embedding", hit) for hit in _near(embedded)]
+    keep = set(rules.keep)
     ids, exams, exam_ids = problems["problem_id"], benchmarks["benchmark"], benchmarks["problem_id"]
     rows = [
         (ids[our], exams[their], exam_ids[their], rule, score, ours[our], theirs[their], ids[our] in keep)

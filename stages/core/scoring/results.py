@@ -1,7 +1,7 @@
 """Results: the numbers of every student by benchmark, how they differ, and the table that a person reads."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Protocol
 
 import polars as pl
 
@@ -13,15 +13,14 @@ FIRST = {"base": 0, "turbo": 1, "final": 2}
 
 Metrics = dict[str, dict[str, dict[str, float]]]
 """student -> benchmark -> metric -> value."""
-Figures = Mapping[str, Mapping[str, tuple[float, float]]]
-"""avg and pass in percent, by student and benchmark."""
 
 
-class Published(NamedTuple):
+class Published(Protocol):
     """What others have published for the same exams."""
 
     source: str | None
-    figures: Figures
+    figures: dict[str, dict[str, tuple[float, float]]]
+    """avg and pass in percent, by student and benchmark."""
 
 
 def students(scores: pl.DataFrame, method: Method) -> dict[str, pl.DataFrame]:
@@ -163,20 +162,16 @@ def notes(
     found: Metrics,
     method: Method,
     published: Published,
-    departures: Mapping[str, Mapping[str, object]],
     exams: Mapping[str, tuple[str | None, bool | None]],
-    efforts: Mapping[str, Mapping[str, float]],
 ) -> list[str]:
-    """What a reader of the table has to know.
+    """What a reader of the table has to know of all of it.
 
     Args:
         found: the table's numbers.
         method: how they were made.
         published: what stands beside them.
-        departures: the settings in which a student's exam is not the protocol's, by student.
         exams: (date of publication, whether all problems to learn from are older, None where that is unknown) by
             benchmark.
-        efforts: the means of those that were asked as the teacher is, by name and effort.
     """
     told = ["Percent; in brackets 95% intervals over problems."]
     counts = {name: max(int(each[name]["num_problems"]) for each in found.values() if name in each) for name in exams}
@@ -190,13 +185,6 @@ def notes(
         told += [f"{student} has scored answers to {', '.join(fewer)} only."] if fewer else []
     if published.source and any(name in each for each in published.figures.values() for name in exams):
         told.append(f"Published: {published.source}.")
-    for name, fields in departures.items():
-        other = ", ".join(f"{key} {value}" for key, value in fields.items())
-        told.append(f"* {name} was asked with {other}, not as the protocol says.")
-    for name, means in efforts.items():
-        listed = ", ".join(f"{effort} {_percent(mean)}" for effort, mean in means.items())
-        better = f"; of the means at {listed} the better is shown" if len(means) > 1 else f", at {listed}"
-        told.append(f"* {name} was asked as it teaches, with the teacher's prompt and examples{better}.")
     for word, verdict in (("older", False), ("younger", True)):
         such = [f"{name} ({date})" for name, (date, is_younger) in exams.items() if is_younger is verdict]
         if such:
@@ -205,17 +193,37 @@ def notes(
     return told
 
 
-def markdown(lines: Sequence[Sequence[str]], told: Sequence[str], gains: Mapping[str, Mapping[str, float]]) -> str:
+def footnotes(departures: Mapping[str, Mapping[str, object]], efforts: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Why the names of some students have an asterisk.
+
+    `departures` has the settings in which a student's exam is not the protocol's, by student; `efforts` the means of
+    those that were asked as the teacher is, by name and effort.
+    """
+    found = []
+    for name, fields in departures.items():
+        other = ", ".join(f"{key} {value}" for key, value in fields.items())
+        found.append(f"{name} was asked with {other}, not as the protocol says.")
+    for name, means in efforts.items():
+        listed = ", ".join(f"{effort} {_percent(mean)}" for effort, mean in means.items())
+        better = f"; of the means at {listed} the better is shown" if len(means) > 1 else f", at {listed}"
+        found.append(f"{name} was asked as it teaches, with the teacher's prompt and examples{better}.")
+    return found
+
+
+def markdown(
+    lines: Sequence[Sequence[str]],
+    notes: Sequence[str],
+    footnotes: Sequence[str],
+    gains: Mapping[str, Mapping[str, float]],
+) -> str:
     """The table, the notes and the differences; columns are padded, so that it reads well in a terminal too."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rows = [list(lines[0]), ["-" * width for width in widths], *map(list, lines[1:])]
     padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
     table = "\n".join("| " + " | ".join(row) + " |" for row in padded)
     listed = [f"- {key.replace('_', ' ')}: {gain(found)}" for key, found in gains.items()]
-    paragraph = " ".join(each for each in told if not each.startswith("* "))
-    starred = [each.replace("* ", "\\* ", 1) for each in told if each.startswith("* ")]
     head = ["On the same problems, mean over the benchmarks:", "", *listed, ""] if listed else []
-    return "\n".join([table, "", paragraph, "", *(f"{each}\n" for each in starred), *head])
+    return "\n".join([table, "", " ".join(notes), "", *(f"\\* {each}\n" for each in footnotes), *head])
 
 
 def _figures(figures: tuple[float, float] | None) -> str:

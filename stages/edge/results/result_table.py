@@ -9,10 +9,11 @@ from stages.edge import params
 
 
 class Contents(NamedTuple):
-    """Cells, heads first, and what a reader has to know."""
+    """Cells, heads first, what a reader has to know, and what the asterisks mean."""
 
     cells: list[list[str]]
     notes: list[str]
+    footnotes: list[str]
 
 
 def method(report: params.Report, protocol: params.Protocol) -> scoring.Method:
@@ -22,18 +23,13 @@ def method(report: params.Report, protocol: params.Protocol) -> scoring.Method:
     )
 
 
-def published(report: params.Report) -> results.Published:
-    """What others have published for the same exams."""
-    return results.Published(report.published.source, report.published.figures)
-
-
 def contents(
     found: results.Metrics, summary: results.Metrics, exams: pl.DataFrame, exam: params.Exam, report: params.Report
 ) -> Contents:
     """The table of these numbers; `exams` has the columns that `results.dates` reads."""
-    how, others = method(report, exam.protocol), published(report)
+    how, others = method(report, exam.protocol), report.published
     departures = {name: fields for name in found if (fields := exam.departures(name))}
     dates = results.dates(exams, results.benchmarks(found))
     efforts = {name: summary.get("effort", {})[name] for name in found if name in summary.get("effort", {})}
     cells = results.cells(found, summary, how, others, [*departures, *efforts])
-    return Contents(cells, results.notes(found, how, others, departures, dates, efforts))
+    return Contents(cells, results.notes(found, how, others, dates), results.footnotes(departures, efforts))

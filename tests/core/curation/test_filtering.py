@@ -1,9 +1,9 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 import pytest
@@ -17,16 +17,14 @@ from stages.core.curation.filtering import (
     PROBLEMS_IN,
     TRACES_IN,
     VERDICTS_IN,
-    Filters,
     Labels,
     Messages,
     Order,
-    Rules,
     chosen,
     conversations,
     decide,
 )
-from stages.core.curation.selection import Selection, select
+from stages.core.curation.selection import select
 from stages.core.labelling import judging
 from stages.core.sampling import queries
 from stages.core.tables.rejects import REASONS
@@ -34,6 +32,8 @@ from stages.core.tables.sft import SFT, SFT_KEY
 from stages.core.tables.traces import STATUSES
 from stages.core.tables.verdicts import VERDICT
 from stages.core.text.identity import problem_id
+from stages.edge import params
+from tests.rules import curation
 
 CANDIDATES = pl.Schema({**VERDICTS_IN, **TRACES_IN, "prompt": pl.String(), "majority": pl.String()})
 GOOD: Mapping[str, object] = {
@@ -53,6 +53,24 @@ DATA = Path(os.environ.get("REASONLITE_TEST_DATA", ""))
 needs_data = pytest.mark.skipif(
     "REASONLITE_TEST_DATA" not in os.environ, reason="REASONLITE_TEST_DATA names no folder of real transcripts"
 )
+
+
+class Selection(NamedTuple):
+    """What `select` goes by."""
+
+    apart: Collection[str]
+    by: str | None
+    max_share: float
+    num_rows: int | None
+    num_tokens: int | None
+
+    @property
+    def rules(self) -> tuple[Collection[str], params.Balance | None, params.Target]:
+        balance = {"by": self.by, "max_share": self.max_share}
+        target = params.Target(num_rows=self.num_rows, num_tokens=self.num_tokens)
+        return self.apart, params.Balance.model_validate(balance) if self.by else None, target
+
+
 ALL = Selection([], None, 1.0, None, None)
 
 
@@ -80,7 +98,10 @@ def decided(
     count_tokens: Callable[[Messages], int] = count_words,
     **filters: Any,
 ) -> pl.DataFrame:
-    rules = Rules(mixture, labels, Filters(**{"max_tokens": 100, **filters}), pass_rate, max_per_problem, order, seed)
+    rules = curation(
+        {"max_tokens": 100, **filters}, mixture=mixture, labels=labels, pass_rate=pass_rate,
+        max_per_problem=max_per_problem, order=order, seed=seed,
+    )  # fmt: skip
     return decide(table, rules, render, count_tokens)
 
 
@@ -92,9 +113,9 @@ def rows_of(table: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
 
 def selected(decisions: pl.DataFrame, problems: pl.DataFrame, chosen_by: Selection) -> pl.DataFrame:
     """The same however the table is cut."""
-    (found,) = select([decisions], problems, chosen_by)
+    (found,) = select([decisions], problems, *chosen_by.rules)
     pieces = [decisions.head(1), decisions.slice(1, 0), decisions.slice(1)]
-    assert pl.concat(select(pieces, problems, chosen_by)).equals(found)
+    assert pl.concat(select(pieces, problems, *chosen_by.rules)).equals(found)
     return found
 
 

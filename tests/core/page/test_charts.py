@@ -5,10 +5,10 @@ import polars as pl
 import pytest
 
 from stages.core.page import charts
-from stages.core.scoring.results import Published
 from stages.core.tables.scores import SCORES
+from stages.edge import params
 
-NOBODY = Published(None, {})
+NOBODY = params.PublishedFigures(source=None, figures={})
 
 
 def scores(num_benchmarks: int, num_samples: int) -> pl.DataFrame:

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.core.problems import arithmetic
-from stages.core.problems.contamination import Embedded, Grams, Rules, evidence
+from stages.core.problems.contamination import Embedded, Rules, evidence
 from stages.core.problems.duplicates import drop
 from stages.core.problems.problems import benchmark_rows, problem_rows
 from stages.core.tables.contamination import EVIDENCE, EVIDENCE_KEY
+from tests.rules import decontamination
 
 DATA = Path(os.environ.get("REASONLITE_TEST_DATA", ""))
 needs_data = pytest.mark.skipif(
@@ -42,9 +43,9 @@ def hits(rules: Rules, ours: str, question: str) -> bool:
     return not evidence(table(ours), table(question, benchmark="exam"), rules).is_empty()
 
 
-EXACT, UNORDERED = Rules(exact=True), Rules(unordered=True)
-NGRAM, MASKED = Rules(ngram=Grams(8, 0.5)), Rules(masked=Grams(8, 0.7))
-ALL = Rules(True, True, Grams(8, 0.5), Grams(8, 0.7))
+EXACT, UNORDERED = decontamination(exact=True), decontamination(unordered=True)
+NGRAM, MASKED = decontamination(ngram=(8, 0.5)), decontamination(masked=(8, 0.7))
+ALL = decontamination(exact=True, unordered=True, ngram=(8, 0.5), masked=(8, 0.7))
 
 
 @pytest.mark.parametrize("rules", [EXACT, UNORDERED])
@@ -124,7 +125,7 @@ def test_a_phrase_of_many_questions_tells_nothing() -> None:
 def test_embeddings_are_compared_by_their_cosine() -> None:
     ours, exams = table("One.", "Two.", "Three."), table("Eins.", "Zwei.", benchmark="exam")
     vectors = np.array([[1, 0], [0, 1], [0.6, 0.8]], dtype=np.float32), np.eye(2, dtype=np.float32)
-    found = evidence(ours, exams, Rules(embedding=Embedded(*vectors, 0.75)))
+    found = evidence(ours, exams, decontamination(), Embedded(*vectors, 0.75))
     assert found.select("prompt", "benchmark_prompt", "score").rows() == [
         ("One.", "Eins.", 1.0),
         ("Two.", "Zwei.", 1.0),
@@ -156,24 +157,24 @@ def test_evidence_names_both_sides_and_the_rule() -> None:
 def test_every_rule_and_every_benchmark_question_gives_its_own_row() -> None:
     ours = table("Find x.", "find X!")
     exams = pl.concat([table("find x", "FIND x", benchmark="one"), table("Find x", benchmark="two")])
-    found = evidence(ours, exams, Rules(True, True))
+    found = evidence(ours, exams, decontamination(exact=True, unordered=True))
     assert found.height == 2 * 3 * 2
     assert not found.select(EVIDENCE_KEY).is_duplicated().any()
     assert set(found.select("benchmark", "rule").rows()) == set(product(("one", "two"), ("exact", "unordered")))
 
 
-@pytest.mark.parametrize("rules", [Rules(), EXACT, ALL])
+@pytest.mark.parametrize("rules", [decontamination(), EXACT, ALL])
 def test_nothing_shared_or_nothing_asked_is_an_empty_table_of_the_schema(rules: Rules) -> None:
     for ours in (table("Find x."), table()):
         found = evidence(ours, table("Find y.", benchmark="exam"), rules)
         assert found.schema == EVIDENCE
         assert found.is_empty()
-    assert evidence(table("Find x."), table("Find x.", benchmark="exam"), Rules()).is_empty()
+    assert evidence(table("Find x."), table("Find x.", benchmark="exam"), decontamination()).is_empty()
 
 
 def test_a_problem_that_a_person_keeps_is_marked_and_stays_in_the_evidence() -> None:
     ours, exam = table("Find x.", "Find y."), table("find x", "find y", benchmark="exam")
-    found = evidence(ours, exam, EXACT, keep=[ours["problem_id"][1]])
+    found = evidence(ours, exam, decontamination(exact=True, keep=[ours["problem_id"][1]]))
     assert found.select("prompt", "kept").rows() == [("Find x.", False), ("Find y.", True)]
 
 
@@ -182,7 +183,9 @@ def test_generated_training_problems_of_other_operands_are_not_taken_for_the_exa
     for split in ("train", "exam"):
         made = arithmetic.problems("one_step", arithmetic.pairs(2, 12, 22, 1, split), 1)
         sides.append([prompt for prompt, _ in made])
-    assert evidence(table(*sides[0]), table(*sides[1], benchmark="one_step"), Rules(True, True)).is_empty()
+    assert evidence(
+        table(*sides[0]), table(*sides[1], benchmark="one_step"), decontamination(exact=True, unordered=True)
+    ).is_empty()
 
 
 # real sets

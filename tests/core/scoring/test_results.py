@@ -1,16 +1,16 @@
-from stages.core.scoring.results import Published, cells, markdown, notes
+from stages.core.scoring.results import cells, footnotes, markdown, notes
 from stages.core.scoring.scoring import Method
+from stages.edge import params
 
 METHOD = Method(16, 8, 1000, 1, is_open=False)
 NUMBERS = {"avg_at_16": 0.752, "ci_low": 0.6, "ci_high": 0.85, "pass_at_8": 0.902, "num_problems": 30}
 FOUND = {"final": {"aime24": NUMBERS, "aime26": NUMBERS}}
 MEANS = {"mean": {"final": {"value": 0.752, "ci_low": 0.6, "ci_high": 0.85}}}
-PUBLISHED = Published("https://example.org", {"final": {"aime24": (75.2, 90.2)}})
+PUBLISHED = params.PublishedFigures(source="https://example.org", figures={"final": {"aime24": (75.2, 90.2)}})
 EXAMS = {"aime24": ("2024-02-07", False), "aime26": ("2026-02-28", True)}
 
 
-def told(departures: dict[str, dict[str, object]]) -> list[str]:
-    return notes(FOUND, METHOD, PUBLISHED, departures, EXAMS, {})
+TOLD = notes(FOUND, METHOD, PUBLISHED, EXAMS)
 
 
 def test_each_number_has_its_interval_and_what_was_published_stands_in_its_own_column() -> None:
@@ -24,29 +24,29 @@ def test_each_number_has_its_interval_and_what_was_published_stands_in_its_own_c
 
 def test_a_student_that_was_not_asked_by_the_protocol_is_flagged_with_what_differs() -> None:
     departures: dict[str, dict[str, object]] = {"final": {"temperature": 1.0, "max_tokens": 65536}}
-    table = markdown(cells(FOUND, MEANS, METHOD, PUBLISHED, list(departures)), told(departures), {})
+    table = markdown(cells(FOUND, MEANS, METHOD, PUBLISHED, list(departures)), TOLD, footnotes(departures, {}), {})
     assert "| final * " in table
     assert "\\* final was asked with temperature 1.0, max_tokens 65536, not as the protocol says.\n" in table
-    assert "*" not in markdown(cells(FOUND, MEANS, METHOD, PUBLISHED, []), told({}), {})
+    assert "*" not in markdown(cells(FOUND, MEANS, METHOD, PUBLISHED, []), TOLD, [], {})
 
 
 def test_the_notes_count_the_problems_of_an_exam_and_name_who_has_scored_answers_to_fewer() -> None:
     fewer = {"base": {"aime24": NUMBERS | {"num_problems": 28}}, **FOUND}
-    found = notes(fewer, METHOD, PUBLISHED, {}, EXAMS, {})
+    found = notes(fewer, METHOD, PUBLISHED, EXAMS)
     assert "aime24 30 problems x 16 samples, aime26 30 problems x 16 samples." in found
     assert "base has scored answers to 28 of aime24 only." in found
-    assert not any("only" in each for each in told({}))
+    assert not any("only" in each for each in TOLD)
 
 
 def test_without_an_exam_or_a_difference_nothing_is_said_of_them() -> None:
-    assert notes({}, METHOD, PUBLISHED, {}, {}, {}) == ["Percent; in brackets 95% intervals over problems."]
-    assert "On the same problems" not in markdown([["student"]], told({}), {})
+    assert notes({}, METHOD, PUBLISHED, {}) == ["Percent; in brackets 95% intervals over problems."]
+    assert "On the same problems" not in markdown([["student"]], TOLD, [], {})
 
 
 def test_an_exam_is_said_to_be_older_or_younger_than_the_problems() -> None:
-    assert "Older than the newest problems, and may be among them: aime24 (2024-02-07)." in told({})
-    assert "Younger than the newest problems, and cannot be among them: aime26 (2026-02-28)." in told({})
-    unknown = notes(FOUND, METHOD, PUBLISHED, {}, {"aime24": (None, None), "aime26": (None, None)}, {})
+    assert "Older than the newest problems, and may be among them: aime24 (2024-02-07)." in TOLD
+    assert "Younger than the newest problems, and cannot be among them: aime26 (2026-02-28)." in TOLD
+    unknown = notes(FOUND, METHOD, PUBLISHED, {"aime24": (None, None), "aime26": (None, None)})
     assert not any("newest problems" in each for each in unknown)
 
 
@@ -56,7 +56,7 @@ def test_where_samples_were_drawn_until_the_interval_was_narrow_each_cell_says_h
     found = {"final": {"aime24": numbers}}
     heads, row = cells(found, MEANS, method, PUBLISHED, [])
     assert dict(zip(heads, row, strict=True))["aime24 avg / pass@8, samples"] == "75.2 [70.0, 80.0] / 90.2, 48"
-    told = notes(found, method, PUBLISHED, {}, {"aime24": EXAMS["aime24"]}, {})
+    told = notes(found, method, PUBLISHED, {"aime24": EXAMS["aime24"]})
     assert (
         "aime24 30 problems x 16 samples or more, until the interval was narrow or more would not have helped." in told
     )
@@ -68,10 +68,8 @@ def test_a_student_without_a_scored_answer_to_one_exam_has_no_mean() -> None:
 
 
 def test_who_was_asked_as_it_teaches_is_told_with_the_efforts_that_it_was_chosen_from() -> None:
-    told = notes(FOUND, METHOD, PUBLISHED, {}, EXAMS, {"teacher": {"high": 0.4, "medium": 0.123}})
-    asked = "* teacher was asked as it teaches, with the teacher's prompt and examples"
+    told = footnotes({}, {"teacher": {"high": 0.4, "medium": 0.123}})
+    asked = "teacher was asked as it teaches, with the teacher's prompt and examples"
     assert f"{asked}; of the means at high 40.0, medium 12.3 the better is shown." in told
-    (once,) = [
-        each for each in notes(FOUND, METHOD, PUBLISHED, {}, EXAMS, {"teacher": {"high": 0.4}}) if "asked as" in each
-    ]
+    (once,) = [each for each in footnotes({}, {"teacher": {"high": 0.4}}) if "asked as" in each]
     assert once == f"{asked}, at high 40.0."
