@@ -10,9 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from stages.core.page import browser
-from stages.core.tables.excerpt import EXCERPT
+from stages.core.tables.excerpt import EXCERPT, EXCERPT_KEY
 from stages.core.tables.rejects import REJECTS
-from stages.core.tables.verdicts import VERDICTS_KEY
 from stages.edge import params, track
 from stages.edge.cli import running
 from stages.edge.files import tables
@@ -44,7 +43,7 @@ def main() -> None:
             for effort, traces in texts.items()
         ]
         table = pl.concat(found)
-        tables.write(table, args.output, EXCERPT, VERDICTS_KEY)
+        tables.write(table, args.output, EXCERPT, EXCERPT_KEY)
         run.metrics({"num_traces": table.height, "num_problems": len(ids)})
 
 

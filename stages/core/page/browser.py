@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from stages.core.tables.benchmarks import BENCHMARKS
-from stages.core.tables.excerpt import EXCERPT
+from stages.core.tables.excerpt import EXCERPT, TRACE_COLUMNS, VERDICT_COLUMNS
 from stages.core.tables.problems import PROBLEMS
 from stages.core.tables.sft import SFT, SFT_KEY
 from stages.core.tables.traces import TRACES
@@ -16,25 +16,14 @@ from stages.core.tables.votes import VOTES
 
 KEPT = "row"
 
-_KEYS = {name: TRACES[name] for name in VERDICTS_KEY}
-_MARK = {name: VERDICTS[name] for name in ("answer", "extracted_by", "verdict", "decided_by")}
-TRACES_IN = pl.Schema(
-    {
-        **_KEYS,
-        **{name: TRACES[name] for name in ("reasoning", "content", "status", "completion_tokens")},
-    }
-)
-MARKS_IN = pl.Schema({**_KEYS, **_MARK})
+TRACES_IN = pl.Schema({name: TRACES[name] for name in TRACE_COLUMNS})
+MARKS_IN = pl.Schema({name: VERDICTS[name] for name in (*VERDICTS_KEY, *VERDICT_COLUMNS)})
 PROBLEMS_IN = pl.Schema({name: PROBLEMS[name] for name in ("problem_id", "source", "prompt", "gold")})
-EXAMS_IN = pl.Schema(
-    {
-        name: BENCHMARKS[name]
-        for name in ("benchmark", "problem_id", "prompt", "gold", "published", "younger_than_sources")
-    }
-)
+_EXAM = ("benchmark", "problem_id", "prompt", "gold", "published", "younger_than_sources")
+EXAMS_IN = pl.Schema({name: BENCHMARKS[name] for name in _EXAM})
 VOTES_IN = pl.Schema({name: VOTES[name] for name in ("problem_id", "label", "label_source")})
 SFT_IN = pl.Schema({name: SFT[name] for name in SFT_KEY})
-COLUMNS = ("part", "model", "effort", "set", "problem", "sample", "status", "tokens", *_MARK, "fate")
+COLUMNS = ("part", "model", "effort", "set", "problem", "sample", "status", "tokens", *VERDICT_COLUMNS, "fate")
 TEXTS = ("reasoning", "content")
 
 
@@ -44,17 +33,17 @@ def chosen(problem_ids: Collection[str], share: float) -> list[str]:
     return ordered[: max(1, round(share * len(ordered)))]
 
 
-def fates(rejects: Mapping[str, pl.DataFrame], kept: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """By the key of a trace, what each SFT set did with it: "turbo: row", or the reason against it.
+def fates(
+    rejects: Mapping[str, pl.DataFrame], kept: Mapping[str, pl.DataFrame], as_kept: pl.Expr | None = None
+) -> pl.DataFrame:
+    """By the key of a trace, what each SFT set did with it: "turbo: row" (or `as_kept`), or the reason against it.
 
     `rejects` has `REJECTS` and `kept` `SFT_IN`, by stage.
     """
+    reason = pl.col("reason").cast(pl.String)
     parts = [
-        frame.select(
-            *SFT_KEY,
-            fate=pl.lit(f"{stage}: ") + (pl.col("reason").cast(pl.String) if has_reason else pl.lit(KEPT)),
-        )
-        for has_reason, tables in ((True, rejects), (False, kept))
+        frame.select(*SFT_KEY, fate=pl.lit(f"{stage}: ") + each)
+        for each, tables in ((reason, rejects), (pl.lit(KEPT) if as_kept is None else as_kept, kept))
         for stage, frame in tables.items()
     ]
     empty = pl.DataFrame(schema={**SFT_IN, "fate": pl.String()})

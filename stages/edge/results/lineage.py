@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from stages.core.page import browser
 from stages.core.tables.benchmarks import BENCHMARKS
 from stages.core.tables.contamination import EVIDENCE
 from stages.core.tables.duplicates import DUPLICATES
@@ -17,7 +18,7 @@ from stages.core.tables.problems import PROBLEMS
 from stages.core.tables.rejects import REJECTS
 from stages.core.tables.sft import SFT
 from stages.core.tables.traces import TRACES
-from stages.core.tables.verdicts import VERDICTS
+from stages.core.tables.verdicts import MARKS, VERDICTS
 from stages.core.tables.votes import VOTES
 from stages.core.text.normalisation import prose
 from stages.edge.errors import InputError
@@ -83,18 +84,25 @@ def _origin(found: Rows, copies: Rows, evidence: Rows, outs: "_Outs", problem_id
 
 
 def _effort(outs: "_Outs", effort: str, problem_id: str) -> Iterator[str]:
-    traces = outs.rows(f"teach@{effort}", TRACES, problem_id=problem_id)
-    marks = _by_sample(outs.rows(f"judge@{effort}", VERDICTS, problem_id=problem_id))
-    yield f"effort {effort}: {len(traces)} samples"
-    for row in outs.rows(f"vote@{effort}", VOTES, problem_id=problem_id):
-        votes = ", ".join(f"{_short(str(each['answer']), 60)} x{each['votes']}" for each in row["histogram"]) or "none"
-        yield f"  votes       {votes}"
+    """What the teachers answered at one effort, and what became of it."""
+
+    def table(stage: str, schema: pl.Schema) -> pl.DataFrame:
+        return pl.DataFrame(outs.rows(stage, schema, problem_id=problem_id), schema=schema)
+
+    traces, votes = table(f"teach@{effort}", TRACES), table(f"vote@{effort}", VOTES)
+    yield f"effort {effort}: {traces.height} samples"
+    for row in votes.iter_rows(named=True):
+        counts = ", ".join(f"{_short(str(each['answer']), 60)} x{each['votes']}" for each in row["histogram"]) or "none"
+        yield f"  votes       {counts}"
         yield f"  label       {_short(str(row['label']))} from the {row['label_source']}"
-    fates = {stage: _fates(outs, stage, effort, problem_id) for stage in sorted(outs.stages("curate"))}
-    for row in sorted(traces, key=lambda row: (row["model"], row["sample"])):
-        key = (row["model"], row["sample"])
-        fate = "; ".join(f"{stage}: {each[key]}" for stage, each in fates.items() if key in each)
-        yield _sample(row, marks.get((*key, effort), {}), fate)
+    stages = outs.stages("curate")
+    kept = {stage: table(f"curate@{stage}", SFT) for stage in stages}
+    rejects = {stage: table(f"curate@{stage}", REJECTS) for stage in stages}
+    fates = browser.fates(rejects, kept, pl.format("row of {} tokens", "num_tokens"))
+    asked = table("collect", PROBLEMS).select(list(browser.PROBLEMS_IN))
+    labels = votes.select(list(browser.VOTES_IN))
+    found = browser.taught(traces, table(f"judge@{effort}", VERDICTS), asked, labels, fates)
+    yield from map(_sample, found.iter_rows(named=True))
 
 
 def _question(outs: "_Outs", question: dict[str, Any]) -> Iterator[str]:
@@ -104,39 +112,26 @@ def _question(outs: "_Outs", question: dict[str, Any]) -> Iterator[str]:
     yield f"  benchmark   {question['benchmark']}"
     yield f"  prompt      {_short(question['prompt'])}"
     yield f"  gold        {_short(question['gold'])}"
-    sat = {f"exam@{student}": f"mark@{student}" for student in outs.stages("exam")} | {"baselines": "mark@baselines"}
-    for exam, marked in sat.items():
-        marks = _by_sample(outs.rows(marked, VERDICTS, **where))
+    exams = pl.DataFrame([question], schema=BENCHMARKS)
+    sat = {student: (f"exam@{student}", f"mark@{student}") for student in outs.stages("exam")}
+    for student, (exam, marked) in {**sat, "baselines": ("baselines", "mark@baselines")}.items():
         traces = pl.DataFrame(outs.rows(exam, TRACES, **where), schema=TRACES)
-        for (model, effort), own in traces.sort("sample").group_by("model", "effort", maintain_order=True):
-            given = [marks.get((model, sample, effort), {}) for sample in own["sample"]]
-            num_correct = sum(mark.get("verdict") == "correct" for mark in given)
-            correct = f", {num_correct} correct" if marks else ""
+        marks = pl.DataFrame(outs.rows(marked, MARKS, **where), schema=MARKS)
+        found = browser.examined(student, traces, marks, exams)
+        for (model, effort), own in found.group_by("model", "effort", maintain_order=True):
+            correct = f", {(own['verdict'] == 'correct').sum()} correct" if marks.height else ""
             yield f"{model}{f' at {effort}' if effort else ''}: {own.height} samples{correct}"
-            yield from (_sample(row, mark, "") for row, mark in zip(own.rows(named=True), given, strict=True))
+            yield from map(_sample, own.iter_rows(named=True))
 
 
-def _by_sample(verdicts: Rows) -> dict[tuple[str, int, str | None], dict[str, Any]]:
-    return {(row["model"], row["sample"], row["effort"]): row for row in verdicts}
-
-
-def _sample(trace: dict[str, Any], mark: dict[str, Any], fate: str) -> str:
-    verdict = f"{mark.get('verdict', 'not judged')}" + (f" by {mark['decided_by']}" if mark.get("decided_by") else "")
-    tokens = "?" if trace["completion_tokens"] is None else trace["completion_tokens"]
+def _sample(row: dict[str, Any]) -> str:
+    """One line of an excerpt."""
+    verdict = (row["verdict"] or "not judged") + (f" by {row['decided_by']}" if row["decided_by"] else "")
+    tokens = "?" if row["completion_tokens"] is None else row["completion_tokens"]
     return (
-        f"  {trace['model']} {trace['sample']:>3}  {trace['status']:<7} {tokens:>6} tokens  "
-        f"{_short(str(mark.get('answer')), 24):<24} {verdict:<24} {fate}"
+        f"  {row['model']} {row['sample']:>3}  {row['status']:<7} {tokens:>6} tokens  "
+        f"{_short(str(row['answer']), 24):<24} {verdict:<24} {row['fate'] or ''}"
     ).rstrip()
-
-
-def _fates(outs: "_Outs", stage: str, effort: str, problem_id: str) -> dict[tuple[str, int], str]:
-    """What became of each sample in one SFT set: a row to learn from, a row held out, or the reason against it."""
-    found: dict[tuple[str, int], str] = {}
-    for row in outs.rows(f"curate@{stage}", SFT, problem_id=problem_id, effort=effort):
-        found[row["model"], row["sample"]] = f"row of {row['num_tokens']} tokens"
-    for row in outs.rows(f"curate@{stage}", REJECTS, problem_id=problem_id, effort=effort):
-        found[row["model"], row["sample"]] = row["reason"]
-    return found
 
 
 def _nearest(prompt: str, exams: pl.DataFrame | None) -> list[tuple[float, dict[str, Any]]]:

@@ -15,7 +15,7 @@ from stages.core.tables.contamination import EVIDENCE
 from stages.core.tables.duplicates import DUPLICATES
 from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
 from stages.core.tables.traces import TRACES, TRACES_KEY
-from stages.core.tables.verdicts import VERDICTS, VERDICTS_KEY
+from stages.core.tables.verdicts import MARKS, VERDICTS, VERDICTS_KEY
 from stages.core.tables.votes import VOTES, VOTES_KEY
 from stages.core.text.identity import problem_id
 from stages.edge.errors import InputError
@@ -42,10 +42,11 @@ def write_traces(folder: Path, traces: str, verdicts: str, rows: list[dict[str, 
     tables.write(table, folder / traces, TRACES, TRACES_KEY)
     keys = ["benchmark", "problem_id"] if rows[0]["benchmark"] else ["problem_id"]
     labels = table.select(keys).unique().with_columns(label=pl.lit(label))
-    judged = judging.verdicts(
+    finish = judging.marks if rows[0]["benchmark"] else judging.verdicts
+    judged = finish(
         judging.prepare(table_of_answers.read_answers(table.select(list(table_of_answers.TRACES_IN))), labels), {}
     )
-    tables.write(judged, folder / verdicts, VERDICTS, VERDICTS_KEY)
+    tables.write(judged, folder / verdicts, MARKS if rows[0]["benchmark"] else VERDICTS, VERDICTS_KEY)
 
 
 @pytest.fixture
