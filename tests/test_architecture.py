@@ -27,6 +27,7 @@ PURE_LIBRARIES = {
     "openai_harmony",
     "rensa",
     "altair",
+    "regex",
 }
 LEARNING_LIBRARIES = {"torch", "transformers", "trl", "datasets", "accelerate"}
 """What core/training may import besides: they decide the weights, and nothing else of core needs them."""

@@ -1,9 +1,8 @@
 """Faults of a trace's text: each a pure function of the text, for which curation has a reason and a threshold."""
 
 import re
-import unicodedata
-from functools import cache
 
+import regex
 from rensa import RMinHash
 
 from stages.core.answers.boxes import boxed
@@ -11,18 +10,8 @@ from stages.core.answers.keys import agree, canonical, is_numeric
 from stages.core.text.normalisation import runs
 
 CONTROL_TOKENS = (
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|endoftext|>",
-    "<|channel|>",
-    "<|message|>",
-    "<|start|>",
-    "<|end|>",
-    "<|return|>",
-    "<|begin_of_text|>",
-    "<|eot_id|>",
-    "<|start_header_id|>",
-    "<|end_header_id|>",
+    *("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|channel|>", "<|message|>", "<|start|>", "<|end|>"),
+    *("<|return|>", "<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"),
 )
 """Tokens of chat formats: in an answer's text they are a leak, and would end a student's turn early."""
 SHINGLE = 5
@@ -35,21 +24,11 @@ _META = re.compile(
     re.IGNORECASE,
 )
 _CHOICE = re.compile(r"\W*(?:\\text\w*\W*)?[A-E]\W*")
-_SCRIPTS = (
-    "LATIN",
-    "GREEK",
-    "CYRILLIC",
-    "CJK",
-    "HIRAGANA",
-    "KATAKANA",
-    "HANGUL",
-    "ARABIC",
-    "HEBREW",
-    "DEVANAGARI",
-    "THAI",
-)
-_NEUTRAL = {"LATIN", "GREEK", None}
-"""Scripts of mathematics in any language."""
+_SCRIPTS = [
+    regex.compile(rf"[\p{{L}}&&\p{{Script={name}}}]", regex.V1)
+    for name in ("Cyrillic", "Han", "Hiragana", "Katakana", "Hangul", "Arabic", "Hebrew", "Devanagari", "Thai")
+]
+"""Letters of a script each. Latin and Greek belong to formulas in any language."""
 
 
 def is_empty(content: str | None) -> bool:
@@ -86,19 +65,9 @@ def foreign_share(text: str, prompt: str) -> float:
     """The share of letters in a script that the problem does not use; Latin and Greek belong to any formula."""
     if text.isascii():
         return 0.0
-    marks = _NOT_ASCII.findall(text)
-    own = {_script(mark) for mark in _NOT_ASCII.findall(prompt)}
-    foreign = sum(_script(mark) not in _NEUTRAL and _script(mark) not in own for mark in marks)
+    marks = "".join(_NOT_ASCII.findall(text))
+    foreign = sum(len(script.findall(marks)) for script in _SCRIPTS if not script.search(prompt))
     return foreign / max(1, sum(map(str.isalpha, text)))
-
-
-@cache
-def _script(mark: str) -> str | None:
-    """The script of a letter; None for the letters that only formulas have, and for no letter."""
-    if not mark.isalpha():
-        return None
-    name = unicodedata.name(mark, "")
-    return next((script for script in _SCRIPTS if script in name), None)
 
 
 def num_meta_phrases(text: str) -> int:

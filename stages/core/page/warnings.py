@@ -19,53 +19,21 @@ class Table(NamedTuple):
 
 def funnels(collected: Mapping[str, Any], curated: Mapping[str, Mapping[str, Any]]) -> list[Table]:
     """What `collect` and `curate` left out, by source, from their metrics; the latter by stage."""
-    sources = collected["by_source"]
-    steps = [
-        name
-        for name in ("num_rows", "num_filtered", "num_empty", "num_repeated", "num_duplicates")
-        if name in collected
-    ]
-    steps += ["num_contaminated", "num_problems", "num_ungradable"]
-    tables = [
-        Table(
-            "Problems",
-            ["", "all", *sources],
-            [
-                [_words(step), _count(collected[step]), *(_count(each.get(step, 0)) for each in sources.values())]
-                for step in steps
-            ],
-        )
-    ]
+    steps = ("rows", "filtered", "empty", "repeated", "duplicates", "contaminated", "problems", "ungradable")
+    keys = {step: f"num_{step}" for step in steps if f"num_{step}" in collected}
+    tables = [_funnel("Problems", keys, collected)]
     for stage, metrics in curated.items():
-        by_source = metrics["by_source"]
-        lines = [
-            ("traces", "num_traces"),
-            *((reason, None) for reason, number in metrics["rejected"].items() if number),
-        ]
-        tables.append(
-            Table(
-                f"SFT set of {stage}",
-                ["", "all", *by_source],
-                [
-                    *(
-                        [
-                            name,
-                            _count(metrics[key] if key else metrics["rejected"][name]),
-                            *(
-                                _count(each[key] if key else each["rejected"].get(name, 0))
-                                for each in by_source.values()
-                            ),
-                        ]
-                        for name, key in [*lines, ("rows to learn from", "num_rows")]
-                    )
-                ],
-            )
-        )
+        reasons = {reason: reason for reason, number in metrics["rejected"].items() if number}
+        keys = {"traces": "num_traces", **reasons, "rows to learn from": "num_rows"}
+        tables.append(_funnel(f"SFT set of {stage}", keys, metrics))
     return tables
 
 
-def _words(step: str) -> str:
-    return step.removeprefix("num_").replace("_", " ")
+def _funnel(title: str, keys: Mapping[str, str], metrics: Mapping[str, Any]) -> Table:
+    """A row for each of `keys`, by its name, of all sources together and of each."""
+    counts = [{**each, **each.get("rejected", {})} for each in (metrics, *metrics["by_source"].values())]
+    rows = [[name, *(_count(each.get(key, 0)) for each in counts)] for name, key in keys.items()]
+    return Table(title, ["", "all", *metrics["by_source"]], rows)
 
 
 def _count(number: int) -> str:

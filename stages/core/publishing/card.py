@@ -1,10 +1,10 @@
 """The card of a published data set, from the pipeline's own numbers."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from stages.core.publishing.markdown import escaped
+from stages.core.publishing.markdown import escaped, table
 
 
 class Set(NamedTuple):
@@ -50,9 +50,7 @@ def card(sets: Sequence[Set], origin: Origin) -> str:
         "",
         "## Problems",
         "",
-        "| source | from | rows | duplicates | in an exam | kept |",
-        "|---|---|---|---|---|---|",
-        *(_source_line(name, origin) for name in origin.sources),
+        *_sources(origin),
         "",
         _decontamination(origin.collected),
         "",
@@ -68,20 +66,24 @@ def card(sets: Sequence[Set], origin: Origin) -> str:
 
 def sizes(sets: Sequence[Set]) -> list[str]:
     """Lines of a table: how large each set is."""
-    heads = ("| configuration | rows | problems | tokens | median tokens of a row |", "|---|---|---|---|---|")
-    return [*heads, *(_set_line(each) for each in sets)]
+    rows = []
+    for name, figures in sets:
+        counts = [figures[key] for key in ("num_rows", "num_problems", "num_tokens")]
+        rows.append([escaped(name), *_counts([*counts, figures["tokens"].get("median", 0)])])
+    return table(["configuration", "rows", "problems", "tokens", "median tokens of a row"], rows)
 
 
-def _set_line(each: Set) -> str:
-    figures = each.figures
-    numbers = (figures["num_rows"], figures["num_problems"], figures["num_tokens"], figures["tokens"].get("median", 0))
-    return f"| {escaped(each.name)} | {' | '.join(f'{number:,}' for number in numbers)} |"
+def _sources(origin: Origin) -> list[str]:
+    rows = []
+    for name, what in origin.sources.items():
+        found = origin.collected["by_source"].get(name, {})
+        keys = ("num_rows", "num_duplicates", "num_contaminated", "num_problems")
+        rows.append([escaped(name), what, *_counts(found.get(key, 0) for key in keys)])
+    return table(["source", "from", "rows", "duplicates", "in an exam", "kept"], rows)
 
 
-def _source_line(name: str, origin: Origin) -> str:
-    found = origin.collected["by_source"].get(name, {})
-    names = ("num_rows", "num_duplicates", "num_contaminated", "num_problems")
-    return f"| {escaped(name)} | {origin.sources[name]} | {' | '.join(f'{found.get(each, 0):,}' for each in names)} |"
+def _counts(numbers: Iterable[int]) -> list[str]:
+    return [f"{number:,}" for number in numbers]
 
 
 def _decontamination(collected: Mapping[str, Any]) -> str:
@@ -96,12 +98,9 @@ def _decontamination(collected: Mapping[str, Any]) -> str:
 
 def funnel(sets: Sequence[Set]) -> list[str]:
     """Lines of a table: traces, what each filter took that took any, rows."""
-    lines = [f"| filter | {' | '.join(escaped(each.name) for each in sets)} |", f"|---|{'---|' * len(sets)}"]
-    lines += [f"| traces | {' | '.join(format(each.figures['num_traces'], ',') for each in sets)} |"]
-    reasons = [
-        reason for reason in sets[0].figures["rejected"] if any(each.figures["rejected"][reason] for each in sets)
-    ]
-    for reason in reasons:
-        taken = [format(each.figures["rejected"][reason], ",") for each in sets]
-        lines.append(f"| {reason} | {' | '.join(f'-{number}' for number in taken)} |")
-    return [*lines, f"| rows | {' | '.join(format(each.figures['num_rows'], ',') for each in sets)} |"]
+    rows = [["traces", *_counts(figures["num_traces"] for _, figures in sets)]]
+    for reason in sets[0].figures["rejected"]:
+        taken = [figures["rejected"][reason] for _, figures in sets]
+        rows += [[reason, *(f"-{number:,}" for number in taken)]] if any(taken) else []
+    rows.append(["rows", *_counts(figures["num_rows"] for _, figures in sets)])
+    return table(["filter", *(escaped(name) for name, _ in sets)], rows)

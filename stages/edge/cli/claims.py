@@ -2,13 +2,13 @@
 
 On a local disk a claim is a file lock, which the kernel gives back when its holder dies, however it dies. Network disks
 do not keep that promise between machines, so there a claim is a lease: a file that its holder touches again and again,
-and that another may take over once nobody has touched it for `LEASE_SECONDS` of its own clock.
+and that another may take over once nobody has touched it for `LEASE_SECONDS` of its own clock. (A dead holder's lease
+of `filelock` is never taken over on NFS, which refuses the exchange of two names that this needs there.)
 """
 
 import contextlib
 import fcntl
 import os
-import re
 import socket
 import sys
 import threading
@@ -17,6 +17,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
+
+import psutil
 
 from stages.edge.errors import ClaimLostError, writing
 
@@ -68,21 +70,15 @@ def held_if_free(path: Path) -> Iterator[bool]:
             yield True
 
 
-def is_on_network(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
+def is_on_network(folder: Path) -> bool:
     """Whether `folder` is on a disk that other machines may share; False where the system does not say."""
     try:
-        lines = mounts.read_text().splitlines()
+        mounts = {Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)}
     except OSError:
         return False
-    found = str(folder.resolve())
-    kinds = {}
-    for line in lines:
-        _, point, kind, *_ = line.split(" ")
-        # a space stands there as \040
-        place = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), point).rstrip("/")
-        if found == place or found.startswith(f"{place}/"):
-            kinds[place] = kind
-    return bool(kinds) and kinds[max(kinds, key=len)].startswith(NETWORK_FILESYSTEMS)
+    resolved = folder.resolve()
+    around = [mounts[place] for place in (resolved, *resolved.parents) if place in mounts]  # the innermost first
+    return bool(around) and around[0].startswith(NETWORK_FILESYSTEMS)
 
 
 def _opened(path: Path) -> IO[str]:

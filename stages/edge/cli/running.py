@@ -12,6 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+import psutil
+
 from stages.edge.cli import claims, stage_log
 from stages.edge.cli.guard import die_with_parent
 from stages.edge.errors import InputError, PipelineError
@@ -69,10 +71,7 @@ def run(verb: Callable[[], None], *, is_stage: bool = True) -> NoReturn:
 
 def _is_orphan() -> bool:
     """Whether `dvc` died before we could ask to be told. In a container it may be the first process itself."""
-    try:
-        return os.getppid() == 1 and b"dvc" not in Path("/proc/1/cmdline").read_bytes()
-    except OSError:
-        return False
+    return os.getppid() == 1 and not any("dvc" in word for word in psutil.Process(1).cmdline())
 
 
 def _fail(error: PipelineError) -> NoReturn:

@@ -99,7 +99,7 @@ def write(frame: pl.DataFrame, path: Path, schema: pl.Schema, key: Sequence[str]
             _write_file(frame, partial, path)
             return
         for index, start in enumerate(range(0, max(frame.height, 1), ROWS_PER_PART)):
-            _write_part(frame.slice(start, ROWS_PER_PART), partial, index, path)
+            _write_file(frame.slice(start, ROWS_PER_PART), _part(partial, index), path)
 
 
 def write_sorted(frames: Iterable[pl.DataFrame], path: Path, schema: pl.Schema, key: Sequence[str]) -> int:
@@ -138,15 +138,15 @@ def _write_parts(
         num_rows += frame.height
         waiting = pl.concat([waiting, frame])
         while waiting.height >= ROWS_PER_PART:
-            _write_part(waiting.head(ROWS_PER_PART).rechunk(), folder, num_parts, path)
+            _write_file(waiting.head(ROWS_PER_PART).rechunk(), _part(folder, num_parts), path)
             waiting, num_parts = waiting.slice(ROWS_PER_PART), num_parts + 1
     if waiting.height or not num_parts:
-        _write_part(waiting.rechunk(), folder, num_parts, path)
+        _write_file(waiting.rechunk(), _part(folder, num_parts), path)
     return num_rows
 
 
-def _write_part(frame: pl.DataFrame, folder: Path, number: int, out: Path) -> None:
-    _write_file(frame, folder / f"part-{number:04d}.parquet", out)
+def _part(folder: Path, number: int) -> Path:
+    return folder / f"part-{number:04d}.parquet"
 
 
 def _write_file(frame: pl.DataFrame, path: Path, out: Path) -> None:

@@ -1,7 +1,6 @@
 """The project's experiment in an MLflow store: runs of pipeline states, and below them runs of executed stages."""
 
 import contextlib
-import fcntl
 import json
 import os
 import socket
@@ -13,6 +12,7 @@ from typing import TypeVar
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.tracking import MlflowClient
 
+from stages.edge.cli import claims
 from stages.edge.files import state
 from stages.edge.files.paths import project_root
 from stages.edge.track.events import legal, redacted
@@ -101,16 +101,17 @@ class Ledger:
 
 @contextlib.contextmanager
 def claimed(uri: str) -> Iterator[None]:
-    """One process at a time sets up a store or looks for its parent run; the kernel frees the claim of a dead one."""
+    """One process at a time sets up a store or looks for its parent run."""
     folder = _artifacts(uri) if uri.startswith(SQLITE) else project_root(Path.cwd()) / ".cache" / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".tracking.lock").open("w") as claim:
-        fcntl.flock(claim, fcntl.LOCK_EX)
+    with claims.held(folder / ".tracking.lock", f"writes to {redacted(uri)}"):
         yield
 
 
 def started(pid: int) -> str:
-    """When a living process started, in clock ticks since boot; empty for one that ended. With its pid it names it."""
+    """When a living process started, in clock ticks since boot; empty for one that ended. With its pid it names it.
+
+    Not the time of `psutil`, which moves when the clock is set.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

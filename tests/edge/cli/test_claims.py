@@ -8,6 +8,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 import pytest
 
 from stages.edge.cli import claims
@@ -161,13 +162,16 @@ def test_a_claim_that_could_not_be_renewed_for_a_lease_is_lost_whoever_noticed(
             check()
 
 
-def test_network_disks_are_told_by_the_innermost_mount(tmp_path: Path) -> None:
+def test_network_disks_are_told_by_the_innermost_mount(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inner = tmp_path / "with space"
     inner.mkdir()
     escaped = str(inner).replace(" ", "\\040")
-    mounts = tmp_path / "mounts"
-    mounts.write_text(f"disk / ext4 rw 0 0\nserver:/x {tmp_path} nfs4 rw 0 0\ntmp {escaped} tmpfs rw 0 0\n")
-    assert claims.is_on_network(tmp_path, mounts)
-    assert not claims.is_on_network(inner, mounts)
-    assert not claims.is_on_network(Path("/"), mounts)
-    assert not claims.is_on_network(tmp_path, tmp_path / "nothing")
+    (tmp_path / "self").mkdir()
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
+    assert not claims.is_on_network(tmp_path), "the system does not say"
+    (tmp_path / "self/mounts").write_text(
+        f"disk / ext4 rw 0 0\nserver:/x {tmp_path} nfs4 rw 0 0\ntmp {escaped} tmpfs rw 0 0\n"
+    )
+    assert claims.is_on_network(tmp_path)
+    assert not claims.is_on_network(inner)
+    assert not claims.is_on_network(Path("/"))

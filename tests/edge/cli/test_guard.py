@@ -17,7 +17,7 @@ STUBBORN = (
 
 def started(seconds_to_end: float) -> "subprocess.Popen[str]":
     code = (
-        "import sys; from stages.edge import guard; "
+        "import sys; from stages.edge.cli import guard; "
         f"guard.SECONDS_TO_END = {seconds_to_end}; sys.exit(guard.guard(sys.argv[1:]))"
     )
     process = subprocess.Popen(
