@@ -1,9 +1,8 @@
-"""The student's starting weights -> models/base.
+"""The student's starting weights -> models/base, a folder in transformers' layout.
 
 python -m stages.base --output models/base
 """
 
-import argparse
 from pathlib import Path
 
 from stages.edge import params, track
@@ -14,9 +13,7 @@ from stages.edge.models import weights
 
 def main() -> None:
     """Fetch, copy or convert the weights that params.yaml names."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, required=True, help="folder to write, in transformers' layout")
-    args = parser.parse_args()
+    args = running.parser(__doc__, "output").parse_args()
     settings = params.load(params.Base, "base")
     with track.stage("base", settings.model_dump()) as run:
         commit = settings.revision

@@ -5,7 +5,6 @@ python -m stages.collect --sources data/sources --problems data/problems.parquet
     --provenance metrics/sources.json --plot metrics/plots/collect.csv
 """
 
-import argparse
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -29,10 +28,9 @@ from stages.edge.files.metrics import write_csv, write_metrics
 
 def main() -> None:
     """Fetch, normalise, check golds, drop duplicates and contaminated problems."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    written = ("problems", "benchmarks", "duplicates", "evidence", "metrics", "provenance", "plot")
+    parser = running.parser(__doc__, *written)
     parser.add_argument("--sources", type=Path, required=True, help="folder where relative file sources start")
-    for name in ("problems", "benchmarks", "duplicates", "evidence", "metrics", "provenance", "plot"):
-        parser.add_argument(f"--{name}", type=Path, required=True, help="file to write")
     args = parser.parse_args()
     settings = params.load(params.Collect, "collect")
     for name in ("sources", "benchmarks"):

@@ -3,7 +3,6 @@
 python -m stages.compare main my-experiment
 """
 
-import argparse
 from pathlib import Path
 
 from stages.core.scoring import differences
@@ -21,7 +20,7 @@ SHOWN_CHARS = 60
 
 def main() -> None:
     """Show the difference of each student, the problems gained and lost, and the settings that differ."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = running.parser(__doc__)
     for name in ("a", "b"):
         parser.add_argument(name, help="commit, branch, experiment, or `workspace`")
     args = parser.parse_args()

@@ -30,12 +30,9 @@ from stages.edge.workers import shards
 
 def main() -> None:
     """Filter, mix, cap and weigh the traces of the efforts that the stage learns from."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    read, written = ("problems", "traces", "verdicts", "votes", "student"), ("sft", "held-out", "rejects")
+    parser = running.parser(__doc__, *read, *written, "metrics", "plot", "lengths")
     parser.add_argument("--stage", required=True, help="section of `curate` in params.yaml")
-    for name in ("problems", "traces", "verdicts", "votes", "student", "sft", "held-out", "rejects"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    for name in ("metrics", "plot", "lengths"):
-        parser.add_argument(f"--{name}", type=Path, required=True, help="file to write")
     args = parser.parse_args()
     settings = params.load(params.Curate, f"curate.{args.stage}")
     with track.stage(f"curate@{args.stage}", settings.model_dump()) as run, contextlib.ExitStack() as stack:

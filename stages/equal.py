@@ -8,7 +8,6 @@ answer, a whole response or null. Each comes back with `equal` (true, false, or 
 that need algebra are remembered in `.cache/decisions.sqlite`, so a run that was cut short is simply run again.
 """
 
-import argparse
 import json
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -32,10 +31,7 @@ Record = Mapping[str, Any]
 
 def main() -> None:
     """Judge every line, in order."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--input", type=Path, required=True)
-    parser.add_argument("--output", type=Path, required=True)
-    args = parser.parse_args()
+    args = running.parser(__doc__, "input", "output").parse_args()
     limits = params.load(params.Symbolic, "symbolic")
     runtime = params.load(params.Runtime, "runtime")
     with (

@@ -4,9 +4,6 @@ python -m stages.excerpt --problems data/problems.parquet --traces data/traces -
     --votes data/votes --rejects data/rejects --sft data/sft --output data/excerpt.parquet
 """
 
-import argparse
-from pathlib import Path
-
 import polars as pl
 
 from stages.core.page import browser
@@ -20,10 +17,8 @@ from stages.edge.results import excerpts
 
 def main() -> None:
     """Take whole problems, the same in every run, until there are about as many traces as asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("problems", "traces", "verdicts", "votes", "rejects", "sft", "output"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    args = parser.parse_args()
+    paths = ("problems", "traces", "verdicts", "votes", "rejects", "sft", "output")
+    args = running.parser(__doc__, *paths).parse_args()
     settings = params.load(params.Report, "report")
     with track.stage("excerpt", settings.model_dump()) as run:
         folders = tables.folders(args.traces)

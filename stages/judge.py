@@ -97,7 +97,7 @@ def _opinions(
 
 def main() -> None:
     """Dispatch to labels or exam."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = running.parser(__doc__)
     verbs = parser.add_subparsers(required=True)
     for verb, options in (
         (labels, ("answers", "votes", "output", "metrics")),

@@ -36,12 +36,8 @@ PLOTS = {
 
 def main() -> None:
     """Write the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in (
-        *("benchmarks", "excerpt", "logs", "exams", "marks", "scores", "eval", "summary", "plots", "collected"),
-        "output",
-    ):
-        parser.add_argument(f"--{name}", type=Path, required=True)
+    paths = ("benchmarks", "excerpt", "logs", "exams", "marks", "scores", "eval", "summary", "plots", "collected")
+    parser = running.parser(__doc__, *paths, "output")
     for name in ("curated", "judged"):
         parser.add_argument(f"--{name}", type=Path, nargs="+", required=True, help="metrics, NAME_STAGE.json each")
     args = parser.parse_args()

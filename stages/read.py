@@ -3,9 +3,6 @@
 python -m stages.read --traces data/traces/medium --output data/answers/medium.parquet
 """
 
-import argparse
-from pathlib import Path
-
 from stages.core.answers import table
 from stages.core.tables.answers import ANSWERS, ANSWERS_KEY
 from stages.edge import params, track
@@ -16,10 +13,7 @@ from stages.edge.workers import shards
 
 def main() -> None:
     """Read every trace of one effort."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("traces", "output"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    args = parser.parse_args()
+    args = running.parser(__doc__, "traces", "output").parse_args()
     runtime = params.load(params.Runtime, "runtime")
     with track.stage(f"read@{args.traces.name}", {}) as run:
         found = shards.mapped(args.traces, table.TRACES_IN, table.read_answers, runtime.num_workers, runtime.pool)

@@ -3,18 +3,15 @@
 python -m stages.release --output released   # --push sends them there
 """
 
-import argparse
-
 from stages.edge.cli import running
 from stages.edge.publish import release
 
 
 def main() -> None:
     """Write the models of a run with their cards."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = running.parser(__doc__)
     release.options(parser)
-    args = parser.parse_args()
-    args.verb(args)
+    release.release(parser.parse_args())
 
 
 if __name__ == "__main__":

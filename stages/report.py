@@ -5,10 +5,8 @@ python -m stages.report --marks data/marks --exams data/exams --benchmarks data/
     --plot metrics/plots/accuracy.csv --budgets metrics/plots/budgets.csv
 """
 
-import argparse
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 
 import polars as pl
 
@@ -29,10 +27,8 @@ EXAMS_IN = pl.Schema({name: BENCHMARKS[name] for name in ("benchmark", "publishe
 
 def main() -> None:
     """Score every student, and the better effort of every baseline."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for option in ("marks", "exams", "benchmarks", "scores", "eval", "summary", "table", "plot", "budgets"):
-        parser.add_argument(f"--{option}", type=Path, required=True)
-    args = parser.parse_args()
+    paths = ("marks", "exams", "benchmarks", "scores", "eval", "summary", "table", "plot", "budgets")
+    args = running.parser(__doc__, *paths).parse_args()
     exam = params.load(params.Exam, "exam")
     settings = params.load(params.Report, "report")
     runtime = params.load(params.Runtime, "runtime")

@@ -11,7 +11,6 @@ without "the answer is" is read by what its last sentence comes to, or as a bare
 exams of this pipeline do, as no answer.
 """
 
-import argparse
 import math
 import sys
 from collections.abc import Iterator, Mapping
@@ -39,10 +38,8 @@ NAME = "answers"
 
 def main() -> None:
     """Judge every sample and write the scores."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--traces", type=Path, required=True)
+    parser = running.parser(__doc__, "traces", "output")
     parser.add_argument("--golds", type=Path, help="needed where the traces do not hold them")
-    parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--strict", action="store_true", help="only boxes and statements are answers")
     args = parser.parse_args()
     limits = params.load(params.Symbolic, "symbolic")

@@ -3,7 +3,6 @@
 python -m stages.trace 0860935e6f990775
 """
 
-import argparse
 from pathlib import Path
 
 from stages.edge.cli import running
@@ -12,7 +11,7 @@ from stages.edge.results import lineage
 
 def main() -> None:
     """Show a problem of the training set, or an exam question."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = running.parser(__doc__)
     parser.add_argument("problem_id")
     args = parser.parse_args()
     print("\n".join(lineage.lines(Path.cwd(), args.problem_id)))

@@ -5,9 +5,7 @@ python -m stages.vote --effort medium --problems data/problems.parquet --answers
     --metrics metrics/vote_medium.json --plot metrics/plots/vote_medium.csv
 """
 
-import argparse
 from functools import partial
-from pathlib import Path
 
 import polars as pl
 
@@ -38,10 +36,8 @@ def _counted(
 
 def main() -> None:
     """Extract, group into classes of equal answers, count, and choose a label by the policy."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = running.parser(__doc__, "problems", "answers", "output", "changed", "metrics", "plot")
     parser.add_argument("--effort", required=True, help="whose traces are counted, unless all efforts are pooled")
-    for name in ("problems", "answers", "output", "changed", "metrics", "plot"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
     args = parser.parse_args()
     settings = params.load(params.Vote, "vote")
     limits = params.load(params.Symbolic, "symbolic")

@@ -1,6 +1,5 @@
 """Minutes and memory of the stages that ran last: `python -m stages.edge.cli`."""
 
-import argparse
 from pathlib import Path
 
 from stages.edge import params
@@ -9,7 +8,7 @@ from stages.edge.cli import running, stage_log
 
 def main() -> None:
     """Print the last logged minutes of each stage of the chosen profile."""
-    argparse.ArgumentParser("python -m stages.edge.cli", description=__doc__).parse_args()
+    running.parser(__doc__, prog="python -m stages.edge.cli").parse_args()
     name = params.profile()
     last = {row["stage"]: row for row in stage_log.rows(Path.cwd(), name)}
     if not last:

@@ -96,6 +96,14 @@ def _claimed(name: str) -> Iterator[None]:
         yield
 
 
+def parser(description: str | None, *paths: str, prog: str | None = None) -> argparse.ArgumentParser:
+    """A parser of a command line that shows its module's docstring, with an option that has to name a path for each."""
+    found = argparse.ArgumentParser(prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in paths:
+        found.add_argument(f"--{name}", type=Path, required=True)
+    return found
+
+
 def count(text: str) -> int:
     """A whole number from 1 on, for `argparse`."""
     number = int(text)

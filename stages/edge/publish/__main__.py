@@ -28,15 +28,11 @@ from stages.edge.publish import upload
 
 def main() -> None:
     """Write the folder, whole or not at all, and push it if that is asked for."""
-    parser = argparse.ArgumentParser(
-        "python -m stages.edge.publish", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = running.parser(__doc__, "collected", "provenance", prog="python -m stages.edge.publish")
     parser.add_argument("output", type=Path, help="folder to write; it must not be there")
     for name in ("sft", "rejects", "figures"):
         parser.add_argument(f"--{name}", nargs="+", required=True, metavar="CONFIG=PATH", type=_named)
     parser.add_argument("--evidence", nargs="*", default=[], type=Path)
-    for name in ("collected", "provenance"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--title", default="Curated reasoning traces")
     parser.add_argument("--push", metavar="ORG/NAME")
     args = parser.parse_args()

@@ -32,7 +32,6 @@ SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max
 
 def options(parser: argparse.ArgumentParser) -> None:
     """The command line."""
-    parser.set_defaults(verb=release)
     parser.add_argument("--output", type=Path, required=True, help="folder to write a folder a student into; a new one")
     parser.add_argument("--student", nargs="+", help="names of SFT stages; all of them without it")
     parser.add_argument("--push", metavar="OWNER/NAME", help="-STUDENT is added where there are several")

@@ -7,7 +7,6 @@ python -m stages.edge.store sync s3://bucket/answers        # both ways; --push 
 python -m stages.edge.store prune                           # what no dvc.lock of any branch, tag or experiment uses
 """
 
-import argparse
 from pathlib import Path
 
 from stages.edge import store
@@ -20,9 +19,7 @@ MIB = 2**20
 
 def main() -> None:
     """Show, verify, export, sync or prune."""
-    parser = argparse.ArgumentParser(
-        "python -m stages.edge.store", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = running.parser(__doc__, prog="python -m stages.edge.store")
     verbs = parser.add_subparsers(dest="verb")
     verbs.add_parser("show", help="answers and bytes of each model")
     verbs.add_parser("verify", help="check every file and answer")
