@@ -112,9 +112,7 @@ def ours(traces: pl.DataFrame, golds: pl.DataFrame, pool: algebra.Symbolic) -> l
     tallied = voting.tallies(voting.counted(answers, None, None))
     same = pool.decide(voting.pairs_to_decide(tallied.values()), "same")
     accepted = pool.decide(labels.gold_pairs_to_decide(tallied, golds), "accepts")
-    vote = measuring.profile(PROFILE).vote
-    rule = labels.Rule(vote.policy, vote.min_share, vote.min_votes, vote.credibility)
-    labels.votes(tallied, golds, same=same, accepted=accepted, rule=rule)
+    labels.votes(tallied, golds, same=same, accepted=accepted, rule=measuring.profile(PROFILE).vote)
     return table["verdict"].to_list()
 
 

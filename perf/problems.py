@@ -61,7 +61,7 @@ def rules() -> tuple[float, params.Decontaminate]:
     """How similar duplicates are, and what finds an exam's question, as the profile gpu has it."""
     collect = measuring.profile("gpu").collect
     similarity, found = collect.deduplicate.min_similarity, collect.decontaminate
-    assert similarity is not None and found.masked is not None, "the profile gpu looks for near duplicates and for clones"
+    assert similarity is not None and found.masked is not None, "the profile gpu looks for both"
     return similarity, found
 
 

@@ -55,14 +55,13 @@ def main() -> None:
                 f"{args.answers}: {strangers.len()} problems with answers do not stand in {args.problems}, such as "
                 f"{strangers.sort()[0]}; run `dvc repro`, which asks anew"
             )
-        rule = labels.Rule(settings.policy, settings.min_share, settings.min_votes, settings.credibility)
         with algebra.symbolic(limits, runtime) as pool:
             pieces = list(problems.sort("problem_id").iter_slices(AT_ONCE)) or [problems]
-            counted = [_counted(answers, some, rule, pool) for some in pieces]
+            counted = [_counted(answers, some, settings, pool) for some in pieces]
         votes, compared = (pl.concat(parts) for parts in zip(*counted, strict=True))
         tables.write(votes, args.output, VOTES, VOTES_KEY)
         tables.write(labels.changed(votes, problems), args.changed, CHANGED, CHANGED_KEY)
-        metrics = labels.vote_metrics(votes, compared, rule)
+        metrics = labels.vote_metrics(votes, compared, settings)
         write_metrics(metrics, args.metrics)
         write_csv(labels.share_histogram(votes, compared), args.plot)
         run.metrics(metrics | pool.metrics())

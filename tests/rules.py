@@ -29,3 +29,10 @@ def decontamination(**changes: Any) -> params.Decontaminate:
     }
     off = {"exact": False, "unordered": False, "ngram": None, "masked": None, "embedding": None, "keep": []}
     return params.Decontaminate.model_validate({**off, **changes, **grams})
+
+
+def vote(policy: str, min_share: float, min_votes: int, credibility: float) -> params.Vote:
+    more = {"pool_efforts": False, "models": None}
+    return params.Vote.model_validate(
+        {"policy": policy, "min_share": min_share, "min_votes": min_votes, "credibility": credibility, **more}
+    )

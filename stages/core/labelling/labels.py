@@ -1,7 +1,7 @@
 """Labels: from the votes and the golds to one label a problem, and how far those labels can be trusted."""
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Literal, Protocol
 
 import polars as pl
 from scipy.special import betainc
@@ -20,8 +20,10 @@ NUM_BINS = 10
 Policy = Literal["reasonlite", "all_disagree", "posterior", "never"]
 
 
-class Rule(NamedTuple):
-    """When a vote labels. A vote is clear with `min_votes` votes and `min_share` of the traces with an answer.
+class Rule(Protocol):
+    """When a vote labels: the section `vote` of params.yaml.
+
+    A vote is clear with `min_votes` votes and `min_share` of the traces with an answer.
 
     - `reasonlite` (AMD-AGI/ReasonLite): a clear vote labels.
     - `all_disagree`: a clear vote labels where no answer at all agrees with the gold.
@@ -36,14 +38,15 @@ class Rule(NamedTuple):
     min_votes: int
     credibility: float
 
-    def is_clear(self, found: Vote) -> bool:
-        """Whether the vote is clear; under `posterior`, credibly so."""
-        if found.answer is None or found.votes < self.min_votes:
-            return False
-        if self.policy == "posterior":
-            rest = found.num_answered - found.votes
-            return bool(betainc(found.votes + 1, rest + 1, self.min_share) <= 1 - self.credibility)
-        return found.share >= self.min_share
+
+def _is_clear(found: Vote, rule: Rule) -> bool:
+    """Whether the vote is clear; under `posterior`, credibly so."""
+    if found.answer is None or found.votes < rule.min_votes:
+        return False
+    if rule.policy == "posterior":
+        rest = found.num_answered - found.votes
+        return bool(betainc(found.votes + 1, rest + 1, rule.min_share) <= 1 - rule.credibility)
+    return found.share >= rule.min_share
 
 
 def gold_pairs_to_decide(tallied: Mapping[str, Tally], problems: pl.DataFrame) -> list[Pair]:
@@ -86,7 +89,7 @@ def votes(
     for problem_id in problems["problem_id"].sort():
         tally, gold = tallied.get(problem_id, NO_TRACES), golds.get(problem_id)
         found, label, source = vote(tally, same), gold, "none" if gold is None else "gold"
-        if rule.policy != "never" and rule.is_clear(found) and not _agrees(gold, found, accepted):
+        if rule.policy != "never" and _is_clear(found, rule) and not _agrees(gold, found, accepted):
             keeps_gold = rule.policy == "all_disagree" and _any_agrees(gold, tally, accepted)
             label, source = (label, source) if keeps_gold else (found.answer, "vote")
         histogram = [{"answer": one.answer, "votes": one.votes} for one in found.classes]

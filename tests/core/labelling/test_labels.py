@@ -10,7 +10,6 @@ from stages.core.labelling.labels import (
     PROBLEMS_IN,
     SHARE_HISTOGRAM,
     Policy,
-    Rule,
     accepts,
     changed,
     compare_with_gold,
@@ -21,6 +20,7 @@ from stages.core.labelling.labels import (
 )
 from stages.core.labelling.voting import COUNTED, Outcomes, Tally, tallies
 from stages.core.tables.votes import CHANGED, VOTES, VOTES_KEY
+from tests.rules import vote as vote_rule
 
 FIRST, SECOND = r"\sum_{k=1}^{3} k^2", r"\sum_{k=0}^{3} k^2"
 Answers = Sequence[str | None]
@@ -53,7 +53,7 @@ def label(
         problems({"p": gold}, ["p"] if ungradable else []),
         same={},
         accepted=accepted or {},
-        rule=Rule(policy, 0.9, 4, 0.95),
+        rule=vote_rule(policy, 0.9, 4, 0.95),
     )
     return table.select("label", "label_source").row(0)
 
@@ -122,7 +122,7 @@ def test_under_policy_posterior_as_many_votes_are_needed_as_make_the_share_credi
 def test_each_changed_label_is_listed_with_its_evidence() -> None:
     tallied = counted({"p": ["7"] * 9 + ["8"], "q": ["7"] * 9 + ["8"], "r": ["5"] * 10, "s": ["7"] * 10})
     golds = problems({"p": "5", "q": None, "r": "5", "s": "^2"}, ungradable=["s"])
-    table = votes(tallied, golds, same={}, accepted={}, rule=Rule("reasonlite", 0.9, 4, 0.95))
+    table = votes(tallied, golds, same={}, accepted={}, rule=vote_rule("reasonlite", 0.9, 4, 0.95))
     found = changed(table, golds)
     assert found.schema == CHANGED
     histogram = [{"answer": "7", "votes": 9}, {"answer": "8", "votes": 1}]
@@ -141,7 +141,7 @@ def test_the_table_has_the_declared_schema_and_a_row_for_every_problem() -> None
         problems({"b": "7", "c": "3", "a": None}),
         same={},
         accepted={},
-        rule=Rule("reasonlite", 0.6, 2, 0.95),
+        rule=vote_rule("reasonlite", 0.6, 2, 0.95),
     )
     assert table.schema == VOTES
     assert table[VOTES_KEY[0]].to_list() == ["a", "b", "c"]
@@ -160,7 +160,7 @@ def test_answers_to_a_problem_that_is_not_in_the_table_are_refused() -> None:
             problems({"p": "7"}),
             same={},
             accepted={},
-            rule=Rule("never", 0.9, 4, 0.95),
+            rule=vote_rule("never", 0.9, 4, 0.95),
         )
 
 
@@ -202,12 +202,12 @@ GOLDS = {name: None if name.startswith("no gold") else "7" for name in ANSWERS}
 
 def measured(policy: Policy = "reasonlite") -> tuple[pl.DataFrame, pl.DataFrame]:
     tallied, golds = counted(ANSWERS), problems(GOLDS)
-    table = votes(tallied, golds, same={}, accepted={}, rule=Rule(policy, 0.7, 3, 0.95))
+    table = votes(tallied, golds, same={}, accepted={}, rule=vote_rule(policy, 0.7, 3, 0.95))
     return table, compare_with_gold(table, tallied, golds, {})
 
 
 def test_metrics_count_labels_and_measure_them_by_the_golds_there_are() -> None:
-    assert vote_metrics(*measured(), Rule("reasonlite", 0.7, 3, 0.95)) == {
+    assert vote_metrics(*measured(), vote_rule("reasonlite", 0.7, 3, 0.95)) == {
         "num_problems": 8,
         "num_labelled_by_vote": 2,
         "num_labelled_by_gold": 5,
@@ -223,7 +223,7 @@ def test_metrics_count_labels_and_measure_them_by_the_golds_there_are() -> None:
 
 def test_the_policy_changes_the_labels_and_not_what_is_measured_of_the_vote() -> None:
     by_vote, by_gold = (
-        vote_metrics(*measured(policy), Rule("reasonlite", 0.7, 3, 0.95)) for policy in ("reasonlite", "never")
+        vote_metrics(*measured(policy), vote_rule("reasonlite", 0.7, 3, 0.95)) for policy in ("reasonlite", "never")
     )
     assert (by_gold["num_labelled_by_vote"], by_gold["num_labelled_by_gold"], by_gold["num_unlabelled"]) == (0, 6, 2)
     assert all(by_vote[name] == by_gold[name] for name in by_vote if name.endswith(("_accuracy", "_share")))
@@ -231,8 +231,8 @@ def test_the_policy_changes_the_labels_and_not_what_is_measured_of_the_vote() ->
 
 def test_a_share_of_nothing_is_left_out() -> None:
     tallied, golds = counted({"p": []}), problems({"p": None})
-    table = votes(tallied, golds, same={}, accepted={}, rule=Rule("never", 0.7, 3, 0.95))
-    found = vote_metrics(table, compare_with_gold(table, tallied, golds, {}), Rule("never", 0.7, 3, 0.95))
+    table = votes(tallied, golds, same={}, accepted={}, rule=vote_rule("never", 0.7, 3, 0.95))
+    found = vote_metrics(table, compare_with_gold(table, tallied, golds, {}), vote_rule("never", 0.7, 3, 0.95))
     assert [name for name in found if not name.startswith("num_")] == []
     assert found["num_unlabelled"] == 1
 
@@ -252,7 +252,7 @@ def test_a_share_on_the_edge_of_two_bins_is_in_the_upper_one_and_all_of_the_answ
         problems({"p": "7"}),
         same={},
         accepted={},
-        rule=Rule("never", 0.0, 1, 0.95),
+        rule=vote_rule("never", 0.0, 1, 0.95),
     )
     compared = compare_with_gold(table, counted({"p": answers}), problems({"p": "7"}), {})
     assert share_histogram(table, compared)["bin"].to_list() == [min(tenths, 9) / 10]
@@ -268,10 +268,10 @@ def test_every_problem_has_its_label_from_one_source_and_all_shares_are_in_0_to_
     answers: dict[str, list[str | None]], has_gold: bool, min_share: float, min_votes: int
 ) -> None:
     tallied, golds = counted(answers), problems(dict.fromkeys(answers, "7" if has_gold else None))
-    table = votes(tallied, golds, same={}, accepted={}, rule=Rule("reasonlite", min_share, min_votes, 0.95))
+    table = votes(tallied, golds, same={}, accepted={}, rule=vote_rule("reasonlite", min_share, min_votes, 0.95))
     assert table.filter((pl.col("label_source") == "none") != pl.col("label").is_null()).is_empty()
     found = vote_metrics(
-        table, compare_with_gold(table, tallied, golds, {}), Rule("reasonlite", min_share, min_votes, 0.95)
+        table, compare_with_gold(table, tallied, golds, {}), vote_rule("reasonlite", min_share, min_votes, 0.95)
     )
     assert (
         found["num_labelled_by_vote"] + found["num_labelled_by_gold"] + found["num_unlabelled"] == found["num_problems"]
@@ -285,6 +285,6 @@ def test_every_problem_has_its_label_from_one_source_and_all_shares_are_in_0_to_
         golds.reverse(),
         same={},
         accepted={},
-        rule=Rule("reasonlite", min_share, min_votes, 0.95),
+        rule=vote_rule("reasonlite", min_share, min_votes, 0.95),
     )
     assert upside_down.equals(table)

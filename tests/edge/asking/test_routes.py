@@ -55,7 +55,7 @@ def settings(folder: Path) -> None:
     profile["exam"]["prompt"] = PROMPT
     profile["baselines"] = [{"name": "other", "model": MODEL, "efforts": ["medium"]}]
     (folder / "params.yaml").write_text(yaml.safe_dump(document))
-    params.document.cache_clear()
+    params.content.cache_clear()
 
 
 @pytest.fixture
