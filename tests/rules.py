@@ -27,7 +27,14 @@ def decontamination(**changes: Any) -> params.Decontaminate:
         for name, value in changes.items()
         if isinstance(value, tuple)
     }
-    off = {"exact": False, "unordered": False, "ngram": None, "masked": None, "embedding": None, "keep": []}
+    off: dict[str, Any] = {
+        "exact": False,
+        "unordered": False,
+        "ngram": None,
+        "masked": None,
+        "embedding": None,
+        "keep": [],
+    }
     return params.Decontaminate.model_validate({**off, **changes, **grams})
 
 

@@ -5,11 +5,11 @@ import pytest
 from stages.core.answers.brackets import MAX_LAYERS, SET
 from stages.core.answers.forms import (
     LIST,
+    MATRIX,
     MAX_CHARS,
     SCALAR,
     TUPLE,
     Form,
-    matrix,
     point,
     read,
     result,
@@ -22,6 +22,10 @@ def unnamed(brackets: str, *parts: str) -> Form:
     return Form(brackets, parts, ("",) * len(parts))
 
 
+def matrix(num_columns: int, *parts: str) -> Form:
+    return unnamed(MATRIX, *parts)._replace(num_columns=num_columns)
+
+
 @pytest.mark.parametrize(
     ("answer", "form"),
     [
@@ -30,8 +34,8 @@ def unnamed(brackets: str, *parts: str) -> Form:
         (r"\left(\frac{3}{5},\frac{8}{3}\right]", unnamed("(]", r"\frac{3}{5}", r"\frac{8}{3}")), ("58,500", unnamed(SCALAR, "58500")),
         (r"(-\infty, 0]", unnamed("(]", r"-\infty", "0")), ("x=5", Form(SCALAR, ("5",), ("x",))), ("y = 2x + 3", Form(SCALAR, ("2x + 3",), ("y",))),
         (r"x \in [-2,7]", Form(SCALAR, ("[-2,7]",), ("x",))), (r"1 \pm \sqrt{19}", unnamed(LIST, r"1 + \sqrt{19}", r"1 - \sqrt{19}")),
-        (r"\begin{pmatrix} 1/5 \\ -18/5 \end{pmatrix}", unnamed(matrix(2, 1), "1/5", "-18/5")),
-        (r"\begin{pmatrix} -1 & 0 \\ 0 & -1 \end{pmatrix}", unnamed(matrix(2, 2), "-1", "0", "0", "-1")),
+        (r"\begin{pmatrix} 1/5 \\ -18/5 \end{pmatrix}", matrix(1, "1/5", "-18/5")),
+        (r"\begin{pmatrix} -1 & 0 \\ 0 & -1 \end{pmatrix}", matrix(2, "-1", "0", "0", "-1")),
         (r"5x - 7y + 11z + 4 = 0", unnamed(SCALAR, "5x - 7y + 11z + 4 = 0")),
         # others
         (r"\{1,2\}", unnamed(SET, "1", "2")), (r"\{5\}", unnamed(SET, "5")), ("(5)", unnamed(SCALAR, "5")), ("((1,2))", unnamed(TUPLE, "1", "2")),

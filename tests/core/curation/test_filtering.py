@@ -470,7 +470,7 @@ def test_no_source_and_no_difficulty_has_more_than_its_share() -> None:
     sources = {f"p_{number}": "small" if number < 4 else "large" for number in range(20)}
     problems = problems_table(sources, {f"p_{number}": 0.5 for number in range(10)})
     for by, rare in (("source", 20), ("difficulty", 50)):
-        found = selected(table, problems, Selection([], by, 0.6, None, None))  # type: ignore[arg-type]
+        found = selected(table, problems, Selection([], by, 0.6, None, None))
         counted = found.join(problems, on="problem_id").filter(pl.col("reason").is_null())[by].value_counts()["count"]
         assert max(counted) <= 0.6 * sum(counted) and min(counted) == rare
         assert set(found["reason"].drop_nulls()) <= {"balance"}

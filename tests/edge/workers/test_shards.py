@@ -33,7 +33,13 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 LABELS = pl.DataFrame({"problem_id": [f"p{number}" for number in range(5)], "label": ["0", "1", "2", "3", None]})
-WORK = partial(judging.prepare, labels=LABELS)
+
+
+def judged(traces: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    return judging.prepare(table_of_answers.read_answers(traces), labels)
+
+
+WORK = partial(judged, labels=LABELS)
 
 
 def mapped(path: Path, num_workers: int, pool: str) -> pl.DataFrame:
@@ -65,7 +71,7 @@ def test_rows_of_one_problem_stay_in_one_piece_also_over_the_end_of_a_file(
 
 @pytest.mark.parametrize("num_workers", [1, 2, 3])
 def test_any_number_of_workers_gives_what_one_reading_gives(table: Path, num_workers: int) -> None:
-    whole = judging.prepare(table_of_answers.read_answers(tables.read(table, table_of_answers.TRACES_IN)), LABELS)
+    whole = judged(tables.read(table, table_of_answers.TRACES_IN), LABELS)
     assert mapped(table, num_workers, "local").equals(whole)
     assert whole["sample"].to_list() == list(range(75))
 
