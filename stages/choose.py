@@ -12,6 +12,7 @@ from stages.core.checkpoints.card import card
 from stages.edge import params, track
 from stages.edge.cli import running
 from stages.edge.files import scratch, tables
+from stages.edge.files.metrics import read_metrics, write_metrics
 from stages.edge.models import weights
 from stages.edge.training import averaging, candidates, checkpoint_exam
 
@@ -28,7 +29,7 @@ def main() -> None:
     versions = params.load_shared(params.Versions, "versions")
     runtime = params.load(params.Runtime, "runtime")
     with track.stage(f"choose@{args.stage}", choice.model_dump()) as run:
-        trained, found = running.read_metrics(args.trained), candidates.read(args.candidates)
+        trained, found = read_metrics(args.trained), candidates.read(args.candidates)
         chosen, by_step = found.folders, {}
         if choice.is_examined and choice.checkpoint_exam:
             params.check_versions(versions)
@@ -42,7 +43,7 @@ def main() -> None:
             averaging.average(chosen, partial)
             text = card(args.stage, **found.origin, figures={**trained, **figures})
             (partial / "README.md").write_text(text, encoding="utf-8")
-        running.write_metrics(figures, args.metrics)
+        write_metrics(figures, args.metrics)
         run.metrics(figures)
         run.tags({"identity": weights.identity(args.output)})
 

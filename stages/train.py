@@ -20,6 +20,7 @@ from stages.edge.cli import running
 from stages.edge.errors import EmptyError, SettingError
 from stages.edge.files import scratch as places
 from stages.edge.files import tables
+from stages.edge.files.metrics import read_metrics, write_metrics
 from stages.edge.files.paths import project_root
 from stages.edge.models import weights
 from stages.edge.training import candidates, checking, launch, resuming, token_file, watching
@@ -117,7 +118,7 @@ def _prepare(args: argparse.Namespace, settings: params.Training, runtime: param
     print(preflight.table(figures, preflight.histogram(tokens.lengths)), file=sys.stderr, flush=True)
     if not args.check:
         # What is known before the hours of training; the rest joins it then.
-        running.write_metrics(figures, args.metrics)
+        write_metrics(figures, args.metrics)
 
 
 def _plan(settings: params.Training, num_rows: int) -> batching.Plan:
@@ -143,7 +144,7 @@ def _train(
 
 def _publish(done: Path, args: argparse.Namespace, settings: params.Training) -> dict[str, Any]:
     """Copy a finished run's candidates to the stage's outs, with its loss curve and figures."""
-    history = running.read_metrics(done / candidates.HISTORY)
+    history = read_metrics(done / candidates.HISTORY)
     lengths, num_prompt = token_file.lengths(args.sft)
     plan = _plan(settings, len(lengths))
     losses = loss_log.table(history["log"], plan)
@@ -151,10 +152,10 @@ def _publish(done: Path, args: argparse.Namespace, settings: params.Training) ->
     origin = {"init": str(args.init), "identity": weights.identity(args.init), "libraries": history["libraries"]}
     with places.replacing(args.output) as partial:
         shutil.copytree(done / "candidates", partial, dirs_exist_ok=True)
-        running.write_metrics(origin, partial / candidates.ORIGIN)
+        write_metrics(origin, partial / candidates.ORIGIN)
     args.losses.parent.mkdir(parents=True, exist_ok=True)
     losses.write_csv(args.losses)
-    running.write_metrics(figures, args.metrics)
+    write_metrics(figures, args.metrics)
     return figures
 
 

@@ -190,10 +190,10 @@ def test_the_first_losses_of_training_are_compared_with_the_recorded_ones(
     monkeypatch.setitem(sys.modules, "stages.edge.training.checking", checking)
     monkeypatch.setattr("stages.edge.training.checking", checking, raising=False)
     monkeypatch.chdir(ran)
-    params.document.cache_clear()
+    params.content.cache_clear()
     assert verify._first_losses("turbo", train(ran, "1,1.5\n2,0.75\n3,0.7\n"), 2)[1] == differences
     assert asked == [(Path("i"), Path("s"), 2)]
     with pytest.raises(InputError, match="2 steps were made where"):
         verify._first_losses("turbo", train(ran, "1,1.5\n2,0.75\n3,0.7\n"), 3)
     (ran / "log.csv").unlink()
-    params.document.cache_clear()
+    params.content.cache_clear()

@@ -100,13 +100,22 @@ def load(kind: type[SectionT], section: str) -> SectionT:
     Raises:
         SettingError: it is missing, or any key of the profile is unknown, mistyped or impossible.
     """
+    return TypeAdapter(kind).validate_python(_section(section))
+
+
+def _section(name: str) -> object:
     found: object = load_profile(profile())
-    for part in section.split("."):
-        held: Mapping[str, object] = dict(found) if isinstance(found, BaseModel | Mapping) else {}
+    for part in name.split("."):
+        held = _held(found)
         if part not in held:
-            raise SettingError(f"params.yaml: profiles.{profile()}.{section} is missing")
+            raise SettingError(f"params.yaml: profiles.{profile()}.{name} is missing")
         found = held[part]
-    return TypeAdapter(kind).validate_python(found)
+    return found
+
+
+def _held(section: object) -> Mapping[str, object]:
+    """What a section holds by name; what is none holds nothing."""
+    return dict(section) if isinstance(section, BaseModel | Mapping) else {}
 
 
 def load_part(kind: type[PartT], section: str) -> PartT:
@@ -115,7 +124,7 @@ def load_part(kind: type[PartT], section: str) -> PartT:
     Raises:
         SettingError: as `load`.
     """
-    whole = load(dict[str, object], section)
+    whole = _held(_section(section))
     return kind.model_validate({name: whole[name] for name in kind.model_fields})
 
 

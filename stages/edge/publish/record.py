@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.edge.cli import running
 from stages.edge.errors import InputError
 from stages.edge.files import lockfile
 from stages.edge.files.lockfile import FOLDER, folder_md5
+from stages.edge.files.metrics import read_metrics
 
 
 class Record:
@@ -50,7 +50,7 @@ class Record:
         for path, md5 in self._lock.stage(stage).outs.items():
             if not path.endswith(".json"):
                 continue
-            found = running.read_metrics(self._lock.out(path, md5))
+            found = read_metrics(self._lock.out(path, md5))
             if key in found:
                 return found
         raise InputError(f"no result of {stage} has {key!r}: run `dvc repro`")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stages.core.training import arguments, batching, keeping
 from stages.edge import params, track
-from stages.edge.cli import running
+from stages.edge.files.metrics import write_metrics
 from stages.edge.models import libraries
 from stages.edge.training import candidates, resuming, token_file, watching
 
@@ -63,7 +63,7 @@ def learn(
     if learner.is_world_process_zero():
         log = [entry for entry in learner.state.log_history if "step" in entry]
         versions = {name: metadata.version(name) for name in LIBRARIES}
-        running.write_metrics({"log": log, "libraries": versions}, partial / candidates.HISTORY)
+        write_metrics({"log": log, "libraries": versions}, partial / candidates.HISTORY)
         os.replace(partial, scratch / "learned")
     if torch.distributed.is_initialized():
         # Together and by themselves: a process that ends while another's threads still talk to it may bring it down.

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from stages.edge.cli import running
 from stages.edge.files import lockfile
+from stages.edge.files.metrics import write_metrics
 from stages.edge.models import weights
 from stages.edge.params import Choice, Training
 from stages.edge.publish.upload import push
@@ -122,7 +122,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         **{f"choose_{name}": {"kept_steps": [3]} for name in ("turbo", "final")},
     }
     for name, document in documents.items():
-        running.write_metrics(document, folder / f"metrics/{name}.json")
+        write_metrics(document, folder / f"metrics/{name}.json")
     lock(folder)
     return folder
 
