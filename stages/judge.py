@@ -17,7 +17,9 @@ import polars as pl
 from stages.core.answers import table
 from stages.core.labelling import judging, llm_verdicts
 from stages.core.tables.answers import ANSWERS
+from stages.core.tables.benchmarks import GOLDS
 from stages.core.tables.verdicts import MARKS, VERDICTS, VERDICTS_KEY
+from stages.core.tables.votes import LABELS
 from stages.edge import params, track
 from stages.edge.asking import llm_judge
 from stages.edge.cli import running
@@ -29,7 +31,7 @@ from stages.edge.workers.algebra import Outcome
 
 def labels(args: argparse.Namespace) -> None:
     """Judge the teacher's answers against the labels of the vote."""
-    found = tables.read(args.votes, judging.VOTES_IN)
+    found = tables.read(args.votes, LABELS)
     work = partial(judging.prepare, labels=found)
     metrics = _judge(f"judge@{args.answers.stem}", args.answers, ANSWERS, work, args.output)
     write_metrics(metrics, args.metrics)
@@ -37,7 +39,7 @@ def labels(args: argparse.Namespace) -> None:
 
 def exam(args: argparse.Namespace) -> None:
     """Mark an exam against the benchmarks' golds."""
-    golds = tables.read(args.benchmarks, judging.BENCHMARKS_IN).rename({"gold": "label"})
+    golds = tables.read(args.benchmarks, GOLDS).rename({"gold": "label"})
     _judge(f"mark@{args.traces.name}", args.traces, table.TRACES_IN, partial(_read, labels=golds), args.output)
 
 

@@ -16,6 +16,7 @@ from stages.core.formats import original
 from stages.core.labelling import judging, voting
 from stages.core.tables.sft import SFT_KEY
 from stages.core.tables.traces import TRACES
+from stages.core.tables.votes import LABELS
 from tests.projects import ROOT
 from tests.rules import curation
 
@@ -29,7 +30,7 @@ def trace(content: str | None, status: str = "stop", **more: object) -> dict[str
 
 def judged(label: str | None, *rows: dict[str, object]) -> pl.DataFrame:
     table = pl.DataFrame([{**row, "sample": n} for n, row in enumerate(rows)], schema=table_of_answers.TRACES_IN)
-    labels = pl.DataFrame([("p", label)], schema=judging.VOTES_IN, orient="row")
+    labels = pl.DataFrame([("p", label)], schema=LABELS, orient="row")
     prepared = judging.prepare(table_of_answers.read_answers(table), labels)
     return judging.verdicts(prepared, dict.fromkeys(judging.undecided(prepared), "different"))
 

@@ -17,7 +17,7 @@ from stages.core.sampling import queries
 from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
 from stages.core.tables.traces import TRACES, TRACES_KEY
 from stages.core.tables.verdicts import VERDICTS, VERDICTS_KEY
-from stages.core.tables.votes import VOTES, VOTES_KEY
+from stages.core.tables.votes import LABELS, VOTES, VOTES_KEY
 from stages.core.text.identity import problem_id
 from stages.edge.files import tables
 from tests.projects import ROOT, copy_project
@@ -231,7 +231,7 @@ def test_what_is_exported_comes_back_the_same(folder: Path) -> None:
 
 def labels() -> pl.DataFrame:
     rows = [(problem_id(prompt), gold) for prompt, gold in GOLDS.items()]
-    return pl.DataFrame(rows, schema=judging.VOTES_IN, orient="row")
+    return pl.DataFrame(rows, schema=LABELS, orient="row")
 
 
 def write_answered(folder: Path) -> None:

@@ -11,13 +11,8 @@ import polars as pl
 
 from stages.core.equality.relations import accepts_extracted
 from stages.core.tables.answers import EXTRACTION_RULES
-from stages.core.tables.benchmarks import BENCHMARKS
 from stages.core.tables.traces import UNANSWERED
 from stages.core.tables.verdicts import TIERS, UNSCORED, VERDICT, VERDICTS
-from stages.core.tables.votes import VOTES
-
-VOTES_IN = pl.Schema({name: VOTES[name] for name in ("problem_id", "label")})
-BENCHMARKS_IN = pl.Schema({name: BENCHMARKS[name] for name in ("benchmark", "problem_id", "gold")})
 
 Pair = tuple[str, str]
 

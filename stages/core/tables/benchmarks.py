@@ -14,3 +14,5 @@ BENCHMARKS = pl.Schema(
     }
 )
 BENCHMARKS_KEY = ["benchmark", "problem_id"]
+GOLDS = pl.Schema({name: BENCHMARKS[name] for name in ("benchmark", "problem_id", "gold")})
+"""What a judge reads of `BENCHMARKS`."""

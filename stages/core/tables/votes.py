@@ -17,6 +17,8 @@ VOTES = pl.Schema(
     }
 )
 VOTES_KEY = ["problem_id"]
+LABELS = pl.Schema({name: VOTES[name] for name in ("problem_id", "label")})
+"""What a judge reads of `VOTES`."""
 CHANGED = pl.Schema(
     {
         "problem_id": pl.String(),

@@ -2,11 +2,10 @@
 
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.core.problems.intake import Raw
 from stages.edge.errors import InputError, SettingError
 from stages.edge.files.paths import project_root
 from stages.edge.params import HubSplit, Section
@@ -58,7 +57,7 @@ def _checked(source: HubSplit, before: str | None) -> str:
     return found
 
 
-def rows(source: HubSplit, commit: str | None, needed: Sequence[str]) -> Iterator[Raw]:
+def rows(source: HubSplit, commit: str | None, needed: Sequence[str]) -> Iterator[tuple[str, Mapping[str, object]]]:
     """(place, row) for each row of a split, without downloading the columns that nobody wants, where they lie apart.
 
     Raises:

@@ -31,6 +31,7 @@ from stages.core.tables.rejects import REASONS
 from stages.core.tables.sft import SFT, SFT_KEY
 from stages.core.tables.traces import STATUSES
 from stages.core.tables.verdicts import VERDICT
+from stages.core.tables.votes import LABELS
 from stages.core.text.identity import problem_id
 from stages.edge import params
 from tests.rules import curation
@@ -584,7 +585,7 @@ def real_candidates(rows: Iterable[tuple[str, str, str, str]]) -> pl.DataFrame:
         made.append((model, "high", None, own_id, number % 1000, content, status, reasoning, problem))
     schema = pl.Schema({**table_of_answers.TRACES_IN, "reasoning": pl.String(), "prompt": pl.String()})
     table = pl.DataFrame(made, schema=schema, orient="row")
-    known = pl.DataFrame(list(labels.items()), schema=judging.VOTES_IN, orient="row")
+    known = pl.DataFrame(list(labels.items()), schema=LABELS, orient="row")
     prepared = judging.prepare(table_of_answers.read_answers(table.select(list(table_of_answers.TRACES_IN))), known)
     verdicts = judging.verdicts(prepared, dict.fromkeys(judging.undecided(prepared), "different"))
     joined = table.join(verdicts.select(*SFT_KEY, "answer", "verdict"), on=SFT_KEY)

@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from stages.core.answers.reading import answer_of
 from stages.core.answers.table import TRACES_IN, read_answers
 from stages.core.labelling.judging import (
-    BENCHMARKS_IN,
-    VOTES_IN,
     counted,
     metrics,
     undecided,
@@ -19,8 +17,10 @@ from stages.core.labelling.judging import (
 from stages.core.labelling.judging import (
     prepare as prepare_answers,
 )
+from stages.core.tables.benchmarks import GOLDS
 from stages.core.tables.traces import STATUSES
 from stages.core.tables.verdicts import TIERS, VERDICT, VERDICTS, VERDICTS_KEY
+from stages.core.tables.votes import LABELS
 
 SUMS = (r"\sum_{k=1}^{3} k^2", r"\sum_{k=0}^{3} k^2")
 """Equal by algebra only."""
@@ -45,7 +45,7 @@ def traces(*rows: tuple[str | None, str], problems: Sequence[str] | None = None)
 
 
 def labels(**by_problem: str | None) -> pl.DataFrame:
-    return pl.DataFrame(list(by_problem.items()), schema=VOTES_IN, orient="row")
+    return pl.DataFrame(list(by_problem.items()), schema=LABELS, orient="row")
 
 
 def judged(content: str | None, label: str | None, status: str = "stop") -> tuple[str | None, str | None, str | None]:
@@ -149,7 +149,7 @@ def test_a_truncated_trace_that_gave_its_answer_is_judged() -> None:
 
 
 def test_benchmarks_are_labelled_by_their_name_and_problem_for_one_question_may_stand_in_two() -> None:
-    golds = pl.DataFrame([("one", "p_1", "1"), ("two", "p_1", "2")], schema=BENCHMARKS_IN, orient="row")
+    golds = pl.DataFrame([("one", "p_1", "1"), ("two", "p_1", "2")], schema=GOLDS, orient="row")
     rows = [("turbo", None, name, "p_1", 0, r"\boxed{2}", "stop") for name in ("one", "two", "three")]
     prepared = prepare(pl.DataFrame(rows, schema=TRACES_IN, orient="row"), golds.rename({"gold": "label"}))
     assert dict(prepared.select("benchmark", "verdict").rows()) == {

@@ -24,6 +24,7 @@ from stages.core.problems.problems import (
 )
 from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
 from stages.core.tables.problems import PROBLEMS
+from stages.core.tables.votes import LABELS
 from stages.core.text.identity import normalise, problem_id
 
 DATA = Path(os.environ.get("REASONLITE_TEST_DATA", ""))
@@ -221,7 +222,7 @@ def verdict_of(answer: str, gold: str) -> str | None:
     content = f"So 1 + 1 = 2, and the answer is \\boxed{{{answer}}}."
     keys = {"model": "teacher", "effort": None, "benchmark": None, "problem_id": "p", "sample": 0}
     trace = pl.DataFrame([{**keys, "content": content, "status": "stop"}], schema=table.TRACES_IN)
-    label = pl.DataFrame([{"problem_id": "p", "label": gold}], schema=judging.VOTES_IN)
+    label = pl.DataFrame([{"problem_id": "p", "label": gold}], schema=LABELS)
     verdict: str | None = judging.prepare(table.read_answers(trace), label)["verdict"].item()
     return verdict
 
