@@ -28,7 +28,7 @@ def sft(effort: str, number: int) -> pl.DataFrame:
             f"p{n}",
             0,
             [{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": "4"}],
-            7,
+            *(7, [1] * 7, 3),
         )
         for n in range(number)
     ]
