@@ -16,9 +16,8 @@ import polars as pl
 
 from stages.core.answers import table
 from stages.core.labelling import judging, llm_verdicts
-from stages.core.tables.answers import ANSWERS
+from stages.core.tables.answers import ANSWERS, MARKS, VERDICTS, VERDICTS_KEY
 from stages.core.tables.benchmarks import GOLDS
-from stages.core.tables.verdicts import MARKS, VERDICTS, VERDICTS_KEY
 from stages.core.tables.votes import LABELS
 from stages.edge import params, track
 from stages.edge.asking import llm_judge

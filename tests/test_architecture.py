@@ -179,13 +179,23 @@ def _literal(node: ast.expr) -> str:
     return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
 
 
+def efforts_of(project: Path, name: str, section: str) -> list[str]:
+    """A section that a stage without items of its own loads for each effort, by the names of the efforts."""
+    if section != "profiles.{}.teach.{}" or name == "teach":
+        return [section]
+    efforts = yaml.safe_load((project / "params.yaml").read_text())["efforts"]
+    return [f"profiles.{{}}.teach.{effort}" for effort in efforts]
+
+
 def wrong_params(project: Path) -> list[str]:
     """Sections that a stage loads and does not list, or lists and does not load; `runtime` is never listed."""
     trees = modules(project)
     faults = []
     for name, stage in stages(project):
         module, command = verb_of(stage)
-        loaded = loaded_sections(trees[module], command)
+        loaded = {
+            each for section in loaded_sections(trees[module], command) for each in efforts_of(project, name, section)
+        }
         listed = {re.sub(r"\$\{[^}]*\}", "{}", param) for param in stage.get("params", [])}
         for section in sorted(loaded - {"profiles.{}.runtime"}):
             if not any(section == each or section.startswith(f"{each}.") for each in listed):
@@ -283,6 +293,7 @@ def replace(file: Path, old: str, new: str) -> None:
         (wrong_imports, "stages/core/training/loss_log.py", "import polars", "import os\nimport polars", "no effects"),
         (wrong_params, "dvc.yaml", "        - profiles.${profile}.train.${key}.seed\n", "        - versions\n", "train: loads"),
         (wrong_params, "dvc.yaml", "train.${key}.checkpoint_exam\n", "train.${key}.seed\n", "choose: lists"),
+        (wrong_params, "dvc.yaml", "      - profiles.${profile}.teach.high\n", "", "baselines: loads profiles.{}.teach.high"),
         (wrong_params, "dvc.yaml", "      - profiles.${profile}.report\n", "      - profiles.${profile}.vote\n", "report: lists"),
         (wrong_folders, "dvc.yaml", "      - data/exams/final\n", "", "report@: data/exams/final is read and no dep"),
         (wrong_folders, "dvc.yaml", "      - data/exams/final\n", "      - data/exams\n", "report@: data/exams is a folder of outs"),

@@ -13,12 +13,12 @@ import polars as pl
 import pytest
 
 from stages.core.problems import problems
+from stages.core.tables.answers import VERDICTS, VERDICTS_KEY
 from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
 from stages.core.tables.contamination import EVIDENCE
 from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
 from stages.core.tables.sft import SFT, SFT_KEY
 from stages.core.tables.traces import TRACES, TRACES_KEY
-from stages.core.tables.verdicts import VERDICTS, VERDICTS_KEY
 from stages.core.text.identity import problem_id
 from stages.edge.engines import server
 from stages.edge.files import tables

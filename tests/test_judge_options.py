@@ -10,9 +10,8 @@ import polars as pl
 import pytest
 
 from stages.core.answers.table import TRACES_IN, read_answers
-from stages.core.tables.answers import ANSWERS, ANSWERS_KEY
+from stages.core.tables.answers import ANSWERS, ANSWERS_KEY, VERDICTS
 from stages.core.tables.traces import TRACES
-from stages.core.tables.verdicts import VERDICTS
 from stages.core.tables.votes import VOTES, VOTES_KEY
 from stages.edge.files import tables
 from tests.projects import copy_project, environment

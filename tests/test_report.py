@@ -13,9 +13,9 @@ import yaml
 from stages.core.answers import table as table_of_answers
 from stages.core.labelling import judging
 from stages.core.problems import problems
+from stages.core.tables.answers import MARKS, VERDICTS_KEY
 from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
 from stages.core.tables.traces import TRACES, TRACES_KEY
-from stages.core.tables.verdicts import MARKS, VERDICTS_KEY
 from stages.edge.files import tables
 from tests.projects import ROOT, copy_project, environment
 

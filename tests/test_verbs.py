@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 import yaml
 
+from stages.core.tables.answers import TIERS, VERDICT, VERDICTS
 from stages.core.tables.benchmarks import BENCHMARKS
 from stages.core.tables.contamination import EVIDENCE
 from stages.core.tables.duplicates import DUPLICATES
@@ -24,7 +25,6 @@ from stages.core.tables.problems import PROBLEMS
 from stages.core.tables.rejects import REASONS, REJECTS
 from stages.core.tables.sft import SFT, SFT_KEY
 from stages.core.tables.traces import TRACES, TRACES_KEY
-from stages.core.tables.verdicts import TIERS, VERDICT, VERDICTS
 from stages.core.tables.votes import VOTES
 from stages.core.text.identity import problem_id
 from stages.edge import params

@@ -14,9 +14,9 @@ from stages.core.formats import original
 from stages.core.labelling import judging
 from stages.core.problems import problems
 from stages.core.sampling import queries
+from stages.core.tables.answers import VERDICTS, VERDICTS_KEY
 from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
 from stages.core.tables.traces import TRACES, TRACES_KEY
-from stages.core.tables.verdicts import VERDICTS, VERDICTS_KEY
 from stages.core.tables.votes import LABELS, VOTES, VOTES_KEY
 from stages.core.text.identity import problem_id
 from stages.edge.files import tables

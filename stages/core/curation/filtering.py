@@ -13,10 +13,10 @@ import polars as pl
 
 from stages.core.answers.keys import agree, is_numeric
 from stages.core.curation import chat, quality
+from stages.core.tables.answers import VERDICT
 from stages.core.tables.rejects import REJECTS
 from stages.core.tables.sft import SFT, SFT_KEY, TOKENS
 from stages.core.tables.traces import STATUSES
-from stages.core.tables.verdicts import VERDICT
 from stages.core.text.normalisation import jaccard
 from stages.core.text.repetition import repeated_share
 

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 import polars as pl
 
 from stages.core.equality.relations import accepts_extracted
-from stages.core.tables.answers import EXTRACTION_RULES
+from stages.core.tables.answers import EXTRACTION_RULES, TIERS, UNSCORED, VERDICT, VERDICTS
 from stages.core.tables.traces import UNANSWERED
-from stages.core.tables.verdicts import TIERS, UNSCORED, VERDICT, VERDICTS
 
 Pair = tuple[str, str]
 

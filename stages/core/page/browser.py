@@ -6,12 +6,12 @@ from typing import Any
 
 import polars as pl
 
+from stages.core.tables.answers import VERDICTS, VERDICTS_KEY
 from stages.core.tables.benchmarks import BENCHMARKS
 from stages.core.tables.excerpt import EXCERPT, TRACE_COLUMNS, VERDICT_COLUMNS
 from stages.core.tables.problems import PROBLEMS
 from stages.core.tables.sft import SFT, SFT_KEY
 from stages.core.tables.traces import TRACES
-from stages.core.tables.verdicts import VERDICTS, VERDICTS_KEY
 from stages.core.tables.votes import VOTES
 
 KEPT = "row"

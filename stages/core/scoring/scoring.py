@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from stages.core.estimation.bootstrap import SCORE_PRIOR, Interval, bayesian_bootstrap
 from stages.core.estimation.estimators import pass_at_k
+from stages.core.tables.answers import UNSCORED, VERDICT
 from stages.core.tables.scores import SCORES, SCORES_KEY
 from stages.core.tables.traces import STATUSES, UNANSWERED
-from stages.core.tables.verdicts import UNSCORED, VERDICT
 
 _SAMPLE = {
     **dict.fromkeys(("model", "effort", "benchmark", "problem_id"), pl.String()),

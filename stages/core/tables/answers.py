@@ -1,4 +1,4 @@
-"""The answer that each trace gives, read out of its text once."""
+"""The answer that each trace gives, read out of its text once, and the verdict on it."""
 
 import polars as pl
 
@@ -18,3 +18,19 @@ ANSWERS = pl.Schema(
 """`answer_key` is the same for all spellings of an answer. `conclusion` is what the last sentence of a trace without an
 answer comes to, and no answer. Each is null where there is none."""
 ANSWERS_KEY = TRACES_KEY
+
+VERDICT = ("correct", "incorrect", "no_answer", "unparsable", "timeout", "no_label", "unscored")
+UNSCORED = ("no_label", "unscored")
+"""Verdicts that say nothing about the answer. `timeout` is none of them: leaving out an answer that no judge can finish
+would raise the score of a model that writes monstrous ones."""
+TIERS = ("text", "number", "evaluated", "symbolic", "llm")
+VERDICTS = pl.Schema(
+    {
+        **{name: ANSWERS[name] for name in (*ANSWERS_KEY, "answer", "extracted_by")},
+        "verdict": pl.Enum(VERDICT),
+        "decided_by": pl.Enum(TIERS),
+    }
+)
+VERDICTS_KEY = ANSWERS_KEY
+MARKS = pl.Schema({**VERDICTS, "answer_class": pl.String()})
+"""Verdicts of an exam. Answers of a problem that count as the same share their `answer_class`; null: no answer."""

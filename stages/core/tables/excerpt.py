@@ -2,8 +2,8 @@
 
 import polars as pl
 
+from stages.core.tables.answers import VERDICTS
 from stages.core.tables.traces import TRACES, TRACES_KEY
-from stages.core.tables.verdicts import VERDICTS
 
 TRACE_COLUMNS = (*TRACES_KEY, "reasoning", "content", "status", "completion_tokens")
 VERDICT_COLUMNS = ("answer", "extracted_by", "verdict", "decided_by")

@@ -12,7 +12,7 @@ import polars as pl
 from stages.core.answers import table
 from stages.core.formats import original
 from stages.core.sampling import queries
-from stages.core.tables.verdicts import VERDICTS
+from stages.core.tables.answers import VERDICTS
 from stages.core.tables.votes import VOTES
 from stages.edge.errors import InputError, writing
 from stages.edge.files import tables

@@ -14,7 +14,7 @@ from stages.core.formats.original import Asked
 from stages.core.prompts.rendering import Message
 from stages.core.sampling import harmony
 from stages.core.sampling.queries import Answer
-from stages.core.tables.verdicts import VERDICTS, VERDICTS_KEY
+from stages.core.tables.answers import VERDICTS, VERDICTS_KEY
 from stages.core.tables.votes import VOTES, VOTES_KEY
 from stages.core.text.identity import normalise, problem_id
 from stages.edge import store

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from stages.core.page import browser
+from stages.core.tables.answers import MARKS, VERDICTS
 from stages.core.tables.benchmarks import BENCHMARKS
 from stages.core.tables.contamination import EVIDENCE
 from stages.core.tables.duplicates import DUPLICATES
@@ -18,7 +19,6 @@ from stages.core.tables.problems import PROBLEMS
 from stages.core.tables.rejects import REJECTS
 from stages.core.tables.sft import SFT
 from stages.core.tables.traces import TRACES
-from stages.core.tables.verdicts import MARKS, VERDICTS
 from stages.core.tables.votes import VOTES
 from stages.core.text.normalisation import prose
 from stages.edge.errors import InputError

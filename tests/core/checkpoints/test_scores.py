@@ -7,8 +7,8 @@ import pytest
 
 from stages.core.checkpoints import averaging, scores
 from stages.core.checkpoints.scores import CheckpointScore
+from stages.core.tables.answers import VERDICTS
 from stages.core.tables.sft import SFT
-from stages.core.tables.verdicts import VERDICTS
 
 
 def held_out(*rows: tuple[str, str, str], system: str | None = None) -> pl.DataFrame:

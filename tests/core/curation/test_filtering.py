@@ -27,10 +27,10 @@ from stages.core.curation.filtering import (
 from stages.core.curation.selection import select
 from stages.core.labelling import judging
 from stages.core.sampling import queries
+from stages.core.tables.answers import VERDICT
 from stages.core.tables.rejects import REASONS
 from stages.core.tables.sft import SFT, SFT_KEY
 from stages.core.tables.traces import STATUSES
-from stages.core.tables.verdicts import VERDICT
 from stages.core.tables.votes import LABELS
 from stages.core.text.identity import problem_id
 from stages.edge import params

@@ -17,9 +17,9 @@ from stages.core.labelling.judging import (
 from stages.core.labelling.judging import (
     prepare as prepare_answers,
 )
+from stages.core.tables.answers import TIERS, VERDICT, VERDICTS, VERDICTS_KEY
 from stages.core.tables.benchmarks import GOLDS
 from stages.core.tables.traces import STATUSES
-from stages.core.tables.verdicts import TIERS, VERDICT, VERDICTS, VERDICTS_KEY
 from stages.core.tables.votes import LABELS
 
 SUMS = (r"\sum_{k=1}^{3} k^2", r"\sum_{k=0}^{3} k^2")

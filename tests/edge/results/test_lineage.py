@@ -10,12 +10,12 @@ import yaml
 from stages.core.answers import table as table_of_answers
 from stages.core.labelling import judging
 from stages.core.problems import problems
+from stages.core.tables.answers import MARKS, VERDICTS, VERDICTS_KEY
 from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
 from stages.core.tables.contamination import EVIDENCE
 from stages.core.tables.duplicates import DUPLICATES
 from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
 from stages.core.tables.traces import TRACES, TRACES_KEY
-from stages.core.tables.verdicts import MARKS, VERDICTS, VERDICTS_KEY
 from stages.core.tables.votes import VOTES, VOTES_KEY
 from stages.core.text.identity import problem_id
 from stages.edge.errors import InputError
