@@ -123,6 +123,16 @@ def await_end(project: Path, *names: str) -> dict[str, str]:
     return found
 
 
+def test_a_setting_that_is_changed_and_changed_back_runs_its_stage_twice_and_not_three_times(project: Path) -> None:
+    before = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(before.replace("min_similarity: null", "min_similarity: 0.9", 1))
+    assert "> exec python -m stages.collect" in run(project, "dvc", "repro", "collect")
+    (project / "params.yaml").write_text(before)
+    again = run(project, "dvc", "repro", "collect")
+    assert "Stage 'collect' is cached - skipping run" in again and "stages.collect" not in again
+    assert run(project, "git", "status", "--porcelain") == "", "what is in git is back as well"
+
+
 def by_signal(project: Path, name: str) -> None:
     os.kill(sampling(project)[0].pid, signal.SIGKILL)
 
