@@ -27,29 +27,29 @@ class _Box(NamedTuple):
 
 
 def last(response: str) -> str | None:
-    """What the last complete, filled box says, with those that it is joined to; None without one."""
+    """The content of the last complete, filled box, joined with its neighbours; None without such a box."""
     if plain := _only_box(response):
         return plain
-    found = _filled(response, _complete_boxes(response))
-    return _join_adjacent(response, found) if found else None
+    filled = _filled(response, _complete_boxes(response))
+    return _join_adjacent(response, filled) if filled else None
 
 
 def boxed(response: str) -> list[str]:
-    """What the boxes of a response say, in order: boxes side by side, or joined by "and" or a comma, say one thing."""
+    """The contents of a response's boxes, in order. Boxes side by side, or joined by "and" or a comma, are one."""
     left = _filled(response, _complete_boxes(response))
-    said: list[str] = []
+    contents: list[str] = []
     while left:
-        last = _join_adjacent(response, left)
-        said.insert(0, last)
-        # What was joined is gone; a box that repeats an answer within is no answer of its own.
+        joined = _join_adjacent(response, left)
+        contents.insert(0, joined)
+        # Drop the joined boxes, and those before them that only repeat a part of the joined answer.
         left.pop()
-        while left and len(said[0].split(", ")) > 1 and left[-1][1] in said[0].split(", "):
+        while left and len(contents[0].split(", ")) > 1 and left[-1][1] in contents[0].split(", "):
             left.pop()
-    return said
+    return contents
 
 
 def _only_box(response: str) -> str | None:
-    """What is in the only box of a response, if that is as simple as most are: a number, a word."""
+    """The content of the only box of a response, if it is a plain number or word, as most are."""
     start = response.find(r"\boxed{")
     if start < 0 or response.find("box", start + 4) >= 0:
         return None
@@ -66,20 +66,20 @@ def _complete_boxes(response: str) -> list[_Box]:
     if first < 0:
         return boxes
     # Brackets before the first box change nothing, and most of a response stands there.
-    for mark in _BRACES.finditer(response, len(response[:first].rstrip("\\f"))):
-        found = None
-        if mark["box"]:
-            opened.append((mark.start(), mark.end()))
-        elif mark["short"]:
-            found = _Box(mark.start(), *mark.span("word"), mark.end())
-        elif mark["open"]:
+    for match in _BRACES.finditer(response, len(response[:first].rstrip("\\f"))):
+        box = None
+        if match["box"]:
+            opened.append((match.start(), match.end()))
+        elif match["short"]:
+            box = _Box(match.start(), *match.span("word"), match.end())
+        elif match["open"]:
             opened.append(None)
-        elif mark["close"] and opened and (box := opened.pop()):
-            found = _Box(*box, mark.start(), mark.end())
-        if found:
-            while boxes and boxes[-1].start >= found.start:
+        elif match["close"] and opened and (opening := opened.pop()):
+            box = _Box(*opening, match.start(), match.end())
+        if box:
+            while boxes and boxes[-1].start >= box.start:
                 boxes.pop()
-            boxes.append(found)
+            boxes.append(box)
     return boxes
 
 

@@ -46,13 +46,13 @@ def ratio(text: str) -> list[str]:
     return terms if len(terms) > 1 and all(terms) else []
 
 
-def _cut(text: str, marks: str) -> list[str]:
-    """The parts of `text` between those of `marks` that stand outside brackets."""
+def _cut(text: str, separators: str) -> list[str]:
+    """The parts of `text` between the `separators` that stand outside brackets."""
     parts: list[str] = []
     level = start = 0
     for index, char in enumerate(text):
         level += (char in _OPENERS) - (char in _CLOSERS)
-        if char in marks and level == 0:
+        if char in separators and level == 0:
             parts.append(text[start:index].strip())
             start = index + 1
     return [*parts, text[start:].strip()]

@@ -1,7 +1,7 @@
-r"""Expressions: formulas read into trees without a grammar tool.
+r"""Expressions: formulas parsed into trees without a parser generator.
 
 `read` knows what answers are made of: numbers, letters, roots, fractions, powers, logarithms, trigonometry, factorials.
-Anything else (relations, sums, units, words) is not an expression here. It takes time linear in the length.
+Anything else (relations, sums, units, words) is no expression here. Parsing takes time linear in the length.
 """
 
 import re
@@ -33,7 +33,7 @@ _APPLIED = frozenset("fghFGHP")
 APPLIED_GREEK = re.compile(
     r"\\(?:(?:zeta|Gamma)\s*\(|(?:(?:var)?phi|Phi|[pP]si|sigma|tau|mu|eta|omega)\s*\(\s*(?:\d+|[a-zA-Z])\s*\))"
 )
-"""So are these: the zeta function of 3 is no product."""
+"""Greek letters that are functions before a bracket: zeta(3) is no product."""
 ORDER = re.compile(r"(?<![\\a-zA-Z])[a-df-zA-Z]'*(?:_(?:\w|\{\w+\}))?\s*\^\s*\{\s*\(\s*\w+\s*\)\s*\}")
 """The fourth derivative y^{(4)} is no power."""
 
@@ -50,24 +50,24 @@ class Expression(NamedTuple):
 
 
 class _NotAnExpression(Exception):
-    """The text is something else."""
+    """The text is no expression."""
 
 
 @lru_cache(maxsize=10_000)
 def read(text: str) -> Expression | None:
-    """The expression that a tidied text is, or None."""
+    """A tidied text as an expression; None where it is none."""
     if len(text) > MAX_CHARS:
         return None
-    reader = _Reader()
+    parser = _ExpressionParser()
     try:
-        tree = reader.whole(text)
+        tree = parser.parse(text)
     except _NotAnExpression:
         return None
-    return Expression(tree, frozenset(reader.variables), reader.is_vague)
+    return Expression(tree, frozenset(parser.variables), parser.is_vague)
 
 
-class _Reader:
-    """A recursive-descent reader: sum, term, factor, power, atom."""
+class _ExpressionParser:
+    """A recursive-descent parser: sum, term, factor, power, atom."""
 
     def __init__(self) -> None:
         self.variables: set[str] = set()
@@ -76,16 +76,16 @@ class _Reader:
         self._next = 0
         self._depth = 0
 
-    def whole(self, text: str) -> Tree:
+    def parse(self, text: str) -> Tree:
         position, end = 0, len(text.rstrip())
         if _SCIENTIFIC.search(text) or DATE.fullmatch(text) or APPLIED_GREEK.search(text) or ORDER.search(text):
             raise _NotAnExpression
         while position < end:
-            found = _TOKEN.match(text, position)
-            if not found:
+            match = _TOKEN.match(text, position)
+            if not match:
                 raise _NotAnExpression
-            self._tokens.append(found[found.lastindex or 0])
-            position = found.end()
+            self._tokens.append(match[match.lastindex or 0])
+            position = match.end()
         tree = self._sum()
         if self._next < len(self._tokens):
             raise _NotAnExpression

@@ -1,7 +1,7 @@
 r"""Answers: what a response gives as its final answer, as text.
 
-A model is asked to put its answer in ``\boxed{...}``. The last complete box counts, so a model that takes an answer
-back is read by its last word. Responses without a box are read by their closing statement ("the answer is ...").
+A model is asked to put its answer in ``\boxed{...}``. The last complete box counts, so a model may correct
+itself. Responses without a box are read by their closing statement ("the answer is ...").
 """
 
 import re
@@ -12,7 +12,7 @@ from stages.core.answers import boxes
 STATEMENT_CHARS = 300
 """A stated answer longer than this is prose, and cut here."""
 MAX_STATEMENTS = 10
-"""So many of the last statements are looked at."""
+"""Only so many of the last statements are read."""
 _WHOLE_CHARS = 60
 _STATEMENT = re.compile(
     r"(?:\b(?:answer|réponse|resp(?:ue|o)sta|risposta|antwort|ответ)\b[^\n:=]{0,60}?(?:\bis\b|\bare\b|[:=])"
@@ -50,7 +50,7 @@ _COMMENT = re.compile(
     r"(?:also |indeed |therefore |thus )?(?:correct|right|reasonable|valid|consistent|plausible|sensible|verified|"
     r"confirmed)\b\s*(?=$|[.,;!*]|because|since|as|and|with|when|if|for)"
 )
-"""What is said of an answer rather than what it is."""
+"""A comment on an answer, such as "correct", rather than an answer."""
 _UNEQUAL = re.compile(r"[<>]|\\(?:le|ge|lt|gt|leq|geq|leqslant|geqslant|ne|neq)(?![a-zA-Z])")
 _SENTENCE_END = re.compile(r"(?<!\d)\.(?=\s|$)|(?<=\d)\.(?=\s|$)|[。\n]|<\|")
 
@@ -80,34 +80,34 @@ def payload(text: str) -> str:
 
     Text in which no answer is singled out comes back unchanged.
     """
-    found = extract(text).answer
-    if found is not None and not _is_sentence(found):
-        return found
-    said = concluded(text)
-    return said if said is not None else found or text
+    answer = extract(text).answer
+    if answer is not None and not _is_sentence(answer):
+        return answer
+    last = conclusion(text)
+    return last if last is not None else answer or text
 
 
-def concluded(text: str) -> str | None:
-    """What the last sentence of a text without a box or a statement comes to; None where it comes to nothing.
+def conclusion(text: str) -> str | None:
+    """The value that the last sentence of a text without a box or a statement gives; None where it gives none.
 
     That is an environment in it, else its last words in bold, else its last formula, else the number after its last
-    verb ("Therefore, there are 12 ways."), else, in a text of several sentences, its last number. None, too, of
-    formulas alone, or of one sentence that says more than one value. Weaker than a statement: a judge who is handed a
-    whole response reads it so, a vote does not.
+    verb ("Therefore, there are 12 ways."), else, in a text of several sentences, its last number. None, too, for
+    formulas alone, or for one sentence that gives several values. It is weaker evidence than a statement: judging a
+    whole response uses it, a vote does not.
     """
     end = _TURN.split(text, maxsplit=1)[0][-CONCLUSION_CHARS:]
     if not _LANGUAGE.search(_TYPESET.sub(" ", end)):
-        return None  # nothing but formulas: all of them are the answer
+        return None  # formulas alone: all of them are the answer
     sentences = [part for part in _SENTENCE.split(_on_one_line(end)) if part.strip(" .*\n")]
     while sentences and _CLOSING.search(sentences[-1]):
         sentences.pop()
     if not sentences:
         return None
     last = sentences[-1]
-    if len(sentences) == 1 and _says_more(last):
+    if len(sentences) == 1 and _has_more_values(last):
         return None
-    if found := _ENVIRONMENT.search(last):
-        return found[0]
+    if environment := _ENVIRONMENT.search(last):
+        return environment[0]
     bold = _BOLD.findall(last)
     if bold and any(map(str.isdigit, bold[-1])):
         return str(bold[-1]).strip()
@@ -115,10 +115,10 @@ def concluded(text: str) -> str | None:
     rest = after[-1].strip(" *:")
     if _MATH.search(last):
         prose = _MATH.sub(" ", last)
-        is_said = len(after) > 1 or len(sentences) > 1
-        if prose.lstrip().startswith("%") or not (is_said or re.search(r"[^\W\d_]{2}", _JOINS.sub(" ", prose))):
+        is_statement = len(after) > 1 or len(sentences) > 1
+        if prose.lstrip().startswith("%") or not (is_statement or re.search(r"[^\W\d_]{2}", _JOINS.sub(" ", prose))):
             return None
-        return _formulas(rest if _MATH.search(rest) else last, is_said)
+        return _formulas(rest if _MATH.search(rest) else last, is_statement)
     number = _NUMBER.match(rest) if len(after) > 1 else None
     if number is not None:
         return _whole(rest, number)
@@ -132,13 +132,13 @@ def _on_one_line(text: str) -> str:
     """`text` without the line ends inside brackets and environments: what stands there is one formula."""
     spans: list[tuple[int, int]] = []
     opened: list[int] = []
-    for mark in _ENCLOSED.finditer(text):
-        if mark[0][0] in "([{" or mark[0].startswith("\\b"):
-            opened.append(mark.start())
-        elif mark[0] == "\n\n":
-            opened.clear()  # no formula goes over a paragraph, so what is open is a smile or a slip
+    for match in _ENCLOSED.finditer(text):
+        if match[0][0] in "([{" or match[0].startswith("\\b"):
+            opened.append(match.start())
+        elif match[0] == "\n\n":
+            opened.clear()  # no formula spans paragraphs: an open bracket here is an emoticon or a slip
         elif opened:
-            spans.append((opened.pop(), mark.end()))
+            spans.append((opened.pop(), match.end()))
     lines = list(text)
     end = 0
     for start, stop in sorted(spans):
@@ -147,22 +147,22 @@ def _on_one_line(text: str) -> str:
     return "".join(lines)
 
 
-def _says_more(sentence: str) -> bool:
-    """Whether the only sentence of a text says more than its last number or formula does.
+def _has_more_values(sentence: str) -> bool:
+    """Whether the only sentence of a text gives more than its last number or formula.
 
-    Yes and no, two values ("Alice is 6 and Bob is 7"), or a condition on a letter ("all even $n$").
+    Yes or no, two values ("Alice is 6 and Bob is 7"), or a condition on a letter ("all even $n$").
     """
     clauses = [clause.strip(" *:") for clause in _VERB.split(sentence)]
     number = _NUMBER.match(clauses[-2]) if len(clauses) > 2 and _NUMBER.match(clauses[-1]) else None
     formulas = list(_MATH.finditer(sentence))
     lone = bool(formulas) and len(_formula(formulas[-1]).strip()) == 1 and _formula(formulas[-1]).strip().isalpha()
-    said = number is not None and _AND_MORE.match(clauses[-2], len(number[0].rstrip()))
-    more = said and not _PREMISE.search(clauses[0])
+    continues = number is not None and _AND_MORE.match(clauses[-2], len(number[0].rstrip()))
+    more = continues and not _PREMISE.search(clauses[0])
     return bool(_YES_OR_NO.match(sentence) or lone or more)
 
 
 def _whole(text: str, number: re.Match[str] | None) -> str | None:
-    """The number that `text` begins with, or all of it where the number is a part of what it says: 2x, 3 or 4."""
+    """The number that `text` begins with, or all of it where the number is only a part of the answer: 2x, 3 or 4."""
     if number is None:
         return None
     behind = text[len(number[0].rstrip()) :]
@@ -172,21 +172,21 @@ def _whole(text: str, number: re.Match[str] | None) -> str | None:
     return whole if len(whole) <= _WHOLE_CHARS else None
 
 
-def _formulas(text: str, is_said: bool) -> str | None:
+def _formulas(text: str, is_statement: bool) -> str | None:
     """The last formula of a clause, with those before it from which only "and", "or" or a comma separates it.
 
-    None where words say something else of it, or of several formulas without a verb, as in "3 hours and 20 minutes".
+    None where words qualify it ("not", "less"), or for several formulas without a verb, as in "3 hours and 20 minutes".
     """
-    found = list(_MATH.finditer(text))
-    joined, num_joined = _formula(found[-1]).strip(), 1
-    for left, right in zip(reversed(found[:-1]), reversed(found[1:]), strict=True):
+    formulas = list(_MATH.finditer(text))
+    joined, num_joined = _formula(formulas[-1]).strip(), 1
+    for left, right in zip(reversed(formulas[:-1]), reversed(formulas[1:]), strict=True):
         connective = text[left.end() : right.start()].strip()
         if not _CONNECTIVE.fullmatch(connective):
             break
         joined, num_joined = _connected(_formula(left).strip(), connective, joined), num_joined + 1
-    if num_joined < len(found) and not is_said:
+    if num_joined < len(formulas) and not is_statement:
         return None
-    if num_joined == 1 and _OTHERWISE.search(text[: found[-1].start()]):
+    if num_joined == 1 and _OTHERWISE.search(text[: formulas[-1].start()]):
         return None
     return joined
 
@@ -198,15 +198,15 @@ def _is_sentence(answer: str) -> bool:
 
 def _stated(response: str) -> str | None:
     """What follows the last "answer is", "Answer:" or "####", up to the end of its sentence."""
-    ends = [found.end() for found in _STATEMENT.finditer(response)]
-    said = [response[end : end + STATEMENT_CHARS].lstrip(" \t\n*:") for end in ends[-MAX_STATEMENTS:]]
-    while len(said) > 1 and _COMMENT.match(said[-1]):
-        said.pop()
-    return _said(said[-1]) if said else None
+    ends = [match.end() for match in _STATEMENT.finditer(response)]
+    statements = [response[end : end + STATEMENT_CHARS].lstrip(" \t\n*:") for end in ends[-MAX_STATEMENTS:]]
+    while len(statements) > 1 and _COMMENT.match(statements[-1]):
+        statements.pop()
+    return _statement_answer(statements[-1]) if statements else None
 
 
-def _said(tail: str) -> str | None:
-    """What a statement says, up to the end of its sentence."""
+def _statement_answer(tail: str) -> str | None:
+    """The answer of a statement, up to the end of its sentence."""
     end = _SENTENCE_END.search(tail)
     if re.match(r"(?:the|so|it|there)\b", tail, re.IGNORECASE) and end:
         subject = list(re.finditer(r"\b(?:is|are|equals)\b:?[ \t]*", tail[: end.start()]))
@@ -214,8 +214,8 @@ def _said(tail: str) -> str | None:
         end = _SENTENCE_END.search(tail)
     math = _MATH.search(tail)
     if math and (end is None or math.start() <= end.start()):
-        said = tail[: math.start()]
-        if _OTHERWISE.search(said):
+        lead = tail[: math.start()]
+        if _OTHERWISE.search(lead):
             return (tail[: end.start()] if end else tail).strip().rstrip(".") or None
         joined = _formula(math).strip()
         for more in _MATH.finditer(tail, math.end()):

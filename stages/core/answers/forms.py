@@ -79,14 +79,14 @@ def _read(answer: str) -> Form:
 
 def _sides(text: str) -> list[str]:
     r"""What stands between the equals signs (or ``\in``) of a text; those in the bounds of a sum do not count."""
-    found, start, level, end = [], 0, 0, 0
-    for mark in _EQUALS.finditer(text):
-        level += text.count("{", end, mark.start()) - text.count("}", end, mark.start())
-        end = mark.start()
+    sides, start, level, end = [], 0, 0, 0
+    for match in _EQUALS.finditer(text):
+        level += text.count("{", end, match.start()) - text.count("}", end, match.start())
+        end = match.start()
         if level == 0:
-            found.append(text[start : mark.start()].strip())
-            start = mark.end()
-    return [*found, text[start:].strip()]
+            sides.append(text[start : match.start()].strip())
+            start = match.end()
+    return [*sides, text[start:].strip()]
 
 
 def _matrix(text: str) -> Form | None:
@@ -94,10 +94,10 @@ def _matrix(text: str) -> Form | None:
     before, equals, last = text.rpartition("=")
     if equals and (re.search(r"[A-Za-z]|\\ne", _ENVIRONMENT.sub("", before)) or r"\begin" not in before):
         return None
-    found = _MATRIX.fullmatch(last.strip())
-    if not found or r"\begin" in found["inside"]:
+    match = _MATRIX.fullmatch(last.strip())
+    if not match or r"\begin" in match["inside"]:
         return None
-    rows = [row.split("&") for row in _ROW_END.split(found["inside"]) if row.strip()]
+    rows = [row.split("&") for row in _ROW_END.split(match["inside"]) if row.strip()]
     if not rows or len({len(row) for row in rows}) != 1:
         return None
     parts = tuple(cell.strip() for row in rows for cell in row)

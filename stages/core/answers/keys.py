@@ -1,6 +1,6 @@
-r"""Keys: a text under which the spellings of one answer meet, without comparing two answers.
+r"""Keys: one text for all spellings of an answer, without comparing two answers.
 
-Equal keys mean equal answers. Different keys say nothing: 2 and 1+1+x-x are compared in `stages.core.equality`.
+Equal keys mean equal answers. Different keys may be equal too: 2 and 1+1+x-x are compared in `stages.core.equality`.
 """
 
 import re
@@ -15,7 +15,7 @@ from stages.core.answers.notation import squeeze
 from stages.core.answers.words import folded, is_words
 
 CACHED = 100_000
-"""Answers and pairs of which the last decisions are remembered: a problem's samples say few different things."""
+"""Answers and pairs of which the last decisions are remembered: a problem's samples give few different answers."""
 CACHED_CHARS = 500
 KEY_CHARS = 60
 """A number with more digits keeps its own spelling as its key: 2^{1000} reads better than its value."""
@@ -24,11 +24,11 @@ Result = TypeVar("Result")
 
 
 def canonical(answer: str) -> str:
-    """The key under which spellings of one answer meet; "" when there is no usable answer.
+    """The key that all spellings of one answer share; "" when there is no usable answer.
 
     Equal keys mean equal answers. Lists and sets are sorted, numbers are exact and reduced, x=5 with one letter is 5.
     """
-    return remembered(_canonical, answer)
+    return call_cached(_canonical, answer)
 
 
 @lru_cache(maxsize=CACHED)
@@ -57,8 +57,8 @@ def number(answer: str) -> Fraction | None:
     form = forms.read(answer)
     if form.brackets != SCALAR or not form.parts or form.names[0]:
         return None
-    found = quantities.quantity(form.parts[0])
-    return None if found.unit else found.value
+    quantity = quantities.quantity(form.parts[0])
+    return None if quantity.unit else quantity.value
 
 
 def agree(a: str, b: str) -> bool:
@@ -97,12 +97,11 @@ def _as_share(number: quantities.Quantity) -> Fraction | None:
     return number.value / 100 if number.value is not None and number.unit == "%" else number.value
 
 
-def remembered(function: "_lru_cache_wrapper[Result]", *arguments: str | bool) -> Result:
-    """Call a cached function, past its cache where an argument is so long that keeping it would cost memory."""
-    is_long = any(isinstance(each, str) and len(each) > CACHED_CHARS for each in arguments)
-    if is_long:
-        found: Result = function.__wrapped__(*arguments)
-        return found
+def call_cached(function: "_lru_cache_wrapper[Result]", *arguments: str | bool) -> Result:
+    """Call a cached function, but bypass its cache for arguments so long that caching them would cost memory."""
+    if any(isinstance(each, str) and len(each) > CACHED_CHARS for each in arguments):
+        result: Result = function.__wrapped__(*arguments)
+        return result
     return function(*arguments)
 
 
@@ -114,10 +113,10 @@ def _key(part: str, name: str) -> str:
     elif inner.brackets != SCALAR:
         key = canonical(part)
     else:
-        found = quantities.quantity(part)
-        text = squeeze(found.text)
+        quantity = quantities.quantity(part)
+        text = squeeze(quantity.text)
         key = folded(text) if is_words(text) else text
-        if found.value is not None and len(str(found.value)) <= KEY_CHARS:
-            key = str(found.value)
-        key += f" {found.unit}" if found.unit else ""
+        if quantity.value is not None and len(str(quantity.value)) <= KEY_CHARS:
+            key = str(quantity.value)
+        key += f" {quantity.unit}" if quantity.unit else ""
     return f"{name}={key}" if name else key

@@ -39,10 +39,10 @@ _RULES: list[tuple[re.Pattern[str], _Replacement]] = [
         (r"\t(?=ext|imes|frac|heta)", r"\\t"),
         (r"\r(?=ight)", r"\\r"),
         # thousands, before spaces go: 1{,}234  1,\!234  1\,234
-        (rf"(?<![\d.])(\d{{1,3}}(?:{_GROUP}\d{{3}})+)(?!\d)", lambda found: re.sub(r"\D", "", found[1])),
+        (rf"(?<![\d.])(\d{{1,3}}(?:{_GROUP}\d{{3}})+)(?!\d)", lambda match: re.sub(r"\D", "", match[1])),
         (rf"\\({_STYLES})\s*\{{\s*\}}", ""),
         (r"\\\$", " USD "),
-        (r"[€£¥₹]", lambda found: f" {found[0]} "),
+        (r"[€£¥₹]", lambda match: f" {match[0]} "),
         (r"(?<!\\)\\[()\[\]]|\$", " "),
         (r"\\(?:left|right|[bB]igg?[lrm]?)(?![a-zA-Z])\s*\.?", ""),
         (r"\\(?:displaystyle|textstyle|limits|nolimits|bf|rm|it|q?quad|hfill|enspace|thinspace)(?![a-zA-Z])", " "),
@@ -51,13 +51,13 @@ _RULES: list[tuple[re.Pattern[str], _Replacement]] = [
         (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
         (r"\\[dt]binom(?![a-zA-Z])", r"\\binom"),
         (r"\\l?vee(?![a-zA-Z])|\\lor(?![a-zA-Z])", " or "),
-        (r"\\(?:lt|gt)(?![a-zA-Z])", lambda found: "<" if found[0] == r"\lt" else ">"),
+        (r"\\(?:lt|gt)(?![a-zA-Z])", lambda match: "<" if match[0] == r"\lt" else ">"),
         (r"\\(?:leqslant|leq)(?![a-zA-Z])|<=", r"\\le "),
         (r"\\(?:geqslant|geq)(?![a-zA-Z])|>=", r"\\ge "),
         (r"\\neq(?![a-zA-Z])|(?<![\w)}])!=", r"\\ne "),  # 5!=120 is a factorial
         (r"\\(?:varnothing|empty)(?![a-zA-Z])|\\\{\s*\\\}", r"\\emptyset "),
-        (r"\\l(?:brace|vert)(?![a-zA-Z])", lambda found: r"\{" if "brace" in found[0] else "|"),
-        (r"\\r(?:brace|vert)(?![a-zA-Z])", lambda found: r"\}" if "brace" in found[0] else "|"),
+        (r"\\l(?:brace|vert)(?![a-zA-Z])", lambda match: r"\{" if "brace" in match[0] else "|"),
+        (r"\\r(?:brace|vert)(?![a-zA-Z])", lambda match: r"\}" if "brace" in match[0] else "|"),
         (r"\\langle(?![a-zA-Z])", "("),
         (r"\\rangle(?![a-zA-Z])", ")"),
         (r"\^\s*\\circ(?![a-zA-Z])|\\degree(?![a-zA-Z])|\\deg(?![a-zA-Z])", r"^{\\circ}"),
@@ -83,7 +83,7 @@ _TRAILING = " \t\n\\,;.:!"
 
 def tidy(text: str) -> str:
     """`text` with one spelling for symbols, spacing, fractions, roots, styles and thousands separators."""
-    text = _RAISED.sub(lambda found: f"^{{{found[0].translate(_LOWERED)}}}", text).translate(_TABLE)
+    text = _RAISED.sub(lambda match: f"^{{{match[0].translate(_LOWERED)}}}", text).translate(_TABLE)
     if r"\begin" not in text:
         text = re.sub(r"\\\\(?=[a-zA-Z{}])", r"\\", text)
     for pattern, replacement in _RULES:
@@ -113,7 +113,7 @@ def squeeze(text: str) -> str:
     return "".join(pieces)
 
 
-def _unstyled(found: re.Match[str]) -> str:
+def _unstyled(match: re.Match[str]) -> str:
     """The inside of a style; words are kept apart from what stands around, a digit of a based numeral is not."""
-    inside = found[1]
-    return inside if len(inside) == 1 and found[2] else f" {inside} "
+    inside = match[1]
+    return inside if len(inside) == 1 and match[2] else f" {inside} "

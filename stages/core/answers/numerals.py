@@ -44,8 +44,8 @@ def evaluate(text: str) -> Fraction | None:
     scaled = _SCALED.fullmatch(text)
     try:
         if scaled:
-            return _Reader(scaled[1]).whole() * _SCALES[scaled[2]]
-        return _Reader(text).whole()
+            return _ArithmeticParser(scaled[1]).parse() * _SCALES[scaled[2]]
+        return _ArithmeticParser(text).parse()
     except _NotExact:
         return None
 
@@ -66,8 +66,8 @@ def is_rounding_of(text: str, decimal: Fraction, exact: Fraction) -> bool:
     return (abs(decimal - exact) < unit and abs(decimal) <= abs(exact)) or abs(decimal - exact) * 2 <= unit
 
 
-class _Reader:
-    """A recursive-descent reader of arithmetic: sum, term, factor, power, atom."""
+class _ArithmeticParser:
+    """A recursive-descent parser of arithmetic: sum, term, factor, power, atom."""
 
     def __init__(self, text: str) -> None:
         self._tokens: list[tuple[str, str]] = []
@@ -75,13 +75,13 @@ class _Reader:
         self._depth = 0
         position = 0
         while position < len(text):
-            found = _TOKEN.match(text, position)
-            if not found or found.lastgroup is None:
+            match = _TOKEN.match(text, position)
+            if not match or match.lastgroup is None:
                 raise _NotExact
-            self._tokens.append((found.lastgroup, found[found.lastgroup]))
-            position = found.end()
+            self._tokens.append((match.lastgroup, match[match.lastgroup]))
+            position = match.end()
 
-    def whole(self) -> Fraction:
+    def parse(self) -> Fraction:
         value = self._sum()
         if self._next < len(self._tokens):
             raise _NotExact

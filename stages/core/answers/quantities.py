@@ -146,15 +146,15 @@ def _minute(time: re.Match[str]) -> int | None:
 
 def join_thousands(text: str) -> str:
     """1,234 and 1 234 are one number when they are the whole answer; inside brackets 1,234 are two."""
-    found = _THOUSANDS.fullmatch(text)
-    return f"{found[1]}{re.sub('[ ,]', '', found[2])}{found[3]}" if found and "," not in found[3] else text
+    match = _THOUSANDS.fullmatch(text)
+    return f"{match[1]}{re.sub('[ ,]', '', match[2])}{match[3]}" if match and "," not in match[3] else text
 
 
 def _unit_name(unit: str) -> str:
     unit = unit.strip().rstrip(".")
-    found = _UNIT.fullmatch(unit)
-    if found and found.lastgroup:
-        return list(_UNITS)[int(found.lastgroup[1:])]
+    match = _UNIT.fullmatch(unit)
+    if match and match.lastgroup:
+        return list(_UNITS)[int(match.lastgroup[1:])]
     spelled = _SPELLED.fullmatch(unit)
     if spelled:
         name = next(

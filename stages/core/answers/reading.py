@@ -21,9 +21,9 @@ def read(content: str | None) -> Reading:
     """The final answer of a response's content; an empty box is no answer."""
     if content is None:
         return NOTHING
-    found = extract(content)
-    key = canonical(found.answer) if found.answer else ""
-    return Reading(found.answer, key, found.rule) if key else NOTHING
+    extracted = extract(content)
+    key = canonical(extracted.answer) if extracted.answer else ""
+    return Reading(extracted.answer, key, extracted.rule) if key else NOTHING
 
 
 def answer_of(content: str | None) -> str | None:

@@ -1,7 +1,7 @@
 r"""Comparison: two forms against each other, by exact values and structure, down to pairs of formulas.
 
-What two formulas are worth is asked of a `Leaf`: the cheap tiers pass one that cannot tell, the symbolic tier passes
-math-verify. The gates stand here: a pair is no set, words are no product of letters, and 101 in base 2 is not 101.
+A `Leaf` decides whether two formulas are equal: the cheap tiers pass one that may not know, the symbolic tier passes
+math-verify. The gates are here: a pair is no set, words are no product of letters, and 101 in base 2 is not 101.
 """
 
 import re
@@ -18,11 +18,11 @@ from stages.core.equality.matching import all_of, paired
 Leaf = Callable[[str, str], bool | None]
 
 MAX_UNORDERED = 60
-"""Longer lists are equal by their keys or not told: matching takes the square of the length."""
+"""Longer lists are equal by their keys or undecided: matching takes the square of the length."""
 
 _RELATION = re.compile(r"=|[<>]|\\(?:le|ge|ne|in)(?![a-zA-Z])")
 _BOUND = re.compile(r"_\{[^{}]*\}")
-_REGION = re.compile(r"[<>]|\\(?:le|ge|ne|cup|setminus|mathbb)(?![a-zA-Z])")
+_SUBSET = re.compile(r"[<>]|\\(?:le|ge|ne|cup|setminus|mathbb)(?![a-zA-Z])")
 _BASED = re.compile(r"\d\w*_\{?\s*\w+\s*\}?")
 _PRIME = re.compile(r"[A-Za-z](?:\s*'+|\^\{?\\prime)")
 _CHOICE = re.compile(r"\(?([A-J])(?:\)|[.:](?=\s|$|[^\x00-\x7f])|$)|([A-J])\s+(?=[A-Z][a-z]+)")
@@ -32,14 +32,14 @@ _MONOMIAL = re.compile(r"[-+\d./]*\s?[a-hj-zA-HJ-Z]{1,2}(?:\^\{?\d+\}?)?")
 
 
 def compare(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
-    """Whether two answers agree; None when only `leaf` could have told. `lenient` reads `a` as the gold."""
+    """Whether two answers agree; None when only `leaf` could decide. `lenient` reads `a` as the gold."""
     if not a.parts or not b.parts:
         return False
     if lenient:
         letters = _choice(a), _choice(b)
         if letters[0] and letters[1]:
             return _choices(letters[0], letters[1], leaf)
-        a, b = _looked_through(a, b)
+        a, b = _without_wrapping(a, b)
         if a.brackets == MATRIX:
             b = _as_matrix(b, a)
         elif b.brackets == MATRIX:
@@ -50,21 +50,21 @@ def compare(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
         scalar, sequence = (a, b) if a.brackets == SCALAR else (b, a)
         if sequence.brackets == MATRIX and r"\begin" in scalar.parts[0]:
             return leaf(spelled(a), spelled(b))  # a product or a sum of matrices
-        region = len(sequence.parts) == 2 and sequence.brackets not in (LIST, SET)
-        return leaf(spelled(a), spelled(b)) if region and is_region(spelled(scalar)) else False
+        is_interval = len(sequence.parts) == 2 and sequence.brackets not in (LIST, SET)
+        return leaf(spelled(a), spelled(b)) if is_interval and is_subset(spelled(scalar)) else False
     return _sequences(a, b, lenient, leaf)
 
 
-def _looked_through(a: Form, b: Form) -> tuple[Form, Form]:
-    r"""Gold and prediction without what a judge looks through: 30.4 or 152/5 is one value, \{5\} is 5, m+n=5 is 5."""
-    a, b = opened(a), opened(b)
+def _without_wrapping(a: Form, b: Form) -> tuple[Form, Form]:
+    r"""Gold and prediction without what a judge ignores around it: 30.4 or 152/5 is one, \{5\} is 5, m+n=5 is 5."""
+    a, b = unwrapped(a), unwrapped(b)
     if (a.brackets == SCALAR) != (b.brackets == SCALAR):
         a, b = (
-            opened(Form(SCALAR, (without_unit(form.parts[0]),), form.names)) if form.brackets == SCALAR else form
+            unwrapped(Form(SCALAR, (without_unit(form.parts[0]),), form.names)) if form.brackets == SCALAR else form
             for form in (a, b)
         )
     if LIST in (a.brackets, b.brackets) and SCALAR in (a.brackets, b.brackets):
-        a, b = _once(a), _once(b)
+        a, b = _single_value(a), _single_value(b)
     if {a.brackets, b.brackets} == {SCALAR, SET}:
         a, b = (form._replace(brackets=SCALAR) if len(form.parts) == 1 else form for form in (a, b))
     if a.brackets == SCALAR == b.brackets and not _is_relation(spelled(a)):
@@ -73,15 +73,15 @@ def _looked_through(a: Form, b: Form) -> tuple[Form, Form]:
     return a, b
 
 
-def _once(form: Form) -> Form:
-    """A list that says one value in several spellings, "30.4 or 152/5", as that value; 2, 2 are two."""
+def _single_value(form: Form) -> Form:
+    """A list that gives one value in several spellings, "30.4 or 152/5", as that value; 2, 2 are two."""
     values = {quantity(part).value for part in form.parts}
-    says_one = form.brackets == LIST and len(values) == 1 and None not in values and not any(form.names)
-    return Form(SCALAR, form.parts[:1], ("",)) if says_one and len(set(form.parts)) == len(form.parts) else form
+    is_one = form.brackets == LIST and len(values) == 1 and None not in values and not any(form.names)
+    return Form(SCALAR, form.parts[:1], ("",)) if is_one and len(set(form.parts)) == len(form.parts) else form
 
 
-def opened(form: Form) -> Form:
-    r"""`form` without what a judge looks through: D=(0,1) is (0,1), \{(1,2)\} is (1,2)."""
+def unwrapped(form: Form) -> Form:
+    r"""`form` without the wrapping that a judge ignores: D=(0,1) is (0,1), \{(1,2)\} is (1,2)."""
     if len(form.parts) != 1 or form.brackets not in (SCALAR, SET):
         return form
     inner = forms.read(forms.point(form.parts[0]))
@@ -110,12 +110,12 @@ def _choice(form: Form) -> tuple[str, str] | None:
     text = spelled(form)
     if form.brackets != SCALAR or _LETTERS.fullmatch(text):
         return (text, "") if form.brackets == SCALAR and list(text) == sorted(set(text)) else None
-    found = _CHOICE.match(text)
-    return (found[1] or found[2], text[found.end() :].strip()) if found else None
+    match = _CHOICE.match(text)
+    return (match[1] or match[2], text[match.end() :].strip()) if match else None
 
 
 def _choices(gold: tuple[str, str], other: tuple[str, str], leaf: Leaf) -> bool | None:
-    """Two choices by their letters and, where both say it, by what these stand for."""
+    """Two choices by their letters and, where both give it, by what these stand for."""
     if gold[0] != other[0]:
         return False
     if not gold[1] or not other[1] or squeeze(gold[1]) == squeeze(other[1]):
@@ -154,8 +154,8 @@ def _scalars(a: Form, b: Form, lenient: bool, leaf: Leaf) -> bool | None:
     if lenient and not any(map(_is_relation, texts)):
         return leaf(*texts)
     related = [_is_relation(spelled(form)) for form in (a, b)]
-    regions = [is_region(spelled(form)) for form in (a, b)]
-    return leaf(spelled(a), spelled(b)) if related[0] == related[1] or all(regions) else False
+    subsets = [is_subset(spelled(form)) for form in (a, b)]
+    return leaf(spelled(a), spelled(b)) if related[0] == related[1] or all(subsets) else False
 
 
 def _ratios(a: str, b: str, lenient: bool, leaf: Leaf) -> bool | None:
@@ -167,9 +167,9 @@ def _ratios(a: str, b: str, lenient: bool, leaf: Leaf) -> bool | None:
     if left and right:
         if len(left) != len(right):
             return False
-        found = all_of(compare(forms.read(x), forms.read(y), lenient, leaf) for x, y in zip(left, right, strict=True))
-        if found or not lenient or (is_time(a) and is_time(b)) or "0" in map(squeeze, left + right):
-            return found
+        equal = all_of(compare(forms.read(x), forms.read(y), lenient, leaf) for x, y in zip(left, right, strict=True))
+        if equal or not lenient or (is_time(a) and is_time(b)) or "0" in map(squeeze, left + right):
+            return equal
         products = [(f"({left[0]})*({y})", f"({right[0]})*({x})") for x, y in zip(left[1:], right[1:], strict=True)]
         return all_of(compare(forms.read(x), forms.read(y), False, leaf) for x, y in products)
     terms, other = (left, b) if left else (right, a)
@@ -179,10 +179,12 @@ def _ratios(a: str, b: str, lenient: bool, leaf: Leaf) -> bool | None:
 
 
 def _names_swap(a: Form, b: Form, texts: tuple[str, str]) -> bool:
-    """Whether each side is solved for a letter that the other side is made of, as in x=2y and y=x/2."""
+    """Whether each side is solved for a letter that the other side contains, as in x=2y and y=x/2."""
     names = a.names[0], b.names[0]
     return names[0] != names[1] and all(
-        len(name) == 1 and re.search(rf"(?<![\\a-zA-Z]){name}|(?<![\\a-zA-Z])[a-zA-Z]{name}(?![a-zA-Z])", text)
+        len(name) == 1
+        and name.isalpha()
+        and re.search(rf"(?<![\\a-zA-Z]){name}|(?<![\\a-zA-Z])[a-zA-Z]{name}(?![a-zA-Z])", text)
         for name, text in zip(names, reversed(texts), strict=True)
     )
 
@@ -192,9 +194,9 @@ def _is_relation(text: str) -> bool:
     return bool(_RELATION.search(_BOUND.sub("", text)))
 
 
-def is_region(text: str) -> bool:
-    """Whether a text is a part of a line or a space rather than a value: an inequality, or sets joined or cut."""
-    return bool(_REGION.search(text))
+def is_subset(text: str) -> bool:
+    """Whether a text is a subset of a line or a space rather than a value: an inequality, or sets joined or cut."""
+    return bool(_SUBSET.search(text))
 
 
 def _is_multiple(one: Quantity, other: Quantity) -> bool:

@@ -1,6 +1,6 @@
 """Evaluation: the value of an expression at a point, to as many digits as its context has, or a refusal.
 
-Every operation is bounded, so that evaluating takes microseconds whatever was written: what is large is refused.
+Every operation is bounded, so that evaluating any expression takes microseconds: what is large is refused.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,22 +23,22 @@ _LARGEST = mpmath.mpf(10) ** LARGEST_POWER
 
 
 class NoValueError(ValueError):
-    """The expression has no value there, or one that is too large to look for."""
+    """The expression has no value there, or one that is too large to compute."""
 
 
 def context(digits: int) -> Any:  # noqa: ANN401
     """mpmath with so many digits."""
-    found = mpmath.MPContext()
-    found.dps = digits
-    return found
+    context = mpmath.MPContext()
+    context.dps = digits
+    return context
 
 
 @lru_cache(maxsize=10_000)
-def _drawn(name: str, point: int) -> str:
-    drawn = int(sha256(f"{name} {point // 2 * 2}".encode()).hexdigest()[:12], 16)
+def _decimal(name: str, point: int) -> str:
+    number = int(sha256(f"{name} {point // 2 * 2}".encode()).hexdigest()[:12], 16)
     scale = SCALES[point // 4 % len(SCALES)]
-    size = scale * (0.3 + 2.5 * drawn / 16**12) * (1 if point % 2 == 0 else 1.7)
-    negative = point % 4 >= 2 and drawn % 2 == point % 2
+    size = scale * (0.3 + 2.5 * number / 16**12) * (1 if point % 2 == 0 else 1.7)
+    negative = point % 4 >= 2 and number % 2 == point % 2
     return f"{'-' if negative else ''}{size:.12f}"
 
 
@@ -47,7 +47,7 @@ def coordinate(name: str, point: int, context: Any) -> Any:  # noqa: ANN401
 
     The first four are near 1, those that follow are larger and smaller.
     """
-    return context.mpf(_drawn(name, point))
+    return context.mpf(_decimal(name, point))
 
 
 BRANCHING = frozenset(("abs", "root", "arcsin", "arccos", "arctan", "ln", "log"))
@@ -95,10 +95,10 @@ def _evaluate(tree: Tree, at: Mapping[str, Any], context: Any) -> Any:  # noqa: 
     values = [_evaluate(each, at, context) for each in tree[1:]]
     if any(abs(each) > _LARGEST for each in values):
         raise NoValueError
-    found = _OPERATIONS[kind](context, *values)
-    if not context.isfinite(found):
+    value = _OPERATIONS[kind](context, *values)
+    if not context.isfinite(value):
         raise NoValueError
-    return found
+    return value
 
 
 def _power_of(context: Any, base: Any, exponent: Any) -> Any:  # noqa: ANN401

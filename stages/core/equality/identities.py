@@ -2,7 +2,7 @@ r"""Identities: whether two formulas are the same, decided by their values.
 
 Two expressions are evaluated at a few fixed points to many digits. Where the values differ the expressions differ;
 where they agree at all points, to many more digits than chance explains, they are taken as equal (the randomised
-identity test of Schwartz and Zippel, with points that nobody chose for the expressions at hand). It takes less than a
+identity test of Schwartz and Zippel, with points independent of the expressions). It takes less than a
 millisecond where a computer algebra system takes fifty, and cannot hang: what is large is refused.
 """
 
@@ -21,7 +21,7 @@ ROUNDED_DIGITS = 6
 AGREEMENT = mpmath.mpf(10) ** -45
 """Relative difference that rounding at `HIGH_DIGITS` explains."""
 DOUBT = mpmath.mpf(10) ** 15
-"""A difference so many times larger than what rounding explains is real; what lies between is not told."""
+"""A difference so many times larger than what rounding explains is real; one between is undecided."""
 INFINITY = mpmath.inf
 Real = Any
 """One of mpmath's numbers, which have no types of their own."""
@@ -45,19 +45,19 @@ def equal(a: str, b: str, rounded: bool = False) -> bool | None:
         undefined = [is_undefined(each.tree) for each in (left, right)]
         if any(undefined):
             return None if all(undefined) else False
-    found = {_agree(left, right, point) for point in range(_num_points(left, right))}
-    if found <= {True}:
+    verdicts = {_agree(left, right, point) for point in range(_num_points(left, right))}
+    if verdicts <= {True}:
         return _agree_exactly(left, right)
-    if (left.is_vague or right.is_vague) or found != {False}:
+    if (left.is_vague or right.is_vague) or verdicts != {False}:
         return None
     return False
 
 
 def same_equation(a: str, b: str) -> bool | None:
-    """Whether two tidied equations say the same; None when that cannot be told.
+    """Whether two tidied equations are equivalent; None when that cannot be decided.
 
-    They do when the differences of their sides are multiples of one another. When both are linear, and not multiples,
-    they do not.
+    They are when the differences of their sides are multiples of one another. They are not when both are linear, and
+    not multiples.
     """
     left, right = _difference(a), _difference(b)
     if left is None or right is None or left.is_vague or right.is_vague:
@@ -89,7 +89,7 @@ def _difference(equation: str) -> Expression | None:
 
 
 def _is_linear(expression: Expression, names: Sequence[str]) -> bool:
-    """Whether f(u + v) - f(u) - f(v) + f(0) vanishes, at points that nobody chose."""
+    """Whether f(u + v) - f(u) - f(v) + f(0) vanishes, at fixed points."""
     u, v = ({name: coordinate(name, point, _HIGH) for name in names} for point in (0, 2))
     both, nowhere = {name: u[name] + v[name] for name in names}, dict.fromkeys(names, _HIGH.mpf(0))
     values: list[Any] = [_at_point(expression, where) for where in (both, u, v, nowhere)]
@@ -108,10 +108,10 @@ def _at_point(expression: Expression, where: Mapping[str, Any]) -> Any | None:  
 
 def real(text: str) -> Real | None:
     """The value of a tidied text that is a real constant, to `HIGH_DIGITS` digits."""
-    found = read(text)
-    if found is None or found.variables or found.is_vague:
+    expression = read(text)
+    if expression is None or expression.variables or expression.is_vague:
         return None
-    value = _at_point(found, {})
+    value = _at_point(expression, {})
     return None if value is None or _HIGH.im(value) != 0 else _HIGH.re(value)
 
 
@@ -128,13 +128,13 @@ def _is_rounding(decimal: Expression, exact: Expression) -> bool:
     whole, places = literal[1].split(".")
     if len((whole + places).lstrip("0")) < ROUNDED_DIGITS:
         return False
-    found = _at_point(exact, {})
-    if found is None or _HIGH.im(found) != 0:
+    value = _at_point(exact, {})
+    if value is None or _HIGH.im(value) != 0:
         return False
-    unit, error = _HIGH.mpf(10) ** -len(places), sign * _HIGH.mpf(literal[1]) - found
-    if _HIGH.isint(_HIGH.nint(found / unit)) and abs(found / unit - _HIGH.nint(found / unit)) < AGREEMENT:
+    unit, error = _HIGH.mpf(10) ** -len(places), sign * _HIGH.mpf(literal[1]) - value
+    if _HIGH.isint(_HIGH.nint(value / unit)) and abs(value / unit - _HIGH.nint(value / unit)) < AGREEMENT:
         return False  # it has no more places than these, so there is nothing to round
-    is_cut = abs(error) < unit and abs(_HIGH.mpf(literal[1])) <= abs(found)
+    is_cut = abs(error) < unit and abs(_HIGH.mpf(literal[1])) <= abs(value)
     return bool(is_cut or abs(error) * 2 <= unit)
 
 
@@ -146,7 +146,7 @@ def _num_points(left: Expression, right: Expression) -> int:
 
 
 def _agree_exactly(left: Expression, right: Expression) -> bool | None:
-    """A last look, at one point and to a thousand digits: sqrt(10^50 + 1) is not 10^25."""
+    """A last check, at one point and to a thousand digits: sqrt(10^50 + 1) is not 10^25."""
     where = {name: coordinate(name, 0, _FINE) for name in left.variables | right.variables}
     try:
         a, b = evaluate(left.tree, where, _FINE), evaluate(right.tree, where, _FINE)
@@ -169,7 +169,7 @@ def _agree(a: Expression, b: Expression, point: int) -> bool | None:
         return None
     (left, left_error), (right, right_error) = pairs
     difference = abs(left - right)
-    # What the lower precision lost tells how much is lost in the higher one, which has as many digits more.
+    # The error of the lower precision bounds that of the higher one, which has so many digits more.
     explained = max(left_error, right_error) * _GAINED
     explained += AGREEMENT * max(abs(left), abs(right))
     if difference <= explained:

@@ -1,4 +1,4 @@
-r"""Regions of the real line: unions of intervals and points, compared by their ends.
+r"""Subsets of the real line: unions of intervals and points, compared by their ends.
 
 ``(-\infty,2)\cup(3,5]``, ``\mathbb{R}\setminus\{1\}``, ``\{1\}\cup[2,3)``. Ends are constants, to as many digits as
 `stages.core.equality.identities` gives them.
@@ -37,7 +37,7 @@ _WHOLE = Piece(-identities.INFINITY, identities.INFINITY, False, False)
 
 
 def equal(a: str, b: str) -> bool | None:
-    """Whether two tidied texts are the same part of the line; None when one of them is no union of intervals."""
+    """Whether two tidied texts are the same subset of the line; None when one of them is no union of intervals."""
     left, right = read(a), read(b)
     if left is None or right is None or len(_variables(a) | _variables(b)) > 1:
         return None
@@ -50,35 +50,35 @@ def is_inequality(text: str) -> bool:
 
 
 def read(text: str) -> list[Piece] | None:
-    """The pieces of a region from left to right, those that touch joined; None where the text is none.
+    """The pieces of a subset from left to right, those that touch merged; None where the text is none.
 
     "and" binds inequalities of one variable closer than "or".
     """
     if len(_variables(text)) > 1:
         return None
-    found: list[Piece] = []
+    pieces: list[Piece] = []
     for alternative in _OR.split(text):
         common: list[Piece] | None = None
         for clause in _AND.split(alternative):
-            pieces = _inequality(bare(clause)) if _SIDES.search(clause) else _union(_MEMBER.sub("", clause.strip()))
-            if pieces is None:
+            parts = _inequality(bare(clause)) if _SIDES.search(clause) else _union(_MEMBER.sub("", clause.strip()))
+            if parts is None:
                 return None
-            common = pieces if common is None else [met for one in common for two in pieces for met in _met(one, two)]
-        found += common or []
-    return _joined(found)
+            common = parts if common is None else [met for one in common for two in parts for met in _overlap(one, two)]
+        pieces += common or []
+    return _merged(pieces)
 
 
 def _variables(text: str) -> set[str]:
     """The letters that a text relates to values."""
     clauses = [clause for clause in re.split(rf"{_OR.pattern}|{_AND.pattern}", text) if _SIDES.search(clause)]
     sides = [bare(side) for clause in clauses for side in _SIDES.split(bare(clause))]
-    members = {found[1] for found in map(_MEMBER.match, map(str.strip, _OR.split(text))) if found}
+    members = {match[1] for match in map(_MEMBER.match, map(str.strip, _OR.split(text))) if match}
     return members | {side for side in sides if _VARIABLE.fullmatch(side)}
 
 
 def _inequality(text: str) -> list[Piece] | None:
     r"""The values of the one variable in x<3, 3>x, 1\le x<3 or x\ne 3."""
-    sides, signs = [side.strip() for side in _SIDES.split(text)], [found[0] for found in _SIDES.finditer(text)]
+    sides, signs = [side.strip() for side in _SIDES.split(text)], [match[0] for match in _SIDES.finditer(text)]
     places = [place for place, side in enumerate(sides) if _VARIABLE.fullmatch(side)]
     if len(places) != 1 or len(sides) not in (2, 3) or (len(sides) == 3 and places != [1]):
         return None
@@ -101,10 +101,10 @@ def _inequality(text: str) -> list[Piece] | None:
             high = Piece(-identities.INFINITY, end, False, sign in (r"\le", r"\ge"))
         else:
             low = Piece(end, identities.INFINITY, sign in (r"\le", r"\ge"), False)
-    return _met(low, high)
+    return _overlap(low, high)
 
 
-def _met(a: Piece, b: Piece) -> list[Piece]:
+def _overlap(a: Piece, b: Piece) -> list[Piece]:
     """What two pieces have in common."""
     low = max(a, b, key=lambda each: (each.low, not each.has_low))
     high = min(a, b, key=lambda each: (each.high, each.has_high))
@@ -118,31 +118,31 @@ def _met(a: Piece, b: Piece) -> list[Piece]:
 def _union(text: str) -> list[Piece] | None:
     kept, *dropped = _WITHOUT.split(text)
     if any(map(_UNION.search, dropped)):
-        return None  # what is taken away first cannot be told
+        return None  # the order of the operations is ambiguous
     pieces = _pieces(kept)
     holes = [_pieces(each) for each in dropped]
     if pieces is None or None in holes:
         return None
-    joined = _joined(pieces)
+    merged = _merged(pieces)
     for hole in holes:
         for point in hole or []:
             if not _close(point.low, point.high):
                 return None
-            joined = [part for piece in joined for part in _without(piece, point.low)]
-    return joined
+            merged = [part for piece in merged for part in _without(piece, point.low)]
+    return merged
 
 
 def _pieces(text: str) -> list[Piece] | None:
     parts = [part.strip() for part in _UNION.split(text)]
     if len(parts) > MAX_PIECES:
         return None
-    found: list[Piece] = []
+    pieces: list[Piece] = []
     for part in parts:
-        read = _points(part) if part.startswith(r"\{") else _interval(part)
-        if read is None:
+        part_pieces = _points(part) if part.startswith(r"\{") else _interval(part)
+        if part_pieces is None:
             return None
-        found += read
-    return found
+        pieces += part_pieces
+    return pieces
 
 
 def _points(text: str) -> list[Piece] | None:
@@ -172,10 +172,10 @@ def _end(text: str) -> identities.Real | None:
     return identities.real(text)
 
 
-def _joined(pieces: list[Piece]) -> list[Piece]:
-    found: list[Piece] = []
+def _merged(pieces: list[Piece]) -> list[Piece]:
+    merged: list[Piece] = []
     for piece in sorted(pieces, key=lambda each: (each.low, not each.has_low)):
-        last = found[-1] if found else None
+        last = merged[-1] if merged else None
         touches = last and (
             piece.low < last.high or (_close(piece.low, last.high) and (piece.has_low or last.has_high))
         )
@@ -184,10 +184,10 @@ def _joined(pieces: list[Piece]) -> list[Piece]:
             has_high = (
                 piece.has_high if reaches else last.has_high or (_close(piece.high, last.high) and piece.has_high)
             )
-            found[-1] = last._replace(high=piece.high if reaches else last.high, has_high=has_high)
+            merged[-1] = last._replace(high=piece.high if reaches else last.high, has_high=has_high)
         else:
-            found.append(piece)
-    return found
+            merged.append(piece)
+    return merged
 
 
 def _without(piece: Piece, point: identities.Real) -> list[Piece]:

@@ -1,12 +1,12 @@
-"""Matching: what the verdicts on single parts say of the whole. True, False, or None where nobody could tell."""
+"""Matching: from verdicts on single parts to one on the whole. True, False, or None for undecided."""
 
 from collections.abc import Iterable, Sequence
 
 
 def all_of(verdicts: Iterable[bool | None]) -> bool | None:
-    """Whether all hold; one that does not decides, whatever is not known of the others."""
-    found = list(verdicts)
-    return False if False in found else None if None in found else True
+    """Whether all hold: False if any is False, else None if any is None."""
+    known = list(verdicts)
+    return False if False in known else None if None in known else True
 
 
 def paired(verdicts: Sequence[Sequence[bool | None]]) -> bool | None:

@@ -17,10 +17,10 @@ from stages.core.answers import expressions, forms, quantities
 from stages.core.answers.brackets import bare
 from stages.core.answers.extraction import extract, payload
 from stages.core.answers.forms import LIST, Form
-from stages.core.answers.keys import CACHED, INTEGER, canonical, remembered
+from stages.core.answers.keys import CACHED, INTEGER, call_cached, canonical
 from stages.core.answers.notation import tidy
 from stages.core.equality import identities, intervals
-from stages.core.equality.comparison import compare, is_region
+from stages.core.equality.comparison import compare, is_subset
 from stages.core.equality.symbolic import formulas_equal
 
 VERSIONED = ("math-verify", "latex2sympy2_extended", "sympy")
@@ -40,14 +40,14 @@ class Tier(StrEnum):
 
 
 class Decision(NamedTuple):
-    """`equal` is None when the tiers asked could not tell; `tier` is then None too."""
+    """`equal` is None when the tiers that ran could not decide; `tier` is then None too."""
 
     equal: bool | None
     tier: Tier | None
 
 
 def accepts_cheaply(gold: str, prediction: str) -> Decision:
-    """All tiers of `accepts` but the symbolic one, which must tell of the payloads where `equal` is None.
+    """All tiers of `accepts` but the symbolic one, which must decide on the payloads where `equal` is None.
 
     Either side may be a whole response.
     """
@@ -55,16 +55,16 @@ def accepts_cheaply(gold: str, prediction: str) -> Decision:
 
 
 def accepts_extracted(gold: str, answer: str) -> Decision:
-    """`accepts_cheaply` of an extracted answer, of which every word and line counts; so it does of the gold.
+    """`accepts_cheaply` of an extracted answer, in which every word and line counts.
 
-    But a gold that is a whole solution is read by its box or its statement.
+    A gold that is a whole solution is read by its box or its statement; of any other every word counts too.
     """
-    return remembered(_cheaply, _said(gold), answer, True)
+    return call_cached(_cheaply, _gold_answer(gold), answer, True)
 
 
 def same_cheaply(a: str, b: str) -> Decision:
-    """All tiers of `same` but the symbolic one, for two extracted answers; that one must tell where `equal` is None."""
-    return remembered(_cheaply, a, b, False)
+    """All tiers of `same` but the symbolic one, for two extracted answers; that one decides where `equal` is None."""
+    return call_cached(_cheaply, a, b, False)
 
 
 def accepts_symbolically(gold: str, prediction: str) -> bool:
@@ -73,22 +73,22 @@ def accepts_symbolically(gold: str, prediction: str) -> bool:
     Raises ValueError when a formula is refused or unreadable, or off the main thread; TimeoutError when math-verify's
     own limit ran out.
     """
-    return _told(compare(forms.read(_said(gold)), forms.read(prediction), True, formulas_equal))
+    return _decided(compare(forms.read(_gold_answer(gold)), forms.read(prediction), True, formulas_equal))
 
 
 def same_symbolically(a: str, b: str) -> bool:
     """The symbolic tier of `same`: both directions must hold. Raises as `accepts_symbolically`."""
     left, right = forms.read(a), forms.read(b)
     exactly = partial(formulas_equal, rounding=False)
-    return all(_told(compare(x, y, False, exactly)) for x, y in ((left, right), (right, left)))
+    return all(_decided(compare(x, y, False, exactly)) for x, y in ((left, right), (right, left)))
 
 
-def _said(gold: str) -> str:
-    """What a gold says: a whole solution by its box or its statement, anything else as it stands."""
+def _gold_answer(gold: str) -> str:
+    """The answer of a gold: of a whole solution its box or its statement, of anything else all of it."""
     return extract(gold).answer or gold
 
 
-def _told(equal: bool | None) -> bool:
+def _decided(equal: bool | None) -> bool:
     if equal is None:
         raise ValueError("lists too long to match")
     return equal
@@ -98,16 +98,16 @@ def _told(equal: bool | None) -> bool:
 def _cheaply(a: str, b: str, lenient: bool) -> Decision:
     if INTEGER.fullmatch(a) and INTEGER.fullmatch(b):
         return Decision(a == b, Tier.NUMBER)
-    if (_joins(a) or _joins(b)) and (found := _by_points(a, b)) is not None:
-        return Decision(found, Tier.EVALUATED)
-    if _joins(a) != _joins(b) and is_region(a) and is_region(b):
+    if (_joins(a) or _joins(b)) and (equal := _as_subsets(a, b)) is not None:
+        return Decision(equal, Tier.EVALUATED)
+    if _joins(a) != _joins(b) and is_subset(a) and is_subset(b):
         return Decision(False, Tier.TEXT)  # x<1 or x>2 is no x<1 and x>2
     keys = canonical(a), canonical(b)
     if "" in keys:
         return Decision(False, Tier.TEXT)
     left, right = forms.read(a), forms.read(b)
     if lenient and left.brackets != right.brackets:
-        left, right = _apart(a, left, right), _apart(b, right, left)
+        left, right = _as_pair(a, left, right), _as_pair(b, right, left)
     tier = Tier.NUMBER if _is_numeric(left) and _is_numeric(right) else Tier.TEXT
     if keys[0] == keys[1]:
         return Decision(True, tier)
@@ -115,9 +115,9 @@ def _cheaply(a: str, b: str, lenient: bool) -> Decision:
 
     def by_value(one: str, other: str) -> bool | None:
         nonlocal evaluated
-        found = _by_value(one, other, lenient)
-        evaluated |= found is not None
-        return found
+        equal = _by_value(one, other, lenient)
+        evaluated |= equal is not None
+        return equal
 
     try:
         equal = compare(left, right, lenient, by_value)
@@ -126,35 +126,35 @@ def _cheaply(a: str, b: str, lenient: bool) -> Decision:
     return Decision(equal, None if equal is None else Tier.EVALUATED if evaluated else tier)
 
 
-def _apart(text: str, form: Form, other: Form) -> Form:
-    """81,256 as the two numbers that the other side says they are."""
+def _as_pair(text: str, form: Form, other: Form) -> Form:
+    """81,256 as two numbers where the other side is a list."""
     pair = _PAIR.fullmatch(text.strip())
     return forms.read(f"{pair[1]}, {pair[2]}") if pair and other.brackets == LIST else form
 
 
 def _joins(text: str) -> set[str]:
     """Which of "and" and "or" a text has, if it has only one of them."""
-    found = {word.lower() for word in re.findall(r"\b(?:and|or|AND|OR)\b", text)}
-    return found if len(found) == 1 else set()
+    connectives = {word.lower() for word in re.findall(r"\b(?:and|or|AND|OR)\b", text)}
+    return connectives if len(connectives) == 1 else set()
 
 
-def _by_points(a: str, b: str) -> bool | None:
-    """Two parts of the line, x<1 or x>2, by the points that they hold; None where one of them is none."""
+def _as_subsets(a: str, b: str) -> bool | None:
+    """Whether two subsets of the line, such as x<1 or x>2, are equal; None where one of them is none."""
     if max(len(a), len(b)) > forms.MAX_CHARS:
         return None
     texts = bare(tidy(a)), bare(tidy(b))
-    return intervals.equal(*texts) if any(map(is_region, texts)) else None
+    return intervals.equal(*texts) if any(map(is_subset, texts)) else None
 
 
 def _by_value(one: str, other: str, lenient: bool) -> bool | None:
-    """Two formulas by what they are worth: expressions, equations, unions of intervals; None for anything else."""
-    are_regions = is_region(one), is_region(other)
-    if any(are_regions):
+    """Whether two expressions, equations or unions of intervals are equal in value; None for anything else."""
+    are_subsets = is_subset(one), is_subset(other)
+    if any(are_subsets):
         # an inequality of its own is left to algebra, which knows more of them
-        found = None if intervals.is_inequality(one) or intervals.is_inequality(other) else intervals.equal(one, other)
-        if found is None and not all(are_regions) and expressions.read(other if are_regions[0] else one):
-            return False  # a value is no part of the line
-        return found
+        equal = None if intervals.is_inequality(one) or intervals.is_inequality(other) else intervals.equal(one, other)
+        if equal is None and not all(are_subsets) and expressions.read(other if are_subsets[0] else one):
+            return False  # a value is no subset of the line
+        return equal
     if "=" in one and "=" in other:
         return identities.same_equation(one, other)
     return identities.equal(one, other, rounded=lenient)

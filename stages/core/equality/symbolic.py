@@ -115,7 +115,7 @@ def _parsed(text: str) -> sympy.Basic | sympy.MatrixBase:
     check(text)
     if re.search(r"\\(?:sin|cos|tan|sec|csc|cot)", text):
         text = _DEGREES.sub(r"\\frac{\1\\pi}{180}", text)
-    found = parse(
+    formulas = parse(
         rf"\boxed{{{text}}}",
         extraction_config=_CONFIG,
         fallback_mode="no_fallback",
@@ -123,9 +123,9 @@ def _parsed(text: str) -> sympy.Basic | sympy.MatrixBase:
         parsing_timeout=PARSE_SECONDS,
         raise_on_error=True,
     )
-    if not found:
+    if not formulas:
         raise ValueError(f"not a formula that math-verify reads: {text}")
-    formula = found[0]
+    formula = formulas[0]
     if _IMAGINARY.search(text) and isinstance(formula, sympy.Expr) and not re.search(r"\\(?:sum|prod)", text):
         formula = formula.subs({symbol: sympy.I for symbol in formula.free_symbols if symbol.name == "i"})
     return formula

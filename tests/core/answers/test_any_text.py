@@ -32,7 +32,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "expressions.read": expressions.read,
     "extraction.extract": extraction.extract,
     "extraction.payload": extraction.payload,
-    "extraction.concluded": extraction.concluded,
+    "extraction.conclusion": extraction.conclusion,
     "forms.read": forms.read,
     "forms.split_name": forms.split_name,
     "keys.canonical": keys.canonical,

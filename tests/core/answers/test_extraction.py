@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from stages.core.answers.extraction import Extracted, concluded, extract, payload
+from stages.core.answers.extraction import Extracted, conclusion, extract, payload
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_payload_is_the_answer_or_the_text_itself(text: str, answer: str) -> Non
     ],
 )
 def test_a_conclusion_is_what_the_last_sentence_comes_to(text: str, answer: str | None) -> None:
-    assert concluded(text) == answer
+    assert conclusion(text) == answer
     if not text.startswith("Réponse"):
         assert extract(text).rule == "none", "a vote does not read it"
 
@@ -149,7 +149,7 @@ MEGABYTE = 1_000_000
 def test_a_megabyte_of_anything_takes_linear_time(unit: str) -> None:
     start = time.process_time()
     extract(unit * (MEGABYTE // len(unit)))
-    concluded(unit * (MEGABYTE // len(unit)))
+    conclusion(unit * (MEGABYTE // len(unit)))
     assert time.process_time() - start < 30
 
 

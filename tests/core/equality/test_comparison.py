@@ -3,7 +3,7 @@ r"""Comparison of forms: what structure and exact values decide, and which pairs
 import pytest
 
 from stages.core.answers import forms
-from stages.core.equality.comparison import MAX_UNORDERED, compare, is_region, opened
+from stages.core.equality.comparison import MAX_UNORDERED, compare, is_subset, unwrapped
 
 
 def compared(a: str, b: str, lenient: bool, leaf: bool | None = None) -> tuple[bool | None, list[tuple[str, str]]]:
@@ -81,11 +81,11 @@ def test_long_lists_are_equal_by_their_text_or_not_decided() -> None:
     ],
 )
 def test_a_judge_opens_what_holds_one_sequence(text: str, plain: str) -> None:
-    assert forms.spelled(opened(forms.read(text))) == plain
+    assert forms.spelled(unwrapped(forms.read(text))) == plain
 
 
 @pytest.mark.parametrize(
     ("text", "region"), [("x<1", True), (r"(0,1)\cup(2,3)", True), (r"\mathbb{R}", True), (r"x\ne 3", True), ("5", False), ("x=1", False), ("(0,1)", False), ("", False)]
 )  # fmt: skip
 def test_a_part_of_the_line_is_told_from_a_value(text: str, region: bool) -> None:
-    assert is_region(text) is region
+    assert is_subset(text) is region

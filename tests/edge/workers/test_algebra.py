@@ -10,7 +10,7 @@ import psutil
 import pytest
 import ray
 
-from stages.core.answers.extraction import concluded
+from stages.core.answers.extraction import conclusion
 from stages.core.answers.keys import canonical
 from stages.core.equality.relations import accepts_cheaply, same_cheaply
 from stages.edge.workers.algebra import GIB, Outcome, Pair, Relation, Symbolic, _decide, pairs_at_once, pairs_per_task
@@ -100,7 +100,7 @@ def test_what_runs_outside_of_the_workers_is_quick_whatever_it_is_given(place: i
         accepts_cheaply("x+1", text)
         accepts_cheaply(text, text)
         canonical(text)
-        concluded(text)
+        conclusion(text)
         assert time.process_time() - started < LINEAR, text[:60]
         same = same_cheaply(text, "10"), same_cheaply("10", text)
         assert same[0].equal == same[1].equal
