@@ -16,7 +16,7 @@ import polars as pl
 
 from stages.core.answers import table
 from stages.core.labelling import judging, llm_verdicts
-from stages.core.tables.answers import ANSWERS, MARKS, VERDICTS, VERDICTS_KEY
+from stages.core.tables.answers import ANSWERS, EXAM_VERDICTS, VERDICTS, VERDICTS_KEY
 from stages.core.tables.benchmarks import GOLDS
 from stages.core.tables.votes import LABELS
 from stages.edge import params, track
@@ -53,7 +53,7 @@ def _judge(
     limits = params.load(params.Symbolic, "symbolic")
     params.check_versions(params.load_shared(params.Versions, "versions"))
     runtime = params.load(params.Runtime, "runtime")
-    finish, schema = (judging.verdicts, VERDICTS) if needs is ANSWERS else (judging.marks, MARKS)
+    finish, schema = (judging.verdicts, VERDICTS) if needs is ANSWERS else (judging.exam_verdicts, EXAM_VERDICTS)
     with track.stage(stage, limits.model_dump()) as run:
         prepared = shards.mapped(source, needs, work, runtime.num_workers, runtime.pool)
         with scratch.on_disk(prepared, output) as pieces:

@@ -119,8 +119,8 @@ def _rows(args: argparse.Namespace, exams: pl.DataFrame, num_traces: int) -> pl.
     folders = tables.folders(args.exams)
     ids = excerpts.problem_ids(folders, num_traces)
     for folder in folders:
-        marks = excerpts.of(args.marks / f"{folder.name}.parquet", browser.MARKS_IN, ids)
-        found.append(browser.examined(folder.name, excerpts.of(folder, browser.TRACES_IN, ids), marks, exams))
+        marks = excerpts.of(args.marks / f"{folder.name}.parquet", browser.VERDICTS_IN, ids)
+        found.append(browser.exam_excerpt(folder.name, excerpts.of(folder, browser.TRACES_IN, ids), marks, exams))
     return pl.concat(found)
 
 

@@ -34,7 +34,7 @@ def main() -> None:
     runtime = params.load(params.Runtime, "runtime")
     method = result_table.method(settings, exam.protocol)
     with track.stage("report", settings.model_dump()) as run:
-        marks = tables.read(args.marks, scoring.MARKS_IN)
+        marks = tables.read(args.marks, scoring.VERDICTS_IN)
         work = partial(looping.without_texts, max_repeated_share=settings.max_repeated_share)
         traces = pl.concat(shards.mapped(args.exams, scoring.TEXTS_IN, work, runtime.num_workers, runtime.pool))
         try:

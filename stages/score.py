@@ -58,7 +58,7 @@ def main() -> None:
     prepared = judging.prepare(table.read_answers(traces.select(list(table.TRACES_IN))), labels)
     with algebra.symbolic(limits, runtime) as pool:
         outcomes = pool.decide(judging.undecided(prepared), "accepts")
-    marks = judging.marks(prepared, {pair: str(outcome) for pair, outcome in outcomes.items()})
+    marks = judging.exam_verdicts(prepared, {pair: str(outcome) for pair, outcome in outcomes.items()})
     found = scoring.summary(marks, traces, settings.num_resamples, settings.seed)
     found["num_golds_without_samples"] = len(golds.keys() - {each.problem_id for each in samples})
     write_metrics(found, args.output)

@@ -384,7 +384,7 @@ def test_traces_of_problems_that_were_collected_away_stop_the_vote(folder: Path)
 @pytest.mark.parametrize(
     ("protocol", "gone", "told"),
     [
-        ({}, "base", "every trace must have exactly one mark: 80 traces, 64 marks; run `dvc repro`"),
+        ({}, "base", "every trace needs exactly one verdict: 80 traces, 64 verdicts; run `dvc repro`"),
         ({"num_samples": 5}, None, "avg_at_5 needs 5 samples a problem, not 4 to 4; run `dvc repro`"),
     ],
 )

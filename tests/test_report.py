@@ -13,7 +13,7 @@ import yaml
 from stages.core.answers import table as table_of_answers
 from stages.core.labelling import judging
 from stages.core.problems import problems
-from stages.core.tables.answers import MARKS, VERDICTS_KEY
+from stages.core.tables.answers import EXAM_VERDICTS, VERDICTS_KEY
 from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
 from stages.core.tables.traces import TRACES, TRACES_KEY
 from stages.edge.files import tables
@@ -62,10 +62,10 @@ def write_exams(folder: Path) -> None:
     for part, answered in traces.items():
         table = pl.DataFrame(answered, schema=TRACES)
         tables.write(table, folder / "data/exams" / part, TRACES, TRACES_KEY)
-        verdicts = judging.marks(
+        verdicts = judging.exam_verdicts(
             judging.prepare(table_of_answers.read_answers(table.select(list(table_of_answers.TRACES_IN))), labels), {}
         )
-        tables.write(verdicts, folder / "data/marks" / f"{part}.parquet", MARKS, VERDICTS_KEY)
+        tables.write(verdicts, folder / "data/marks" / f"{part}.parquet", EXAM_VERDICTS, VERDICTS_KEY)
 
 
 @pytest.fixture(scope="module")

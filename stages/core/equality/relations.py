@@ -26,7 +26,10 @@ from stages.core.equality.symbolic import formulas_equal
 VERSIONED = ("math-verify", "latex2sympy2_extended", "sympy")
 """The distributions whose versions can change a verdict."""
 
-_PAIR = re.compile(r"([1-9]\d{0,2}),(\d{3})")
+Pair = tuple[str, str]
+"""Two answers, or a gold and an answer."""
+
+_THOUSANDS = re.compile(r"([1-9]\d{0,2}),(\d{3})")
 
 
 class Tier(StrEnum):
@@ -128,7 +131,7 @@ def _cheaply(a: str, b: str, lenient: bool) -> Decision:
 
 def _as_pair(text: str, form: Form, other: Form) -> Form:
     """81,256 as two numbers where the other side is a list."""
-    pair = _PAIR.fullmatch(text.strip())
+    pair = _THOUSANDS.fullmatch(text.strip())
     return forms.read(f"{pair[1]}, {pair[2]}") if pair and other.brackets == LIST else form
 
 

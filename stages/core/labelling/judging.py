@@ -1,7 +1,7 @@
 """Judging: a verdict for each trace against its label, in two phases around the worker processes.
 
-`prepare` decides what spelling and exact values decide; `undecided` lists the pairs that need
-algebra; `verdicts` puts the outcomes of those in. A trace that was never answered is `unscored`: it is not wrong.
+`prepare` judges by spelling and exact values; `undecided` lists the pairs that need algebra; `verdicts` adds the
+outcomes of those. A trace that was never answered is `unscored`: it is not wrong.
 """
 
 from collections import Counter
@@ -9,18 +9,16 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from stages.core.equality.relations import accepts_extracted
+from stages.core.equality.relations import Pair, accepts_extracted
 from stages.core.tables.answers import EXTRACTION_RULES, TIERS, UNSCORED, VERDICT, VERDICTS
 from stages.core.tables.traces import UNANSWERED
 
-Pair = tuple[str, str]
-
 
 def prepare(answers: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
-    """The rows of `ANSWERS` with their `label`, judged as far as the cheap tiers can tell.
+    """The rows of `ANSWERS` with their `label`, judged as far as the cheap tiers can.
 
     `verdict` and `decided_by` are null where they cannot. `missed` marks a trace without an answer whose last sentence
-    comes to the label all the same.
+    gives the label all the same.
 
     Args:
         answers: columns of `ANSWERS`.
@@ -66,11 +64,11 @@ def undecided(prepared: pl.DataFrame) -> list[Pair]:
 
 
 def verdicts(
-    prepared: pl.DataFrame, outcomes: Mapping[Pair, str], opinions: Mapping[Pair, bool] | None = None
+    prepared: pl.DataFrame, outcomes: Mapping[Pair, str], llm: Mapping[Pair, bool] | None = None
 ) -> pl.DataFrame:
-    """The verdicts table, with the symbolic outcomes (`equal`, `different`, `unparsable`, `timeout`) put in.
+    """The verdicts table, completed by the symbolic outcomes (`equal`, `different`, `unparsable`, `timeout`).
 
-    Where algebra did not decide, the opinion of a language model does, if there is one.
+    Where algebra did not decide, the verdict of the LLM judge counts, if there is one.
 
     Raises:
         KeyError: an undecided pair has no outcome.
@@ -79,9 +77,9 @@ def verdicts(
     verdict, tier = [], []
     for label, answer, known, by in prepared.select("label", "answer", "verdict", "decided_by").iter_rows():
         outcome = None if known is not None else names[outcomes[label, answer]]
-        opinion = (opinions or {}).get((label, answer)) if outcome in ("unparsable", "timeout") else None
-        if opinion is not None:
-            outcome, by = "correct" if opinion else "incorrect", "llm"
+        llm_verdict = (llm or {}).get((label, answer)) if outcome in ("unparsable", "timeout") else None
+        if llm_verdict is not None:
+            outcome, by = "correct" if llm_verdict else "incorrect", "llm"
         verdict.append(known or outcome)
         tier.append("symbolic" if outcome in ("correct", "incorrect") and by is None else by)
     return prepared.with_columns(
@@ -89,25 +87,25 @@ def verdicts(
     ).select(list(VERDICTS))
 
 
-def marks(
-    prepared: pl.DataFrame, outcomes: Mapping[Pair, str], opinions: Mapping[Pair, bool] | None = None
+def exam_verdicts(
+    prepared: pl.DataFrame, outcomes: Mapping[Pair, str], llm: Mapping[Pair, bool] | None = None
 ) -> pl.DataFrame:
-    """`MARKS`: as `verdicts`, with the class of each answer, which is its key."""
-    return verdicts(prepared, outcomes, opinions).with_columns(answer_class=prepared["answer_key"])
+    """`EXAM_VERDICTS`: as `verdicts`, with the class of each answer, which is its key."""
+    return verdicts(prepared, outcomes, llm).with_columns(answer_class=prepared["answer_key"])
 
 
 def counted(table: pl.DataFrame) -> Counter[str]:
     """Traces of a verdicts table by verdict, tier and rule: those of its pieces add up to those of the whole."""
-    found = Counter({"traces": table.height})
+    counts = Counter({"traces": table.height})
     for column, name in (("verdict", "{}"), ("decided_by", "by_{}"), ("extracted_by", "{}")):
-        found.update({name.format(value): num for value, num in table[column].drop_nulls().value_counts().iter_rows()})
-    return found
+        counts.update({name.format(value): num for value, num in table[column].drop_nulls().value_counts().iter_rows()})
+    return counts
 
 
 def metrics(counts: Mapping[str, int], num_missed: int) -> dict[str, int | float]:
-    """Counts by verdict, tier and rule, and the share of scored traces that are correct, of what `counted` found.
+    """Counts by verdict, tier and rule, and the share of scored traces that are correct, from `counted`.
 
-    `num_missed` traces without an answer come to the label all the same, by their last sentence.
+    The last sentence of `num_missed` traces without an answer gives the label all the same.
     """
     names = ("traces", *VERDICT, *(f"by_{tier}" for tier in TIERS), *EXTRACTION_RULES[:-1])
     num_scored = sum(counts.get(verdict, 0) for verdict in VERDICT if verdict not in UNSCORED)

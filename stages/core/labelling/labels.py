@@ -6,8 +6,8 @@ from typing import Literal, Protocol
 import polars as pl
 from scipy.special import betainc
 
-from stages.core.equality.relations import accepts_extracted
-from stages.core.labelling.voting import NO_TRACES, Outcomes, Pair, Tally, Vote, resolve, vote
+from stages.core.equality.relations import Pair, accepts_extracted
+from stages.core.labelling.voting import NO_TRACES, Outcomes, Tally, Vote, resolve, vote
 from stages.core.tables.votes import CHANGED, VOTES
 
 PROBLEMS_IN = pl.Schema({"problem_id": pl.String(), "gold": pl.String(), "gradable": pl.Boolean()})
@@ -39,28 +39,28 @@ class Rule(Protocol):
     credibility: float
 
 
-def _is_clear(found: Vote, rule: Rule) -> bool:
+def _is_clear(result: Vote, rule: Rule) -> bool:
     """Whether the vote is clear; under `posterior`, credibly so."""
-    if found.answer is None or found.votes < rule.min_votes:
+    if result.answer is None or result.votes < rule.min_votes:
         return False
     if rule.policy == "posterior":
-        rest = found.num_answered - found.votes
-        return bool(betainc(found.votes + 1, rest + 1, rule.min_share) <= 1 - rule.credibility)
-    return found.share >= rule.min_share
+        rest = result.num_answered - result.votes
+        return bool(betainc(result.votes + 1, rest + 1, rule.min_share) <= 1 - rule.credibility)
+    return result.share >= rule.min_share
 
 
-def gold_pairs_to_decide(tallied: Mapping[str, Tally], problems: pl.DataFrame) -> list[Pair]:
+def gold_pairs_to_decide(tallies: Mapping[str, Tally], problems: pl.DataFrame) -> list[Pair]:
     """The distinct pairs (gold, answer) for the symbolic tier of `accepts`, of the problems with a gradable gold."""
     pairs = {
         (gold, candidate.answer)
         for problem_id, gold in _gradable(problems).items()
-        for candidate in tallied.get(problem_id, NO_TRACES).candidates
+        for candidate in tallies.get(problem_id, NO_TRACES).candidates
     }
     return sorted(pair for pair in pairs if accepts_extracted(*pair).equal is None)
 
 
 def votes(
-    tallied: Mapping[str, Tally],
+    tallies: Mapping[str, Tally],
     problems: pl.DataFrame,
     *,
     same: Outcomes,
@@ -73,7 +73,7 @@ def votes(
     the vote agrees with a gradable gold, the label is the gold's spelling.
 
     Args:
-        tallied: what `voting.tallies` made of the answers.
+        tallies: what `voting.tallies` made of the answers.
         problems: all problems, in any order.
         same: outcomes of `voting.pairs_to_decide`.
         accepted: outcomes of `gold_pairs_to_decide`.
@@ -82,18 +82,18 @@ def votes(
     Raises:
         ValueError: answers to a problem that is not among `problems`, or an outcome is missing.
     """
-    if unknown := tallied.keys() - set(problems["problem_id"]):
+    if unknown := tallies.keys() - set(problems["problem_id"]):
         raise ValueError(f"{len(unknown)} problems have traces but are not in the table of problems: {min(unknown)}")
     golds = _gradable(problems)
     rows = []
     for problem_id in problems["problem_id"].sort():
-        tally, gold = tallied.get(problem_id, NO_TRACES), golds.get(problem_id)
-        found, label, source = vote(tally, same), gold, "none" if gold is None else "gold"
-        if rule.policy != "never" and _is_clear(found, rule) and not _agrees(gold, found, accepted):
+        tally, gold = tallies.get(problem_id, NO_TRACES), golds.get(problem_id)
+        result, label, source = vote(tally, same), gold, "none" if gold is None else "gold"
+        if rule.policy != "never" and _is_clear(result, rule) and not _agrees(gold, result, accepted):
             keeps_gold = rule.policy == "all_disagree" and _any_agrees(gold, tally, accepted)
-            label, source = (label, source) if keeps_gold else (found.answer, "vote")
-        histogram = [{"answer": one.answer, "votes": one.votes} for one in found.classes]
-        counts = (tally.num_traces, found.num_answered, found.answer, found.votes, found.share, found.tied)
+            label, source = (label, source) if keeps_gold else (result.answer, "vote")
+        histogram = [{"answer": one.answer, "votes": one.votes} for one in result.classes]
+        counts = (tally.num_traces, result.num_answered, result.answer, result.votes, result.share, result.tied)
         rows.append((problem_id, *counts, histogram, label, source))
     return pl.DataFrame(rows, schema=VOTES, orient="row")
 
@@ -105,7 +105,7 @@ def changed(voted: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:
 
 
 def compare_with_gold(
-    voted: pl.DataFrame, tallied: Mapping[str, Tally], problems: pl.DataFrame, accepted: Outcomes
+    voted: pl.DataFrame, tallies: Mapping[str, Tally], problems: pl.DataFrame, accepted: Outcomes
 ) -> pl.DataFrame:
     """`COMPARED`: every answer and every vote judged by the gold, where that is gradable."""
     answers = dict(voted.select("problem_id", "answer").iter_rows())
@@ -113,7 +113,7 @@ def compare_with_gold(
     for problem_id, gold in _gradable(problems).items():
         right = {
             candidate.answer: candidate.votes
-            for candidate in tallied.get(problem_id, NO_TRACES).candidates
+            for candidate in tallies.get(problem_id, NO_TRACES).candidates
             if accepts(gold, candidate.answer, accepted)
         }
         answer = answers[problem_id]
@@ -125,7 +125,7 @@ def accepts(gold: str, answer: str, accepted: Outcomes) -> bool:
     """Whether the answer is right by this gold; in doubt it is not.
 
     Raises:
-        ValueError: only the symbolic tier can tell, and its outcome is missing.
+        ValueError: only the symbolic tier can decide, and its outcome is missing.
     """
     return resolve(accepts_extracted(gold, answer), (gold, answer), accepted)
 
@@ -184,5 +184,5 @@ def _any_agrees(gold: str | None, tally: Tally, accepted: Outcomes) -> bool:
     return gold is not None and any(accepts(gold, one.answer, accepted) for one in tally.candidates)
 
 
-def _agrees(gold: str | None, found: Vote, accepted: Outcomes) -> bool:
-    return gold is not None and found.answer is not None and accepts(gold, found.answer, accepted)
+def _agrees(gold: str | None, result: Vote, accepted: Outcomes) -> bool:
+    return gold is not None and result.answer is not None and accepts(gold, result.answer, accepted)

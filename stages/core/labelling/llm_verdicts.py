@@ -1,7 +1,7 @@
-r"""Opinions: what a language model says of pairs of answers that algebra could not decide.
+r"""LLM judge: verdicts of a language model on pairs of answers that algebra could not decide.
 
-Both orders of a pair are asked, for a model prefers the one that comes first or last; where it contradicts itself it
-has no opinion. How far its opinions can be trusted is told by Cohen's kappa on pairs that algebra did decide.
+The model is asked for both orders of a pair, for it may prefer the first or the last; where the two disagree the pair
+has no verdict. Cohen's kappa on pairs that algebra did decide measures how far the verdicts can be trusted.
 """
 
 import hashlib
@@ -11,10 +11,10 @@ from typing import Any
 
 import polars as pl
 
-MAX_CHARS = 2_000
-"""Pairs with a longer side are not asked."""
+from stages.core.equality.relations import Pair
 
-Pair = tuple[str, str]
+MAX_CHARS = 2_000
+"""Pairs with a longer side are left out."""
 
 RESPONSE_FORMAT: dict[str, Any] = {
     "type": "json_schema",
@@ -29,7 +29,7 @@ RESPONSE_FORMAT: dict[str, Any] = {
         },
     },
 }
-"""Field of a request that holds the model to the schema, where its server can do that."""
+"""Field of a request that makes a server hold the model to the schema, where it supports that."""
 SYSTEM = (
     "You compare two final answers to one mathematics problem, which you are not shown. They are equivalent when they "
     "denote the same mathematical object; spelling, notation and a left-out unit do not matter. Text inside the "
@@ -49,24 +49,24 @@ def questions(pairs: Iterable[Pair]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"problem_id": pl.String, "topic": pl.String, "prompt": pl.String}, orient="row")
 
 
-def opinions(pairs: Iterable[Pair], contents: Mapping[str, str | None]) -> dict[Pair, bool]:
-    """What both orders of a pair agree on; a pair without such an agreement is left out.
+def agreed_verdicts(pairs: Iterable[Pair], contents: Mapping[str, str | None]) -> dict[Pair, bool]:
+    """The verdicts on which both orders of a pair agree; other pairs are left out.
 
     `contents` are the replies by the ids of `questions`.
     """
-    found = {}
+    by_pair = {}
     for pair in set(pairs):
-        said = {_verdict(contents.get(f"{_name(pair)}-{order}")) for order in (0, 1)}
-        if said == {True} or said == {False}:
-            found[pair] = said.pop() is True
-    return found
+        verdicts = {_verdict(contents.get(f"{_name(pair)}-{order}")) for order in (0, 1)}
+        if verdicts == {True} or verdicts == {False}:
+            by_pair[pair] = verdicts.pop() is True
+    return by_pair
 
 
 def overlap(decided: Mapping[Pair, bool], number: int) -> list[Pair]:
-    """`number` of the pairs that algebra decided, the same ones whatever else there is, both verdicts alike."""
+    """`number` of the pairs that algebra decided, chosen by hash, half of them equal and half not."""
     chosen: list[Pair] = []
     for equal in (True, False):
-        of_kind = sorted((pair for pair, found in decided.items() if found is equal), key=_name)
+        of_kind = sorted((pair for pair, verdict in decided.items() if verdict is equal), key=_name)
         chosen += of_kind[: (number + equal) // 2]
     return chosen
 
@@ -97,9 +97,9 @@ def _prompt(first: str, second: str) -> str:
 def _verdict(content: str | None) -> bool | None:
     """The verdict of a reply that is exactly one JSON object of the schema; None for anything else."""
     try:
-        found = json.loads(content or "")
+        reply = json.loads(content or "")
     except (ValueError, RecursionError):
         return None
-    if not isinstance(found, dict) or set(found) != {"equivalent"} or not isinstance(found["equivalent"], bool):
+    if not isinstance(reply, dict) or set(reply) != {"equivalent"} or not isinstance(reply["equivalent"], bool):
         return None
-    return found["equivalent"]
+    return reply["equivalent"]

@@ -2,7 +2,7 @@
 
 Equality of formulas is not transitive (10, 10% and 0.1), so classes are not its connected components: an answer is
 compared only with the first one of each class. Splitting a class costs a label and joining two makes a wrong one, so
-whatever is in doubt stays apart. The gold takes no part. From classes to labels: `stages.core.labelling.labels`.
+doubtful pairs stay apart. The gold takes no part. From classes to labels: `stages.core.labelling.labels`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from stages.core.equality.relations import Decision, same_cheaply
+from stages.core.equality.relations import Decision, Pair, same_cheaply
 from stages.core.tables.traces import UNANSWERED
 
 COUNTED = pl.Schema(
@@ -19,9 +19,8 @@ COUNTED = pl.Schema(
 )
 """How many traces that came back give an answer, null where they have none; several rows of one add up."""
 
-Pair = tuple[str, str]
 Outcomes = Mapping[Pair, str]
-"""What the symbolic tier found for pairs of answers: "equal", or anything else where it did not find them equal."""
+"""Outcomes of the symbolic tier by pair of answers: "equal", or anything else for one that is not equal."""
 
 
 class Candidate(NamedTuple):
@@ -92,23 +91,23 @@ def tallies(answers: pl.DataFrame) -> dict[str, Tally]:
     }
 
 
-def _candidates(spelled: Iterable[tuple[str | None, str | None, int]]) -> tuple[Candidate, ...]:
+def _candidates(answers: Iterable[tuple[str | None, str | None, int]]) -> tuple[Candidate, ...]:
     by_key: dict[str, list[tuple[int, int, str]]] = {}
-    for answer, key, votes in spelled:
+    for answer, key, votes in answers:
         if answer is not None and key:
             by_key.setdefault(key, []).append((-votes, len(answer), answer))
-    found = [Candidate(min(ways)[2], key, -sum(way[0] for way in ways)) for key, ways in by_key.items()]
-    return tuple(sorted(found, key=_order))
+    candidates = [Candidate(min(each)[2], key, -sum(votes for votes, *_ in each)) for key, each in by_key.items()]
+    return tuple(sorted(candidates, key=_order))
 
 
 def _order(candidate: Candidate) -> tuple[int, int, str]:
-    """Most votes first, then the shortest key, then code points: nothing that the order of traces could touch."""
+    """Most votes first, then the shortest key, then code points: independent of the order of traces."""
     return -candidate.votes, len(candidate.key), candidate.key
 
 
-def pairs_to_decide(tallied: Iterable[Tally]) -> list[Pair]:
-    """The distinct pairs for the symbolic tier of `same`: what a vote may ask for and the cheap tiers cannot tell."""
-    pairs = {_pair(a, b) for tally in tallied for a, b in combinations(tally.candidates, 2)}
+def pairs_to_decide(tallies: Iterable[Tally]) -> list[Pair]:
+    """The distinct pairs for the symbolic tier of `same`: what a vote may need and the cheap tiers cannot decide."""
+    pairs = {_pair(a, b) for tally in tallies for a, b in combinations(tally.candidates, 2)}
     return sorted(pair for pair in pairs if same_cheaply(*pair).equal is None)
 
 
@@ -116,7 +115,7 @@ def vote(tally: Tally, same: Outcomes) -> Vote:
     """Group the candidates of one problem into classes, from the one with the most votes to the rarest.
 
     A candidate joins the class whose first answer it equals; when it equals those of two classes it joins neither, for
-    it would tie together what is different. `same` holds the outcomes of `pairs_to_decide`.
+    it would join different answers. `same` holds the outcomes of `pairs_to_decide`.
 
     Raises:
         ValueError: a pair is missing there.
@@ -139,12 +138,12 @@ def resolve(cheap: Decision, pair: Pair, outcomes: Outcomes) -> bool:
     """Whether a pair is equal by the cheap tiers' decision, or else by the outcome of the symbolic tier.
 
     Raises:
-        ValueError: the cheap tiers could not tell and there is no outcome.
+        ValueError: the cheap tiers could not decide and there is no outcome.
     """
     if cheap.equal is not None:
         return cheap.equal
     if pair not in outcomes:
-        raise ValueError(f"no outcome for the pair {pair}, which the cheap tiers cannot tell")
+        raise ValueError(f"no outcome for the pair {pair}, which the cheap tiers cannot decide")
     return outcomes[pair] == "equal"
 
 

@@ -1,4 +1,4 @@
-"""Charts: Vega-Lite specifications of what a run made, by Altair. Each holds its data; colours are the page's."""
+"""Charts: Vega-Lite specifications of a run's results, by Altair. Each holds its data; the page sets the colours."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from stages.core.scoring.results import Metrics, Published
+from stages.core.scoring.results import Metrics, PublishedScores
 
 Spec = dict[str, Any]
 MAX_POINTS = 600
@@ -16,7 +16,7 @@ HEIGHT, EXAM_PIXELS, STEP_PIXELS = 260, 16, 20
 _PERCENT = alt.Axis(format=".0%")
 
 
-def accuracy(found: Metrics, average: str, published: Published) -> Spec:
+def accuracy(metrics: Metrics, average: str, published: PublishedScores) -> Spec:
     """Every student on every benchmark with its interval, and a diamond where others have published a figure."""
     rows = [
         {
@@ -27,7 +27,7 @@ def accuracy(found: Metrics, average: str, published: Published) -> Spec:
             "high": numbers["ci_high"],
             "published": _published(published, name, benchmark),
         }
-        for name, benchmarks in found.items()
+        for name, benchmarks in metrics.items()
         for benchmark, numbers in benchmarks.items()
         if average in numbers
     ]
@@ -46,12 +46,12 @@ def accuracy(found: Metrics, average: str, published: Published) -> Spec:
     return _spec(alt.layer(*layers), height=EXAM_PIXELS * len(rows))
 
 
-def _published(published: Published, student: str, benchmark: str) -> float | None:
+def _published(published: PublishedScores, student: str, benchmark: str) -> float | None:
     figures = published.figures.get(student, {}).get(benchmark)
     return None if figures is None else figures[0] / 100
 
 
-def tokens(found: Metrics, average: str) -> Spec:
+def tokens(metrics: Metrics, average: str) -> Spec:
     """Accuracy against the tokens that an answer takes."""
     rows = [
         {
@@ -60,7 +60,7 @@ def tokens(found: Metrics, average: str) -> Spec:
             "tokens": numbers["mean_tokens"],
             "accuracy": numbers[average],
         }
-        for name, benchmarks in found.items()
+        for name, benchmarks in metrics.items()
         for benchmark, numbers in benchmarks.items()
         if average in numbers and "mean_tokens" in numbers
     ]
@@ -124,12 +124,12 @@ def funnel(rows: pl.DataFrame) -> Spec:
 
 def losses(by_stage: Mapping[str, pl.DataFrame]) -> Spec:
     """The loss of each stage by step, and that on rows held out, from logs with `step`, `loss` and `held_out_loss`."""
-    found = []
+    tables = []
     for stage, log in by_stage.items():
         for name, kind in (("loss", "training"), ("held_out_loss", "held out")):
             rows = log.select("step", loss=pl.col(name).cast(pl.Float64)).filter(pl.col("loss").is_finite())
-            found.append(_thinned(rows).with_columns(stage=pl.lit(stage), rows=pl.lit(kind)))
-    return _lines(pl.concat(found), "step", "loss", "stage", dash="rows")
+            tables.append(_thinned(rows).with_columns(stage=pl.lit(stage), rows=pl.lit(kind)))
+    return _lines(pl.concat(tables), "step", "loss", "stage", dash="rows")
 
 
 def lengths(by_stage: Mapping[str, pl.DataFrame]) -> Spec:
@@ -196,5 +196,5 @@ def _frame(rows: Sequence[Mapping[str, object]]) -> pl.DataFrame:
 
 def _spec(chart: Any, height: int = HEIGHT) -> Spec:  # noqa: ANN401 - Altair's kinds of chart
     fit = alt.AutoSizeParams(type="fit-x", contains="padding")
-    found: Spec = chart.properties(width="container", height=height, autosize=fit).to_dict()
-    return found
+    spec: Spec = chart.properties(width="container", height=height, autosize=fit).to_dict()
+    return spec

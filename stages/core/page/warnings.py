@@ -1,4 +1,4 @@
-"""What makes a number worth less than it looks, and the tables of rows that were left out."""
+"""Warnings about the results, and the tables of rows that were left out."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from stages.core.scoring.results import Metrics, is_resolved
 
 LOOPS = 0.01
-"""A student that loops in more of its answers than this is warned of."""
+"""Share of looping answers above which a student gets a warning."""
 
 
 class Table(NamedTuple):
@@ -41,27 +41,27 @@ def _count(number: int) -> str:
 
 
 def warnings(
-    found: Metrics,
+    results: Metrics,
     gains: Mapping[str, Mapping[str, float]],
     judged: Mapping[str, Mapping[str, float]],
     collected: Mapping[str, Any],
     older: Sequence[str],
 ) -> list[str]:
-    """What makes a number worth less than it looks.
+    """Warnings about numbers that are less certain or comparable than they look.
 
     Args:
-        found: numbers by student and benchmark.
+        results: numbers by student and benchmark.
         gains: differences by name.
         judged: metrics of `judge` by effort.
         collected: metrics of `collect`.
         older: exams that are older than the newest problems.
     """
-    told = [
+    messages = [
         f"teacher, effort {effort}: a right answer is there in {_count(int(number))} traces but was not extracted."
         for effort, metrics in judged.items()
         if (number := metrics.get("num_right_but_not_extracted", 0))
     ]
-    for name, benchmarks in found.items():
+    for name, benchmarks in results.items():
         for benchmark, numbers in benchmarks.items():
             for key, most, what in (
                 ("truncated_share", 0.0, "hit the limit of tokens"),
@@ -69,9 +69,9 @@ def warnings(
                 ("unscored_share", 0.0, "are unscored: no model answered, or no gold can judge them"),
             ):
                 if numbers.get(key, 0.0) > most:
-                    told.append(f"{name}, {benchmark}: {100 * numbers[key]:.1f}% of the answers {what}.")
-    told += [f"{name} is older than the newest problems: its questions may be known." for name in older]
-    told += [
+                    messages.append(f"{name}, {benchmark}: {100 * numbers[key]:.1f}% of the answers {what}.")
+    messages += [f"{name} is older than the newest problems: its questions may be known." for name in older]
+    messages += [
         f"{name.replace('_', ' ')}: not resolved, these exams are too small to tell."
         for name, gain in gains.items()
         if not is_resolved(gain)
@@ -82,5 +82,5 @@ def warnings(
         ("num_ungradable", "problems whose gold no judge can use"),
     ):
         if collected.get(key):
-            told.append(f"There are {_count(collected[key])} {what}.")
-    return told
+            messages.append(f"There are {_count(collected[key])} {what}.")
+    return messages

@@ -1,4 +1,4 @@
-"""Budgets: what a student would have scored with fewer tokens, from the answers that it gave with more."""
+"""Budgets: the score of a student with fewer tokens, computed from its answers with more."""
 
 import polars as pl
 
@@ -18,17 +18,17 @@ BUDGETS = pl.Schema(
 
 
 def at_budgets(
-    marks: pl.DataFrame, traces: pl.DataFrame, max_tokens: int, num_resamples: int, seed: int
+    verdicts: pl.DataFrame, traces: pl.DataFrame, max_tokens: int, num_resamples: int, seed: int
 ) -> pl.DataFrame:
     """`BUDGETS`: the average of one student on each benchmark at its budget of tokens, at half of it, and so on.
 
-    Takes what `scoring.scores` takes. A sampler that is cut off has said the same until then, so what was right within
-    the budget stays right, and a longer answer counts as wrong: one that gave its answer early and went on talking is
-    scored too low, never too high. Samples whose tokens no server counted are unscored here.
+    Takes the tables of `scoring.scores`. A smaller budget changes no token before its end, so a right answer within it
+    stays right. A longer one counts as wrong: a score may be too low, where a sample stated its answer early, but never
+    too high. Samples without a count of tokens are unscored here.
     """
     budgets = [budget for halvings in range(NUM_HALVINGS + 1) if (budget := max_tokens >> halvings)]
-    scored = joined(marks, traces).filter("scored", pl.col("completion_tokens").is_not_null())
-    found: list[dict[str, object]] = []
+    scored = joined(verdicts, traces).filter("scored", pl.col("completion_tokens").is_not_null())
+    rows: list[dict[str, object]] = []
     for part in by_benchmark(scored):
         for budget in reversed(budgets):
             within = pl.col("right") & (pl.col("completion_tokens") <= budget)
@@ -36,5 +36,5 @@ def at_budgets(
             average = bayesian_bootstrap([shares.to_numpy()], SCORE_PRIOR, num_resamples, seed)
             if average:
                 named = {"accuracy": average.value, "ci_low": average.low, "ci_high": average.high}
-                found.append({"student": part["model"][0], "benchmark": part["benchmark"][0], "budget": budget} | named)
-    return pl.DataFrame(found, schema=BUDGETS)
+                rows.append({"student": part["model"][0], "benchmark": part["benchmark"][0], "budget": budget} | named)
+    return pl.DataFrame(rows, schema=BUDGETS)

@@ -1,4 +1,4 @@
-"""Differences: how much one student is above another on the same problems, and what it would take to be sure."""
+"""Differences: how much one student is above another on the same problems, and what would resolve it."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -13,7 +13,7 @@ from stages.core.scoring.scoring import by_benchmark, only_one, shares
 
 
 class Difference(NamedTuple):
-    """How much one student is above another on the same problems, and what it would take to be sure.
+    """How much one student is above another on the same problems, and how many problems or samples would resolve it.
 
     `probability` is that of its being above zero. `needed_problems` and `needed_samples` are None where the interval
     leaves out zero; `needed_samples`, of each problem, also where no number of samples of these problems would do.
@@ -43,11 +43,11 @@ def paired_difference(first: pl.DataFrame, second: pl.DataFrame, num_resamples: 
     kept = (pl.col("num_samples") > 0) & (pl.col("num_samples_second") > 0)
     parts = [part.filter(kept) for part in by_benchmark(both)]
     differences = [shares(part, "_second") - shares(part) for part in parts]
-    found = bayesian_bootstrap(differences, DIFFERENCE_PRIOR, num_resamples, seed)
+    interval = bayesian_bootstrap(differences, DIFFERENCE_PRIOR, num_resamples, seed)
     above = share_above_zero(differences, DIFFERENCE_PRIOR, num_resamples, seed)
-    if found is None or above is None:
+    if interval is None or above is None:
         return None
-    return Difference(found, above, *_needed(found, parts, differences))
+    return Difference(interval, above, *_needed(interval, parts, differences))
 
 
 def gained_and_lost(first: pl.DataFrame, second: pl.DataFrame) -> tuple[list[str], list[str]]:
@@ -62,15 +62,15 @@ def gained_and_lost(first: pl.DataFrame, second: pl.DataFrame) -> tuple[list[str
 
 
 def _needed(
-    found: Interval, parts: Sequence[pl.DataFrame], differences: Sequence[NDArray[np.float64]]
+    interval: Interval, parts: Sequence[pl.DataFrame], differences: Sequence[NDArray[np.float64]]
 ) -> tuple[int | None, int | None]:
     """(problems, samples of each) with which the interval of this difference would leave out zero.
 
     Its width goes with the root of the variance, which is that among problems plus that of the samples, p (1 - p) / k,
     for both students with the same k.
     """
-    distance = abs(found.value)
-    width = found.value - found.low if found.value > 0 else found.high - found.value
+    distance = abs(interval.value)
+    width = interval.value - interval.low if interval.value > 0 else interval.high - interval.value
     if width < distance or not distance:
         return None, None
     num_problems = sum(part.height for part in parts)

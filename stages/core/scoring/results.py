@@ -1,4 +1,4 @@
-"""Results: the numbers of every student by benchmark, how they differ, and the table that a person reads."""
+"""Results: the numbers of every student by benchmark, their differences, and the printed table."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -15,8 +15,8 @@ Metrics = dict[str, dict[str, dict[str, float]]]
 """student -> benchmark -> metric -> value."""
 
 
-class Published(Protocol):
-    """What others have published for the same exams."""
+class PublishedScores(Protocol):
+    """Scores that others have published for the same exams."""
 
     source: str | None
     figures: dict[str, dict[str, tuple[float, float]]]
@@ -26,11 +26,11 @@ class Published(Protocol):
 def students(scores: pl.DataFrame, method: Method) -> dict[str, pl.DataFrame]:
     """Scores by student: base, turbo, final, then the baselines; of several efforts the better mean counts."""
     names = sorted(scores["student"].unique(), key=lambda name: (FIRST.get(name, len(FIRST)), name))
-    found = {}
+    tables = {}
     for name in names:
         efforts = scores.filter(pl.col("student") == name).partition_by("effort", maintain_order=True)
-        found[name] = max(efforts, key=lambda table: mean.value if (mean := _mean(table, method)) else 0.0)
-    return found
+        tables[name] = max(efforts, key=lambda table: mean.value if (mean := _mean(table, method)) else 0.0)
+    return tables
 
 
 def metrics(table: pl.DataFrame, method: Method) -> dict[str, dict[str, float]]:
@@ -39,11 +39,11 @@ def metrics(table: pl.DataFrame, method: Method) -> dict[str, dict[str, float]]:
     return {part["benchmark"][0]: scoring.metrics(part, method) for part in parts}
 
 
-def bars(found: Metrics, average: str) -> list[dict[str, object]]:
+def bars(metrics: Metrics, average: str) -> list[dict[str, object]]:
     """A row for each bar of the plot: benchmark by benchmark, in each the students in their order."""
     rows = [
         (benchmark, {"exam": f"{benchmark}, {name}", "accuracy": numbers[average]})
-        for name, benchmarks in found.items()
+        for name, benchmarks in metrics.items()
         for benchmark, numbers in benchmarks.items()
         if average in numbers
     ]
@@ -58,77 +58,77 @@ def _mean(table: pl.DataFrame, method: Method) -> Interval | None:
 def summary(scores: pl.DataFrame, tables: Mapping[str, pl.DataFrame], method: Method) -> Metrics:
     """Means over the benchmarks, and how much `final` is above each other student on the same problems.
 
-    `tables` are those that `students` took of `scores`. `effort` has the means of those that were asked as the teacher
-    is, by effort.
+    `tables` is the result of `students` on `scores`. `effort` has the means of students with the
+    teacher's prompt, by effort.
     """
     means = {name: _mean(table, method) for name, table in tables.items()}
-    found: Metrics = {"mean": {name: _named(mean) for name, mean in means.items() if mean}, "difference": {}}
+    result: Metrics = {"mean": {name: _named(mean) for name, mean in means.items() if mean}, "difference": {}}
     asked_as_teacher = scores.filter(pl.col("effort").is_not_null()).sort("student", "effort")
     for (name, effort), table in asked_as_teacher.group_by("student", "effort", maintain_order=True):
         if mean := _mean(table, method):
-            found.setdefault("effort", {}).setdefault(str(name), {})[str(effort)] = mean.value
+            result.setdefault("effort", {}).setdefault(str(name), {})[str(effort)] = mean.value
     for name, table in tables.items():
         if name != "final" and "final" in tables:
             gain = difference(table, tables["final"], method)
             if gain:
-                found["difference"][f"final_over_{name}"] = gain
-    return found
+                result["difference"][f"final_over_{name}"] = gain
+    return result
 
 
 def difference(before: pl.DataFrame, after: pl.DataFrame, method: Method) -> dict[str, float] | None:
-    """The paired difference with its interval, the probability that it is above zero, and what it would take to know.
+    """The paired difference with its interval, the probability that it is above zero, and what would resolve it.
 
     Raises:
         ValueError: as `differences.paired_difference`.
     """
-    found = differences.paired_difference(before, after, method.num_resamples, method.seed)
-    if found is None:
+    paired = differences.paired_difference(before, after, method.num_resamples, method.seed)
+    if paired is None:
         return None
-    needed = {"needed_problems": found.needed_problems, "needed_samples": found.needed_samples}
-    told = {name: float(value) for name, value in needed.items() if value is not None}
-    return _named(found.interval) | {"probability": found.probability} | told
+    needed = {"needed_problems": paired.needed_problems, "needed_samples": paired.needed_samples}
+    known = {name: float(value) for name, value in needed.items() if value is not None}
+    return _named(paired.interval) | {"probability": paired.probability} | known
 
 
 def _named(interval: Interval) -> dict[str, float]:
     return {"value": interval.value, "ci_low": interval.low, "ci_high": interval.high}
 
 
-def gain(found: Mapping[str, float]) -> str:
-    """A difference in words: points with their interval, and whether it is resolved."""
-    interval = f"[{_points(found['ci_low'])}, {_points(found['ci_high'])}]"
-    return f"{_points(found['value'])} points {interval}, {_verdict(found)}"
+def gain(numbers: Mapping[str, float]) -> str:
+    """A difference as text: points with their interval, and whether it is resolved."""
+    interval = f"[{_points(numbers['ci_low'])}, {_points(numbers['ci_high'])}]"
+    return f"{_points(numbers['value'])} points {interval}, {_verdict(numbers)}"
 
 
-def is_resolved(found: Mapping[str, float]) -> bool:
+def is_resolved(numbers: Mapping[str, float]) -> bool:
     """Whether the interval of a difference leaves out zero."""
-    return found["ci_low"] > 0 or found["ci_high"] < 0
+    return numbers["ci_low"] > 0 or numbers["ci_high"] < 0
 
 
-def _verdict(found: Mapping[str, float]) -> str:
-    """Resolved, or how sure it is and what it would take."""
-    if is_resolved(found):
+def _verdict(numbers: Mapping[str, float]) -> str:
+    """Whether a difference is resolved; if not, its probability and what would resolve it."""
+    if is_resolved(numbers):
         return "resolved"
-    told = f"not resolved: better with probability {found['probability']:.2f}"
-    if "needed_problems" not in found:
-        return told
-    samples = f", or {found['needed_samples']:.0f} samples of each" if "needed_samples" in found else ""
-    return f"{told}; {found['needed_problems']:.0f} problems{samples} would tell"
+    text = f"not resolved: better with probability {numbers['probability']:.2f}"
+    if "needed_problems" not in numbers:
+        return text
+    samples = f", or {numbers['needed_samples']:.0f} samples of each" if "needed_samples" in numbers else ""
+    return f"{text}; {numbers['needed_problems']:.0f} problems{samples} would tell"
 
 
 def cells(
-    found: Metrics, means: Metrics, method: Method, published: Published, marked: Sequence[str]
+    metrics: Metrics, means: Metrics, method: Method, published: PublishedScores, marked: Sequence[str]
 ) -> list[list[str]]:
     """The table of results, its heads first: avg@k with its interval, pass@j, the mean, what others published.
 
-    `means` is what `summary` found; the names of students `marked` get an asterisk.
+    `means` is the result of `summary`; the names of students `marked` get an asterisk.
     """
-    names = benchmarks(found)
+    names = benchmarks(metrics)
     known = [name for name in names if any(name in each for each in published.figures.values())]
     average = scoring.spoken(method.average)
     number = ", samples" if method.is_open else ""
     heads = ["student", *(f"{name} {average} / pass@{method.pass_k}{number}" for name in names), "mean avg"]
     lines = [heads + [f"{name} published" for name in known]]
-    for name, numbers in found.items():
+    for name, numbers in metrics.items():
         mean = means["mean"].get(name)
         lines.append(
             [
@@ -143,9 +143,9 @@ def cells(
     return lines
 
 
-def benchmarks(found: Metrics) -> list[str]:
+def benchmarks(metrics: Metrics) -> list[str]:
     """The benchmarks that any student sat."""
-    return list(dict.fromkeys(name for each in found.values() for name in each))
+    return list(dict.fromkeys(name for each in metrics.values() for name in each))
 
 
 def dates(exams: pl.DataFrame, sat: Sequence[str]) -> dict[str, tuple[str | None, bool | None]]:
@@ -159,55 +159,55 @@ def dates(exams: pl.DataFrame, sat: Sequence[str]) -> dict[str, tuple[str | None
 
 
 def notes(
-    found: Metrics,
+    metrics: Metrics,
     method: Method,
-    published: Published,
+    published: PublishedScores,
     exams: Mapping[str, tuple[str | None, bool | None]],
 ) -> list[str]:
-    """What a reader of the table has to know of all of it.
+    """Notes on the whole table.
 
     Args:
-        found: the table's numbers.
+        metrics: the table's numbers.
         method: how they were made.
         published: what stands beside them.
         exams: (date of publication, whether all problems to learn from are older, None where that is unknown) by
             benchmark.
     """
-    told = ["Percent; in brackets 95% intervals over problems."]
-    counts = {name: max(int(each[name]["num_problems"]) for each in found.values() if name in each) for name in exams}
+    lines = ["Percent; in brackets 95% intervals over problems."]
+    counts = {name: max(int(each[name]["num_problems"]) for each in metrics.values() if name in each) for name in exams}
     narrowed = " or more, until the interval was narrow or more would not have helped" if method.is_open else ""
     each = f"{method.num_samples} samples{narrowed}"
     asked = [f"{name} {count} problems x {each}" for name, count in counts.items()]
-    told += [f"{', '.join(asked)}."] if asked else []
-    for student, numbers in found.items():
+    lines += [f"{', '.join(asked)}."] if asked else []
+    for student, numbers in metrics.items():
         scored = {name: int(numbers[name]["num_problems"]) for name in counts if name in numbers}
         fewer = [f"{number} of {name}" for name, number in scored.items() if number < counts[name]]
-        told += [f"{student} has scored answers to {', '.join(fewer)} only."] if fewer else []
+        lines += [f"{student} has scored answers to {', '.join(fewer)} only."] if fewer else []
     if published.source and any(name in each for each in published.figures.values() for name in exams):
-        told.append(f"Published: {published.source}.")
+        lines.append(f"Published: {published.source}.")
     for word, verdict in (("older", False), ("younger", True)):
         such = [f"{name} ({date})" for name, (date, is_younger) in exams.items() if is_younger is verdict]
         if such:
             than = "and may be among them" if word == "older" else "and cannot be among them"
-            told.append(f"{word.capitalize()} than the newest problems, {than}: {', '.join(such)}.")
-    return told
+            lines.append(f"{word.capitalize()} than the newest problems, {than}: {', '.join(such)}.")
+    return lines
 
 
 def footnotes(departures: Mapping[str, Mapping[str, object]], efforts: Mapping[str, Mapping[str, float]]) -> list[str]:
     """Why the names of some students have an asterisk.
 
     `departures` has the settings in which a student's exam is not the protocol's, by student; `efforts` the means of
-    those that were asked as the teacher is, by name and effort.
+    those with the teacher's prompt, by name and effort.
     """
-    found = []
+    lines = []
     for name, fields in departures.items():
         other = ", ".join(f"{key} {value}" for key, value in fields.items())
-        found.append(f"{name} was asked with {other}, not as the protocol says.")
+        lines.append(f"{name} was asked with {other}, not as the protocol says.")
     for name, means in efforts.items():
         listed = ", ".join(f"{effort} {_percent(mean)}" for effort, mean in means.items())
         better = f"; of the means at {listed} the better is shown" if len(means) > 1 else f", at {listed}"
-        found.append(f"{name} was asked as it teaches, with the teacher's prompt and examples{better}.")
-    return found
+        lines.append(f"{name} was asked as it teaches, with the teacher's prompt and examples{better}.")
+    return lines
 
 
 def markdown(
@@ -221,7 +221,7 @@ def markdown(
     rows = [list(lines[0]), ["-" * width for width in widths], *map(list, lines[1:])]
     padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
     table = "\n".join("| " + " | ".join(row) + " |" for row in padded)
-    listed = [f"- {key.replace('_', ' ')}: {gain(found)}" for key, found in gains.items()]
+    listed = [f"- {key.replace('_', ' ')}: {gain(numbers)}" for key, numbers in gains.items()]
     head = ["On the same problems, mean over the benchmarks:", "", *listed, ""] if listed else []
     return "\n".join([table, "", " ".join(notes), "", *(f"\\* {each}\n" for each in footnotes), *head])
 

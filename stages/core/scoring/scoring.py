@@ -22,14 +22,14 @@ _SAMPLE = {
     **dict.fromkeys(("model", "effort", "benchmark", "problem_id"), pl.String()),
     "sample": pl.Int16(),
 }
-MARKS_IN = pl.Schema({**_SAMPLE, "verdict": pl.Enum(VERDICT), "answer_class": pl.String()})
+VERDICTS_IN = pl.Schema({**_SAMPLE, "verdict": pl.Enum(VERDICT), "answer_class": pl.String()})
 _TRACE = {**_SAMPLE, "status": pl.Enum(STATUSES), "completion_tokens": pl.Int32()}
 TEXTS_IN = pl.Schema({**_TRACE, "reasoning": pl.String(), "content": pl.String()})
 TRACES_IN = pl.Schema({**_TRACE, "looping": pl.Boolean()})
 
 
-def scores(marks: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
-    """The `SCORES` of every student on every problem, from `MARKS_IN` and `TRACES_IN` joined sample by sample.
+def scores(verdicts: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
+    """The `SCORES` of every student on every problem, from `VERDICTS_IN` and `TRACES_IN` by sample.
 
     `num_samples` counts the scored samples; all others are `num_unscored`. Correct, truncated, unanswered and looping
     ones are counted among the scored. `majority_correct` is maj@k of one problem: among the classes of answers with the
@@ -38,9 +38,9 @@ def scores(marks: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
     maj@k are of the first k scored samples, pass@k is estimated from all (`pass_at_k`).
 
     Raises:
-        ValueError: a trace without its mark or a mark without its trace, or one that comes twice.
+        ValueError: a trace without its verdict or a verdict without its trace, or one that comes twice.
     """
-    samples = joined(marks, traces).rename({"model": "student"}).with_columns(pl.col("answer_class").fill_null(""))
+    samples = joined(verdicts, traces).rename({"model": "student"}).with_columns(pl.col("answer_class").fill_null(""))
     tokens = pl.col("completion_tokens")
     counted = samples.group_by(SCORES_KEY).agg(
         num_samples=pl.col("scored").sum(),
@@ -53,33 +53,33 @@ def scores(marks: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
         mean_tokens_correct=tokens.filter("right").mean(),
         mean_tokens_wrong=tokens.filter(pl.col("scored") & ~pl.col("right")).mean(),
     )
-    found = counted.join(_curves(samples), on=SCORES_KEY, how="left", nulls_equal=True).with_columns(
+    table = counted.join(_curves(samples), on=SCORES_KEY, how="left", nulls_equal=True).with_columns(
         **{name: pl.col(name).fill_null(pl.lit([], pl.List(pl.Float64()))) for name in ("avg_at", "maj_at")},
         pass_at=pl.struct("num_samples", "num_correct").map_elements(_passes, pl.List(pl.Float64())),
     )
     majority = pl.col("maj_at").list.last()
-    return found.with_columns(majority_correct=majority).select(list(SCORES)).cast(SCORES).sort(SCORES_KEY)
+    return table.with_columns(majority_correct=majority).select(list(SCORES)).cast(SCORES).sort(SCORES_KEY)
 
 
-def joined(marks: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
-    """Every trace with its mark, whether it is `scored`, and whether it is `right`.
+def joined(verdicts: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
+    """Every trace with its verdict, whether it is `scored`, and whether it is `right`.
 
     Raises:
         ValueError: as `scores`.
     """
     sample = list(_SAMPLE)
-    found = traces.select(list(TRACES_IN)).join(marks.select(list(MARKS_IN)), on=sample, nulls_equal=True)
-    if not found.height == found.select(sample).n_unique() == traces.height == marks.height:
-        raise ValueError(f"every trace must have exactly one mark: {traces.height} traces, {marks.height} marks")
+    samples = traces.select(list(TRACES_IN)).join(verdicts.select(list(VERDICTS_IN)), on=sample, nulls_equal=True)
+    if not samples.height == samples.select(sample).n_unique() == traces.height == verdicts.height:
+        raise ValueError(f"every trace needs exactly one verdict: {traces.height} traces, {verdicts.height} verdicts")
     scored = ~pl.col("status").is_in(UNANSWERED) & ~pl.col("verdict").is_in(UNSCORED)
-    return found.with_columns(scored=scored, right=scored & (pl.col("verdict") == "correct"))
+    return samples.with_columns(scored=scored, right=scored & (pl.col("verdict") == "correct"))
 
 
 def _curves(samples: pl.DataFrame) -> pl.DataFrame:
     """avg@k and maj@k of the problems that have a scored answer, for each k.
 
-    Votes are counted as they come: after k samples the most that a class has is `most`, and a class that has so many
-    got its last vote in one of the rows since `most` was reached, so that these rows tell how many classes are tied.
+    After k samples `most` is the largest number of votes of a class. Every class with that number got its last vote in
+    one of the rows since `most` was reached, so the number of such rows is the number of tied classes.
     """
     key = SCORES_KEY
     right = pl.col("right").cast(pl.Int32)
@@ -133,7 +133,7 @@ def average_key(num_samples: int, is_open: bool) -> str:
 
 
 def spoken(key: str) -> str:
-    """How a reader knows a metric: avg@16."""
+    """The name of a metric for a reader: avg@16."""
     return key.replace("_at_", "@")
 
 
@@ -146,11 +146,11 @@ def metrics(table: pl.DataFrame, method: Method) -> dict[str, float]:
     scored sample is left out of these and of `num_problems`. `pass_at_{pass_k}` is absent as soon as any problem has
     fewer than `pass_k` scored samples: the rest would be another benchmark. `truncated_share`, `no_answer_share` and
     `looping_share` are of the `num_samples` scored ones, `unscored_share` is of those drawn, of which there
-    were `samples_drawn` a problem (told where the method is open).
+    were `samples_drawn` a problem (present where the method is open).
 
     Raises:
         ValueError: more than one student, effort or benchmark, or a problem for which other than `num_samples` were
-            drawn (fewer, where the method is open), so that the metric would not be what its key says.
+            drawn (fewer, where the method is open), so that its key would be wrong.
     """
     only_one(table, ["student", "effort", "benchmark"])
     num_samples, pass_k = method.num_samples, method.pass_k
@@ -160,53 +160,53 @@ def metrics(table: pl.DataFrame, method: Method) -> dict[str, float]:
         raise ValueError(f"{method.average} needs {num_samples} samples a problem, not {min(drawn)} to {max(drawn)}")
     scored = table.filter(pl.col("num_samples") > 0)
     total = int(scored["num_samples"].sum())
-    found: dict[str, float] = {"num_problems": scored.height, "num_samples": total}
+    numbers: dict[str, float] = {"num_problems": scored.height, "num_samples": total}
     if average := bayesian_bootstrap([shares(scored)], SCORE_PRIOR, method.num_resamples, method.seed):
-        found |= {method.average: average.value, "ci_low": average.low, "ci_high": average.high}
-        found[method.majority] = fmean(scored["maj_at"].list.head(num_samples).list.last())
-        found["truncated_share"] = int(scored["num_truncated"].sum()) / total
-        found["no_answer_share"] = int(scored["num_no_answer"].sum()) / total
-        found["looping_share"] = int(scored["num_looping"].sum()) / total
+        numbers |= {method.average: average.value, "ci_low": average.low, "ci_high": average.high}
+        numbers[method.majority] = fmean(scored["maj_at"].list.head(num_samples).list.last())
+        numbers["truncated_share"] = int(scored["num_truncated"].sum()) / total
+        numbers["no_answer_share"] = int(scored["num_no_answer"].sum()) / total
+        numbers["looping_share"] = int(scored["num_looping"].sum()) / total
     if drawn and method.is_open:
-        found["samples_drawn"] = max(drawn)
+        numbers["samples_drawn"] = max(drawn)
     if drawn:
-        found["unscored_share"] = int(table["num_unscored"].sum()) / sum(drawn)
+        numbers["unscored_share"] = int(table["num_unscored"].sum()) / sum(drawn)
     passed = [pass_at_k(n, c, pass_k) for n, c in table.select("num_samples", "num_correct").iter_rows()]
     estimates = [value for value in passed if value is not None]
     if estimates and len(estimates) == len(passed):
-        found[f"pass_at_{pass_k}"] = fmean(estimates)
+        numbers[f"pass_at_{pass_k}"] = fmean(estimates)
     for name in ("mean_tokens", "mean_tokens_correct", "mean_tokens_wrong"):
         if tokens := scored[name].drop_nulls().to_list():
-            found[name] = fmean(tokens)
-    return found
+            numbers[name] = fmean(tokens)
+    return numbers
 
 
-def summary(marks: pl.DataFrame, traces: pl.DataFrame, num_resamples: int, seed: int) -> dict[str, Any]:
+def summary(verdicts: pl.DataFrame, traces: pl.DataFrame, num_resamples: int, seed: int) -> dict[str, Any]:
     """The numbers of one student on one benchmark whose problems may have different numbers of samples.
 
     `avg` is the mean over problems of the share of right samples, with `ci_low` and `ci_high`. `pass_at` and `maj_at`
     have every k for which each problem has that many scored samples; maj@k is that of its first k. `problems` are the
     counts of each. Takes what `scores` takes.
     """
-    table = scores(marks, traces)
+    table = scores(verdicts, traces)
     only_one(table, ["student", "effort", "benchmark"])
     scored = table.filter(pl.col("num_samples") > 0)
-    found: dict[str, Any] = {"num_problems": scored.height, "num_samples": int(scored["num_samples"].sum())}
+    numbers: dict[str, Any] = {"num_problems": scored.height, "num_samples": int(scored["num_samples"].sum())}
     if average := bayesian_bootstrap([shares(scored)], SCORE_PRIOR, num_resamples, seed):
-        found |= {"avg": average.value, "ci_low": average.low, "ci_high": average.high}
+        numbers |= {"avg": average.value, "ci_low": average.low, "ci_high": average.high}
     most = int(pl.select(table["num_samples"].min()).item() or 0)
     ks = range(1, most + 1)
     for name in ("pass_at", "maj_at"):
-        found[name] = {str(k): fmean(table[name].list.get(k - 1)) for k in ks}
+        numbers[name] = {str(k): fmean(table[name].list.get(k - 1)) for k in ks}
     drawn = int(table["num_unscored"].sum()) + int(table["num_samples"].sum())
-    found["unscored_share"] = int(table["num_unscored"].sum()) / drawn if drawn else 0.0
-    found["problems"] = {
+    numbers["unscored_share"] = int(table["num_unscored"].sum()) / drawn if drawn else 0.0
+    numbers["problems"] = {
         problem_id: {"num_samples": number, "num_correct": right, "num_unscored": unscored}
         for problem_id, number, right, unscored in table.select(
             "problem_id", "num_samples", "num_correct", "num_unscored"
         ).iter_rows()
     }
-    return found
+    return numbers
 
 
 def mean_over_benchmarks(table: pl.DataFrame, num_resamples: int, seed: int) -> Interval | None:
@@ -229,7 +229,7 @@ def shares(table: pl.DataFrame, suffix: str = "") -> NDArray[np.float64]:
 
 
 def by_benchmark(table: pl.DataFrame) -> list[pl.DataFrame]:
-    """Benchmark by benchmark in an order that the rows' does not touch, for the resampling must not depend on it."""
+    """Benchmark by benchmark, sorted, so that the resampling does not depend on the order of rows."""
     return table.sort("benchmark", "problem_id").partition_by("benchmark", maintain_order=True)
 
 

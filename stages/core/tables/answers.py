@@ -15,14 +15,14 @@ ANSWERS = pl.Schema(
         "conclusion": pl.String(),
     }
 )
-"""`answer_key` is the same for all spellings of an answer. `conclusion` is what the last sentence of a trace without an
-answer comes to, and no answer. Each is null where there is none."""
+"""`answer_key` is the same for all spellings of an answer. `conclusion` is the value that the last sentence of a
+trace without an answer gives; it is no answer. Each is null where there is none."""
 ANSWERS_KEY = TRACES_KEY
 
 VERDICT = ("correct", "incorrect", "no_answer", "unparsable", "timeout", "no_label", "unscored")
 UNSCORED = ("no_label", "unscored")
-"""Verdicts that say nothing about the answer. `timeout` is none of them: leaving out an answer that no judge can finish
-would raise the score of a model that writes monstrous ones."""
+"""Verdicts that do not count for or against the answer. `timeout` is none of them: leaving out answers too hard to
+judge would raise the score of a model that writes such ones."""
 TIERS = ("text", "number", "evaluated", "symbolic", "llm")
 VERDICTS = pl.Schema(
     {
@@ -32,5 +32,5 @@ VERDICTS = pl.Schema(
     }
 )
 VERDICTS_KEY = ANSWERS_KEY
-MARKS = pl.Schema({**VERDICTS, "answer_class": pl.String()})
+EXAM_VERDICTS = pl.Schema({**VERDICTS, "answer_class": pl.String()})
 """Verdicts of an exam. Answers of a problem that count as the same share their `answer_class`; null: no answer."""

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from stages.core.equality.relations import Pair
 from stages.core.labelling import llm_verdicts
-from stages.core.labelling.llm_verdicts import Pair
 from stages.edge import params
 from stages.edge.asking import jobs
 from stages.edge.engines import endpoints
@@ -36,4 +36,4 @@ def ask(
     contents: dict[str, str | None] = {}
     for traces in jobs.traces(served, job, failures, {}):
         contents |= dict(traces.select("problem_id", "content").iter_rows())
-    return llm_verdicts.opinions(pairs, contents)
+    return llm_verdicts.agreed_verdicts(pairs, contents)

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from stages.core.page import browser
-from stages.core.tables.answers import MARKS, VERDICTS
+from stages.core.tables.answers import EXAM_VERDICTS, VERDICTS
 from stages.core.tables.benchmarks import BENCHMARKS
 from stages.core.tables.contamination import EVIDENCE
 from stages.core.tables.duplicates import DUPLICATES
@@ -98,10 +98,10 @@ def _effort(outs: "_Outs", effort: str, problem_id: str) -> Iterator[str]:
     stages = outs.stages("curate")
     kept = {stage: table(f"curate@{stage}", SFT) for stage in stages}
     rejects = {stage: table(f"curate@{stage}", REJECTS) for stage in stages}
-    fates = browser.fates(rejects, kept, pl.format("row of {} tokens", "num_tokens"))
+    fates = browser.outcomes(rejects, kept, pl.format("row of {} tokens", "num_tokens"))
     asked = table("collect", PROBLEMS).select(list(browser.PROBLEMS_IN))
     labels = votes.select(list(browser.VOTES_IN))
-    found = browser.taught(traces, table(f"judge@{effort}", VERDICTS), asked, labels, fates)
+    found = browser.teacher_excerpt(traces, table(f"judge@{effort}", VERDICTS), asked, labels, fates)
     yield from map(_sample, found.iter_rows(named=True))
 
 
@@ -116,8 +116,8 @@ def _question(outs: "_Outs", question: dict[str, Any]) -> Iterator[str]:
     sat = {student: (f"exam@{student}", f"mark@{student}") for student in outs.stages("exam")}
     for student, (exam, marked) in {**sat, "baselines": ("baselines", "mark@baselines")}.items():
         traces = pl.DataFrame(outs.rows(exam, TRACES, **where), schema=TRACES)
-        marks = pl.DataFrame(outs.rows(marked, MARKS, **where), schema=MARKS)
-        found = browser.examined(student, traces, marks, exams)
+        marks = pl.DataFrame(outs.rows(marked, EXAM_VERDICTS, **where), schema=EXAM_VERDICTS)
+        found = browser.exam_excerpt(student, traces, marks, exams)
         for (model, effort), own in found.group_by("model", "effort", maintain_order=True):
             correct = f", {(own['verdict'] == 'correct').sum()} correct" if marks.height else ""
             yield f"{model}{f' at {effort}' if effort else ''}: {own.height} samples{correct}"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core.labelling.llm_verdicts import MAX_CHARS, cohens_kappa, opinions, overlap, questions
+from stages.core.labelling.llm_verdicts import MAX_CHARS, agreed_verdicts, cohens_kappa, overlap, questions
 
 A, B, C = ("1/x+", "x^-1+"), ("n!", "n(n-1)!"), ("a", "b")
 
@@ -42,7 +42,7 @@ def test_text_of_an_answer_cannot_leave_its_quotes_and_long_ones_are_not_asked()
 
 def test_both_orders_must_agree() -> None:
     said = replies(A0=TRUE, A1=TRUE, B0=FALSE, B1=FALSE, C0=TRUE, C1=FALSE)
-    assert opinions([A, B, C], said) == {A: True, B: False}
+    assert agreed_verdicts([A, B, C], said) == {A: True, B: False}
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_both_orders_must_agree() -> None:
      '{"equivalent": true, "why": ""}', '{"equivalent": null}', "{}", "{" * 100_000, 'Yes: {"equivalent": true}'],
 )  # fmt: skip
 def test_a_reply_that_is_not_exactly_the_schema_is_no_opinion(reply: str) -> None:
-    assert opinions([A], replies(A0=TRUE, A1=reply)) == {}
-    assert opinions([A], replies(A0=TRUE)) == {}
+    assert agreed_verdicts([A], replies(A0=TRUE, A1=reply)) == {}
+    assert agreed_verdicts([A], replies(A0=TRUE)) == {}
 
 
 def test_the_overlap_has_both_verdicts_alike_and_is_the_same_in_any_order() -> None:

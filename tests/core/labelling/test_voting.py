@@ -11,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.core.answers.keys import canonical
-from stages.core.equality.relations import same_symbolically
+from stages.core.equality.relations import Pair, same_symbolically
 from stages.core.labelling.voting import (
     COUNTED,
     NO_TRACES,
     Outcomes,
-    Pair,
     Tally,
     Vote,
     pairs_to_decide,

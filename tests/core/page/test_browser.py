@@ -17,8 +17,8 @@ def test_what_each_set_did_with_a_trace_stands_in_one_line() -> None:
     key = {"model": ["t"], "effort": ["high"], "problem_id": ["p"], "sample": [1]}
     rejects = pl.DataFrame({**key, "reason": ["over_cap"]}, schema={**browser.SFT_IN, "reason": pl.String()})
     kept = pl.DataFrame(key, schema=browser.SFT_IN)
-    assert browser.fates({"turbo": rejects}, {"final": kept})["fate"].to_list() == ["final: row; turbo: over_cap"]
-    assert browser.fates({}, {}).is_empty()
+    assert browser.outcomes({"turbo": rejects}, {"final": kept})["fate"].to_list() == ["final: row; turbo: over_cap"]
+    assert browser.outcomes({}, {}).is_empty()
 
 
 def test_a_warning_names_what_makes_a_number_worth_less() -> None:

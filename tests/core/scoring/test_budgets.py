@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from stages.core.scoring.budgets import at_budgets
-from stages.core.scoring.scoring import MARKS_IN, TRACES_IN
+from stages.core.scoring.scoring import TRACES_IN, VERDICTS_IN
 
 Samples = list[tuple[str, str, int | None]]
 """Verdict, status and tokens."""
@@ -16,7 +16,7 @@ def curve(problems: list[Samples], max_tokens: int = 64, benchmark: str = "aime2
             key = ("final", None, benchmark, f"p{place}", index)
             marks.append((*key, verdict, "7"))
             traces.append((*key, status, tokens, False))
-    tables = pl.DataFrame(marks, schema=MARKS_IN, orient="row"), pl.DataFrame(traces, schema=TRACES_IN, orient="row")
+    tables = pl.DataFrame(marks, schema=VERDICTS_IN, orient="row"), pl.DataFrame(traces, schema=TRACES_IN, orient="row")
     return {row["budget"]: row["accuracy"] for row in at_budgets(*tables, max_tokens, 200, 1).iter_rows(named=True)}
 
 

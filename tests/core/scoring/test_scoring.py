@@ -17,7 +17,7 @@ from stages.core.answers.keys import canonical
 from stages.core.estimation.estimators import pass_at_k
 from stages.core.scoring.differences import gained_and_lost, paired_difference
 from stages.core.scoring.looping import without_texts
-from stages.core.scoring.scoring import MARKS_IN, TEXTS_IN, TRACES_IN, Method, mean_over_benchmarks, metrics, scores
+from stages.core.scoring.scoring import TEXTS_IN, TRACES_IN, VERDICTS_IN, Method, mean_over_benchmarks, metrics, scores
 from stages.core.tables.scores import SCORES, SCORES_KEY
 
 DATA = Path(os.environ.get("REASONLITE_TEST_DATA", "")) / "gen"
@@ -60,7 +60,7 @@ def tables(
             key = (student, effort, benchmark, problem_id, index)
             marks.append((*key, verdict, answer and canonical(answer)))
             traces.append((*key, status, tokens, status == "length"))
-    return pl.DataFrame(marks, schema=MARKS_IN, orient="row"), pl.DataFrame(traces, schema=TRACES_IN, orient="row")
+    return pl.DataFrame(marks, schema=VERDICTS_IN, orient="row"), pl.DataFrame(traces, schema=TRACES_IN, orient="row")
 
 
 def table(problems: Problems, **names: str) -> pl.DataFrame:
@@ -166,7 +166,7 @@ def test_students_efforts_and_benchmarks_are_kept_apart() -> None:
 def test_a_trace_without_a_mark_a_mark_without_a_trace_and_a_double_are_refused() -> None:
     marks, traces = tables([[right(), right()]])
     for bad in ((marks.head(1), traces), (marks, traces.head(1)), (pl.concat([marks] * 2), pl.concat([traces] * 2))):
-        with pytest.raises(ValueError, match="exactly one mark"):
+        with pytest.raises(ValueError, match="exactly one verdict"):
             scores(*bad)
 
 

@@ -10,7 +10,7 @@ import yaml
 from stages.core.answers import table as table_of_answers
 from stages.core.labelling import judging
 from stages.core.problems import problems
-from stages.core.tables.answers import MARKS, VERDICTS, VERDICTS_KEY
+from stages.core.tables.answers import EXAM_VERDICTS, VERDICTS, VERDICTS_KEY
 from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
 from stages.core.tables.contamination import EVIDENCE
 from stages.core.tables.duplicates import DUPLICATES
@@ -42,11 +42,11 @@ def write_traces(folder: Path, traces: str, verdicts: str, rows: list[dict[str, 
     tables.write(table, folder / traces, TRACES, TRACES_KEY)
     keys = ["benchmark", "problem_id"] if rows[0]["benchmark"] else ["problem_id"]
     labels = table.select(keys).unique().with_columns(label=pl.lit(label))
-    finish = judging.marks if rows[0]["benchmark"] else judging.verdicts
+    finish = judging.exam_verdicts if rows[0]["benchmark"] else judging.verdicts
     judged = finish(
         judging.prepare(table_of_answers.read_answers(table.select(list(table_of_answers.TRACES_IN))), labels), {}
     )
-    tables.write(judged, folder / verdicts, MARKS if rows[0]["benchmark"] else VERDICTS, VERDICTS_KEY)
+    tables.write(judged, folder / verdicts, EXAM_VERDICTS if rows[0]["benchmark"] else VERDICTS, VERDICTS_KEY)
 
 
 @pytest.fixture
