@@ -13,7 +13,7 @@ import polars as pl
 
 from stages.core.problems import collection, contamination, duplicates, problems
 from stages.core.problems.contamination import Embedded
-from stages.core.problems.intake import Taken
+from stages.core.problems.intake import Intake
 from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
 from stages.core.tables.contamination import EVIDENCE, EVIDENCE_KEY
 from stages.core.tables.duplicates import DUPLICATES, DUPLICATES_KEY
@@ -101,7 +101,7 @@ def _embedded(rules: params.Decontaminate, unique: pl.DataFrame, exams: pl.DataF
 
 
 def _provenance(
-    settings: params.Collect, taken: dict[str, Taken], made: dict[str, pl.DataFrame], revisions: dict[str, str]
+    settings: params.Collect, taken: dict[str, Intake], made: dict[str, pl.DataFrame], revisions: dict[str, str]
 ) -> dict[str, Any]:
     """What was read, so that the same can be read again: commits, and hashes of the rows that came."""
     return {

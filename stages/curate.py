@@ -48,7 +48,7 @@ def _curate(args: argparse.Namespace, settings: params.Curate, run: track.Run, s
     ids = set(problems["problem_id"])
     if settings.published:
         ids = {name for piece in each for name in piece["problem_id"].unique()}
-    apart = filtering.chosen(ids, settings.num_held_out_problems, settings.seed)
+    apart = filtering.held_out(ids, settings.num_held_out_problems, settings.seed)
     selected = selection.select(each, problems, apart, settings.balance, settings.target)
     decisions = stack.enter_context(scratch.on_disk(selected, args.rejects))
     rejects = (piece.filter(pl.col("reason").is_not_null()).select(list(REJECTS)) for piece in decisions)

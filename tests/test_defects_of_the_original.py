@@ -81,7 +81,7 @@ def test_an_answer_that_was_cut_off_is_told_from_a_whole_one() -> None:
     """What ran out of tokens looks like any other answer."""
     assert curated(trace("So \\boxed{4}", "length"), trace("So \\boxed{4}")) == ["truncated", None]
     assert (
-        original.answer(original.asked(row("<|channel|>analysis<|message|>So")), original.plain_turn("")).status
+        original.answer(original.parse_answer(row("<|channel|>analysis<|message|>So")), original.plain_turn("")).status
         == "length"
     )
 

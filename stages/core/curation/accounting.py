@@ -1,4 +1,4 @@
-"""What curation kept and dropped, in numbers: by filter, source, difficulty and length."""
+"""Counts of what curation kept and rejected: by filter, source, difficulty and length."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -12,14 +12,14 @@ NUM_BINS = 30
 
 
 class Loss(NamedTuple):
-    """A filter and the rows that it took."""
+    """A filter and the number of rows that it rejected."""
 
     reason: str
     num_rows: int
 
 
 class Account(NamedTuple):
-    """What is counted of decisions: those of pieces add up to those of the whole (`total`)."""
+    """Counts of decisions; those of pieces add up to those of the whole (`total`)."""
 
     reasons: pl.DataFrame
     """source, reason (null: a row), number"""
@@ -42,7 +42,7 @@ class Account(NamedTuple):
 
     @property
     def losses(self) -> list[Loss]:
-        """What each filter took, in the order of the filters."""
+        """The rejects of each filter, in the order of the filters."""
         taken = self.reasons.drop_nulls("reason").group_by("reason").agg(pl.col("number").sum())
         counts = dict(taken.iter_rows())
         return [Loss(reason, counts.get(reason, 0)) for reason in REASONS]
@@ -100,7 +100,7 @@ def metrics(account: Account) -> dict[str, Any]:
         "num_problems": account.problems.height,
         "num_tokens": int((account.lengths["num_tokens"].cast(pl.Int64) * account.lengths["number"]).sum()),
         "tokens": _quantiles(account.lengths),
-        "rejected": {loss.reason: loss.num_rows for loss in account.losses},
+        "rejected": {each.reason: each.num_rows for each in account.losses},
         "difficulty_share": {label: number / account.num_rows for label, number in difficulties},
         "by_source": by_source,
     }
@@ -115,12 +115,12 @@ def _quantiles(lengths: pl.DataFrame) -> dict[str, int]:
 
 
 def funnel(account: Account) -> list[Mapping[str, object]]:
-    """Rows left after each filter, for a plot: every filter stands there, so that the stages' funnels line up."""
+    """Rows left after each filter, for a plot: all filters are listed, so that the stages' funnels line up."""
     left = account.num_traces
     steps: list[Mapping[str, object]] = [{"step": "all traces", "num_rows": left}]
-    for loss in account.losses:
-        left -= loss.num_rows
-        steps.append({"step": f"not {loss.reason}", "num_rows": left})
+    for each in account.losses:
+        left -= each.num_rows
+        steps.append({"step": f"not {each.reason}", "num_rows": left})
     return steps
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-Message = dict[str, str]
+from stages.core.prompts.rendering import Message
 
 
-class Row(NamedTuple):
+class TokenisedRow(NamedTuple):
     """Token ids of a whole conversation, and how many of them, from the start, are prompt and not trained."""
 
     input_ids: list[int]
@@ -18,20 +18,20 @@ def assistant_text(reasoning: str | None, content: str) -> str:
     return f"<think>\n{reasoning}\n</think>{content}" if reasoning else content
 
 
-class Prompt(NamedTuple):
-    """What a student is asked with: the template's text, up to where it answers, and its tokens."""
+class RenderedPrompt(NamedTuple):
+    """The text of the chat template up to the answer, and its tokens."""
 
     text: str
     ids: list[int]
 
 
-def prompt(messages: Sequence[Message], tokenizer: Any) -> Prompt:  # noqa: ANN401
+def prompt(messages: Sequence[Message], tokenizer: Any) -> RenderedPrompt:  # noqa: ANN401
     """The prompt of the messages that come before an answer."""
     text = _text(tokenizer, messages, add_generation_prompt=True)
-    return Prompt(text, _ids(tokenizer, text))
+    return RenderedPrompt(text, _ids(tokenizer, text))
 
 
-def tokenise(messages: Sequence[Message], tokenizer: Any, before: Prompt | None = None) -> Row:  # noqa: ANN401
+def tokenise(messages: Sequence[Message], tokenizer: Any, before: RenderedPrompt | None = None) -> TokenisedRow:  # noqa: ANN401
     """Tokens of a conversation as the student will see it, trained from the assistant's first token to its end token.
 
     `tokenizer` is a transformers tokenizer with a chat template; the last message is the assistant's; `before` is the
@@ -42,22 +42,22 @@ def tokenise(messages: Sequence[Message], tokenizer: Any, before: Prompt | None 
         ValueError: the template renders the prompt otherwise when an answer follows, or leaves out the end token: the
             student would be trained on a text that it is never asked with, or would never learn to stop.
     """
-    asked = before or prompt(messages[:-1], tokenizer)
+    rendered = before or prompt(messages[:-1], tokenizer)
     text = _text(tokenizer, messages, add_generation_prompt=False)
-    if not text.startswith(asked.text):
+    if not text.startswith(rendered.text):
         raise ValueError("the chat template renders the prompt differently before an answer; use one that does not")
     whole = _ids(tokenizer, text)
-    if whole[: len(asked.ids)] != asked.ids:
+    if whole[: len(rendered.ids)] != rendered.ids:
         # A token may span the seam (two newlines are one). The student gets the prompt's tokens and goes on from there.
-        whole = asked.ids + _ids(tokenizer, text.removeprefix(asked.text))
+        whole = rendered.ids + _ids(tokenizer, text.removeprefix(rendered.text))
     end = tokenizer.eos_token_id
-    ends = [place for place in range(len(asked.ids), len(whole)) if whole[place] == end]
+    ends = [place for place in range(len(rendered.ids), len(whole)) if whole[place] == end]
     if not ends:
         raise ValueError(f"the chat template ends an answer without the end token {tokenizer.eos_token!r}")
-    return Row(whole[: ends[-1] + 1], len(asked.ids))
+    return TokenisedRow(whole[: ends[-1] + 1], len(rendered.ids))
 
 
-def read_back(row: Row, messages: Sequence[Message], tokenizer: Any) -> None:  # noqa: ANN401
+def read_back(row: TokenisedRow, messages: Sequence[Message], tokenizer: Any) -> None:  # noqa: ANN401
     """Check what `tokenise` made: its text is the template's, what is trained is the answer, to its end token.
 
     Raises:
@@ -74,8 +74,8 @@ def read_back(row: Row, messages: Sequence[Message], tokenizer: Any) -> None:  #
     content = _squeezed(messages[-1]["content"])
     # Some templates ask with "<think>" already written.
     wanted = content if content in _squeezed(answer) else content.removeprefix("<think>")
-    before, found, _ = _squeezed(answer).partition(wanted)
-    if not found or content not in _squeezed(text):
+    before, separator, _ = _squeezed(answer).partition(wanted)
+    if not separator or content not in _squeezed(text):
         raise ValueError("the chat template leaves out a part of the answer, or of its reasoning")
     if before not in ("", "<think></think>"):
         raise ValueError(

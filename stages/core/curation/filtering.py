@@ -1,4 +1,4 @@
-"""Curation: judged traces -> SFT rows and rejects, each reject with the first filter that took it.
+"""Curation: judged traces -> SFT rows and rejects, each reject with the first filter that rejected it.
 
 `decide` looks at whole problems, each by itself, so that the table may be worked on in pieces; `selection` weighs the
 rows that are left against each other; `conversations` writes them.
@@ -24,9 +24,9 @@ WHOLE = SFT_KEY[:3]
 """Rows that share these are decided together."""
 _KEYS = {name: SFT[name] for name in SFT_KEY}
 DECISIONS = pl.Schema({**REJECTS, "num_tokens": pl.Int32(), "draw": pl.Float64()})
-"""One row a trace: why it falls (null: it stays), its length where that was counted, and its number in the draw of
-`selection`. Each choice draws for itself: the best three of a problem's sixteen in one draw would be ahead of another's
-only one in the next, and a target would take the easy problems."""
+"""One row a trace: why it is rejected (null: it stays), its length where that was counted, and its random number for
+`selection`. Each selection draws its own: with shared numbers, the best three of a problem's sixteen would also come
+first in the next selection, and a target would prefer easy problems."""
 TRACES_IN = pl.Schema({**_KEYS, "reasoning": pl.String(), "content": pl.String(), "status": pl.Enum(STATUSES)})
 VERDICTS_IN = pl.Schema({**_KEYS, "answer": pl.String(), "verdict": pl.Enum(VERDICT)})
 VOTES_IN = pl.Schema({"problem_id": pl.String(), "answer": pl.String()})
@@ -55,7 +55,7 @@ class Filters(Protocol):
 class Rules(Protocol):
     """Which traces may stay: a section of `curate` in params.yaml.
 
-    `labels` says what makes an answer right: `verified`, the judge's verdict against the label; `majority`, that it is
+    `labels` defines a right answer: `verified`, the judge's verdict against the label; `majority`, that it is
     the vote's answer, whatever the label; `none`, nothing, so that every finished trace may stay.
     """
 
@@ -104,7 +104,7 @@ def _of_one_problem(
     rows: Sequence[Row], rules: Rules, render: Callable[[str], Messages], count_tokens: Callable[[Messages], int]
 ) -> Iterator[tuple[object, ...]]:
     keys = [tuple(row[name] for name in SFT_KEY) for row in rows]
-    reasons: list[Reason] = [_fault(row, rules) for row in rows]
+    reasons: list[Reason] = [_reject_reason(row, rules) for row in rows]
     lengths: list[int | None] = [None] * len(rows)
     is_outside = rules.pass_rate is not None and not rules.pass_rate[0] <= _pass_rate(rows) <= rules.pass_rate[1]
     share = rules.mixture.get(str(rows[0]["effort"]), 0.0) / max(rules.mixture.values())
@@ -117,22 +117,22 @@ def _of_one_problem(
         if reasons[place] is None:
             answer = chat.assistant_text(_text(row["reasoning"]), str(row["content"]))
             num_tokens = count_tokens([*before, {"role": "assistant", "content": answer}])
-            lengths[place], reasons[place] = num_tokens, length_fault(num_tokens, rules.filters)
-    _choose(rows, reasons, lengths, [draw(rules.seed, key) for key in keys], rules)
+            lengths[place], reasons[place] = num_tokens, length_reason(num_tokens, rules.filters)
+    _reject_surplus(rows, reasons, lengths, [draw(rules.seed, key) for key in keys], rules)
     for key, *decision in zip(keys, reasons, lengths, strict=True):
         yield (*key, *decision, draw(rules.seed, ("target", *key)))
 
 
-def _fault(row: Row, rules: Rules) -> Reason:
-    """The first of the answer's own faults."""
+def _reject_reason(row: Row, rules: Rules) -> Reason:
+    """The first filter on the answer itself that rejects a row, if any."""
     if row["status"] in ("refused", "failed"):
         return "failed"
     if row["status"] == "length":
         return "truncated"
-    return _wrong(row, rules.labels) or _malformed(row, rules.filters)
+    return _answer_reason(row, rules.labels) or _text_reason(row, rules.filters)
 
 
-def _wrong(row: Row, labels: Labels) -> Reason:
+def _answer_reason(row: Row, labels: Labels) -> Reason:
     if labels == "none":
         return None
     if row["verdict"] == "no_answer" or (labels == "majority" and row["answer"] is None):
@@ -149,7 +149,7 @@ def _wrong(row: Row, labels: Labels) -> Reason:
     return None if row["verdict"] == "correct" else "unjudged"
 
 
-def _malformed(row: Row, filters: Filters) -> Reason:
+def _text_reason(row: Row, filters: Filters) -> Reason:
     reasoning, content = _text(row["reasoning"]), _text(row["content"])
     if content is None or quality.is_empty(content):
         return "empty"
@@ -170,8 +170,8 @@ def _malformed(row: Row, filters: Filters) -> Reason:
     return None
 
 
-def length_fault(num_tokens: int, filters: Filters) -> Reason:
-    """Why a row of so many tokens falls, if it does."""
+def length_reason(num_tokens: int, filters: Filters) -> Reason:
+    """Why a row of so many tokens is rejected, if it is."""
     if filters.min_tokens is not None and num_tokens < filters.min_tokens:
         return "too_short"
     return "too_long" if num_tokens > filters.max_tokens else None
@@ -183,10 +183,10 @@ def _pass_rate(rows: Sequence[Row]) -> float:
     return judged.count("correct") / len(judged) if judged else 0.0
 
 
-def _choose(
+def _reject_surplus(
     rows: Sequence[Row], reasons: list[Reason], lengths: Sequence[int | None], draws: Sequence[float], rules: Rules
 ) -> None:
-    """Write down which of the rows without a reason are near duplicates of a better one, or over the cap."""
+    """Give a reason to rows without one that are near duplicates of a better row, or over the cap."""
     left = [place for place, reason in enumerate(reasons) if reason is None]
     by_length = rules.order == "shortest"
     left.sort(key=lambda place: (lengths[place] if by_length else 0, draws[place]))
@@ -195,50 +195,50 @@ def _choose(
         texts = [
             quality.shingles(f"{_text(rows[place]['reasoning']) or ''}\n{rows[place]['content']}") for place in left
         ]
-        likeness = _Likeness(texts)
+        similarity = _Similarity(texts)
         if limit is not None:
-            left = _distinct(left, likeness, limit, reasons)
+            left = _distinct(left, similarity, limit, reasons)
         if rules.order == "diverse":
-            left = _far_apart(left, likeness)
+            left = _diverse_order(left, similarity)
     for place in left[rules.max_per_problem :]:
         reasons[place] = "over_cap"
 
 
-class _Likeness:
-    """How alike the texts of one problem are: by sketches, and exactly where it matters."""
+class _Similarity:
+    """Similarity of the texts of one problem: estimated by sketches, and exact near the limit."""
 
     def __init__(self, texts: list[set[str]]) -> None:
         self.texts, self.sketches = texts, quality.sketches(texts)
 
-    def about(self, one: int, other: int) -> float:
+    def estimate(self, one: int, other: int) -> float:
         return float(self.sketches[one].jaccard(self.sketches[other]))
 
     def reaches(self, one: int, other: int, limit: float) -> bool:
-        """Whether they are at least so alike. The sketches are off by 0.05 at most one time in thirty."""
-        return self.about(one, other) >= limit - 0.15 and jaccard(self.texts[one], self.texts[other]) >= limit
+        """Whether two texts are at least so similar. The sketches are off by 0.05 at most one time in thirty."""
+        return self.estimate(one, other) >= limit - 0.15 and jaccard(self.texts[one], self.texts[other]) >= limit
 
 
-def _distinct(left: list[int], likeness: _Likeness, limit: float, reasons: list[Reason]) -> list[int]:
-    """Those that are like none before them; the texts are numbered as `left` is. The others get their reason."""
+def _distinct(left: list[int], similarity: _Similarity, limit: float, reasons: list[Reason]) -> list[int]:
+    """Those similar to none before them; the texts are numbered as `left` is. The others get a reason."""
     kept: list[int] = []
     for number, place in enumerate(left):
-        if any(likeness.reaches(number, other, limit) for other in kept):
+        if any(similarity.reaches(number, other, limit) for other in kept):
             reasons[place] = "near_duplicate"
         else:
             kept.append(number)
-    likeness.texts = [likeness.texts[number] for number in kept]
-    likeness.sketches = [likeness.sketches[number] for number in kept]
+    similarity.texts = [similarity.texts[number] for number in kept]
+    similarity.sketches = [similarity.sketches[number] for number in kept]
     return [left[number] for number in kept]
 
 
-def _far_apart(left: list[int], likeness: _Likeness) -> list[int]:
-    """In an order in which each is as unlike those before it as any that is left (Gonzalez, 1985)."""
+def _diverse_order(left: list[int], similarity: _Similarity) -> list[int]:
+    """Farthest-first order: each is the least similar to those before it (Gonzalez, 1985)."""
     if not left:
         return []
     ordered, waiting = [0], dict.fromkeys(range(1, len(left)), 0.0)
     while waiting:
         for number in waiting:
-            waiting[number] = max(waiting[number], likeness.about(number, ordered[-1]))
+            waiting[number] = max(waiting[number], similarity.estimate(number, ordered[-1]))
         ordered.append(min(waiting, key=lambda number: (waiting[number], number)))
         del waiting[ordered[-1]]
     return [left[number] for number in ordered]
@@ -249,13 +249,13 @@ def _text(value: object) -> str | None:
 
 
 def draw(seed: int, key: tuple[object, ...]) -> float:
-    """A number in [0, 1) that depends on the seed and the row's key alone: rows that are added move no other."""
+    """A number in [0, 1) that depends on the seed and the row's key alone: added rows change no other."""
     digest = hashlib.sha256(repr((seed, *key)).encode()).digest()
     # 48 bits are exact in a float; with more, the highest would round up to 1.
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
-def chosen(problem_ids: Iterable[str], num: int, seed: int) -> set[str]:
+def held_out(problem_ids: Iterable[str], num: int, seed: int) -> set[str]:
     """`num` problems to set apart, by hash: the same for every stage of a seed, whatever problems are added."""
     return set(sorted(problem_ids, key=lambda problem_id: draw(seed, ("held out", problem_id)))[:num])
 
@@ -271,8 +271,8 @@ def conversations(
         prompts: `problem_id` and `prompt` of their problems at least. All are rendered, at five times their size.
         render: as in `decide`.
     """
-    made = pl.Series([render(prompt) for prompt in prompts["prompt"]], dtype=SFT["messages"])
-    before = prompts.select("problem_id", before=made)
+    messages = pl.Series([render(prompt) for prompt in prompts["prompt"]], dtype=SFT["messages"])
+    before = prompts.select("problem_id", before=messages)
     block = pl.concat_str(pl.lit("<think>\n"), "reasoning", pl.lit("\n</think>"), "content")
     is_reasoned = pl.col("reasoning").is_not_null() & (pl.col("reasoning") != "")
     answer = pl.struct(role=pl.lit("assistant"), content=pl.when(is_reasoned).then(block).otherwise(pl.col("content")))

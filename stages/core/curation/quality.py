@@ -1,4 +1,4 @@
-"""Faults of a trace's text: each a pure function of the text, for which curation has a reason and a threshold."""
+"""Quality filters on a trace's text: pure functions of the text, each with a reason and a threshold in curation."""
 
 import re
 
@@ -51,8 +51,8 @@ def has_conflicting_boxes(content: str) -> bool:
 
     A step that is boxed too, such as an equation, is no second answer.
     """
-    said = boxed(content)
-    return len(said) > 1 and any(_contradict(each, said[-1]) for each in said[:-1])
+    answers = boxed(content)
+    return len(answers) > 1 and any(_contradict(each, answers[-1]) for each in answers[:-1])
 
 
 def _contradict(one: str, other: str) -> bool:
@@ -65,13 +65,13 @@ def foreign_share(text: str, prompt: str) -> float:
     """The share of letters in a script that the problem does not use; Latin and Greek belong to any formula."""
     if text.isascii():
         return 0.0
-    marks = "".join(_NOT_ASCII.findall(text))
-    foreign = sum(len(script.findall(marks)) for script in _SCRIPTS if not script.search(prompt))
+    non_ascii = "".join(_NOT_ASCII.findall(text))
+    foreign = sum(len(script.findall(non_ascii)) for script in _SCRIPTS if not script.search(prompt))
     return foreign / max(1, sum(map(str.isalpha, text)))
 
 
 def num_meta_phrases(text: str) -> int:
-    """How often a trace speaks of its prompt, its instructions or itself instead of the problem."""
+    """How often a trace mentions its prompt, its instructions or itself instead of the problem."""
     return len(_META.findall(text))
 
 

@@ -1,4 +1,4 @@
-"""Selection: which of the rows that may stay are taken, weighed against those of other problems."""
+"""Selection: which of the remaining rows are kept, given those of other problems."""
 
 from collections.abc import Collection, Iterable, Iterator
 from typing import Literal, Protocol
@@ -25,18 +25,18 @@ class Target(Protocol):
 def select(
     decisions: Iterable[pl.DataFrame],
     problems: pl.DataFrame,
-    set_apart: Collection[str],
+    held_out: Collection[str],
     balance: Balance | None,
     target: Target,
 ) -> Iterator[pl.DataFrame]:
-    """The decisions, in their order and pieces, with reasons for the rows that these choices take.
+    """The decisions, in their order and pieces, with reasons for the rows that the selection rejects.
 
     Rows are taken in the order of the draw, and of the table where that is the same. `decisions` is gone through twice,
     and of the rows that are left only numbers are held. `problems` has the columns of `PROBLEMS_IN`; problems without a
-    difficulty are a class of their own. The rows of those `set_apart` are held out: a student's loss on them is no
-    memory.
+    difficulty are a class of their own. The rows of `held_out` problems are never trained
+    on, so a student's loss on them measures no memorisation.
     """
-    apart = pl.col("reason").is_null() & pl.col("problem_id").is_in(list(set_apart))
+    apart = pl.col("reason").is_null() & pl.col("problem_id").is_in(list(held_out))
     marked = pl.col("reason").is_null().alias("left")
     by = pl.lit("all") if balance is None else pl.col(balance.by).cast(pl.String).fill_null("none")
     names = problems.select("problem_id", of=by)
@@ -44,18 +44,18 @@ def select(
 
     def pieces() -> Iterator[pl.DataFrame]:
         for piece in decisions:
-            yield piece.with_columns(reason=_marked(apart, "held_out")).with_columns(marked)
+            yield piece.with_columns(reason=_with_reason(apart, "held_out")).with_columns(marked)
 
     if balance is None and target.num_rows is None and target.num_tokens is None:
         yield from (piece.drop("left") for piece in pieces())
         return
-    reasons = _weighed(pl.concat(_left(piece, classes) for piece in pieces()), balance, target)
+    reasons = _selection_reasons(pl.concat(_left(piece, classes) for piece in pieces()), balance, target)
     start = 0
     for piece in pieces():
         places = piece["left"].arg_true()
-        found = piece["reason"].scatter(places, reasons.slice(start, places.len()))
+        filled = piece["reason"].scatter(places, reasons.slice(start, places.len()))
         start += places.len()
-        yield piece.drop("left").with_columns(found)
+        yield piece.drop("left").with_columns(filled)
 
 
 def _left(piece: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFrame:
@@ -64,16 +64,16 @@ def _left(piece: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFrame:
     return left.join(classes, on="problem_id", how="left", maintain_order="left").drop("problem_id")
 
 
-def _weighed(left: pl.DataFrame, balance: Balance | None, target: Target) -> pl.Series:
-    """Why each of the rows that were left falls now, or null."""
-    found = left.with_columns(reason=pl.lit(None, pl.Enum(REASONS)))
+def _selection_reasons(left: pl.DataFrame, balance: Balance | None, target: Target) -> pl.Series:
+    """Why each of the remaining rows is rejected now, or null."""
+    rows = left.with_columns(reason=pl.lit(None, pl.Enum(REASONS)))
     if balance is not None:
-        counts = dict(found["of"].value_counts().iter_rows())
+        counts = dict(rows["of"].value_counts().iter_rows())
         most = _cap(list(counts.values()), balance.max_share)
         place = pl.col("draw").rank("ordinal").over("of")
-        found = found.with_columns(reason=_marked(place > most, "balance"))
+        rows = rows.with_columns(reason=_with_reason(place > most, "balance"))
     if target.num_rows is not None or target.num_tokens is not None:
-        rest = found.with_row_index().filter(pl.col("reason").is_null()).sort("draw", maintain_order=True)
+        rest = rows.with_row_index().filter(pl.col("reason").is_null()).sort("draw", maintain_order=True)
         is_over = pl.lit(value=False)
         if target.num_rows is not None:
             is_over |= pl.int_range(pl.len()) >= target.num_rows
@@ -81,11 +81,11 @@ def _weighed(left: pl.DataFrame, balance: Balance | None, target: Target) -> pl.
             is_over |= pl.col("num_tokens").cast(pl.Int64).cum_sum() > target.num_tokens
         over = rest.filter(is_over)["index"]
         is_over = pl.int_range(pl.len(), dtype=pl.UInt32).is_in(over.implode())
-        found = found.with_columns(reason=_marked(is_over, "target"))
-    return found["reason"]
+        rows = rows.with_columns(reason=_with_reason(is_over, "target"))
+    return rows["reason"]
 
 
-def _marked(mask: pl.Expr, reason: str) -> pl.Expr:
+def _with_reason(mask: pl.Expr, reason: str) -> pl.Expr:
     kind = pl.Enum(REASONS)
     return pl.when(mask).then(pl.lit(reason, kind)).otherwise(pl.col("reason").cast(kind))
 

@@ -1,4 +1,4 @@
-"""Answers that other programs asked for, from the lines of their files.
+"""Answers sampled by other programs, from the lines of their files.
 
 Ours are `{"problem_id", "sample", "text"}`, one a sample, text null where no answer came back. Read too: the samples of
 lm-evaluation-harness (`doc_id`, `target`, `resps`), the details of lighteval (`doc`, `model_response`), and
@@ -20,7 +20,7 @@ class Generation(NamedTuple):
 
 
 class Parsed(NamedTuple):
-    """The samples of a line, and the problem's gold where the line knows it."""
+    """The samples of a line, and the problem's gold where the line has it."""
 
     generations: list[Generation]
     gold: str | None
@@ -34,7 +34,7 @@ def parse(row: Mapping[str, Any], number: int) -> Parsed:
     """The samples of one line; `number` is its place, which names a problem that has no id.
 
     Raises:
-        ValueError: it is of no known form, or of one and spoilt.
+        ValueError: its form is unknown, or its values are invalid.
     """
     if "text" in row and "sample" in row:
         own = _ours(row)
@@ -72,11 +72,11 @@ def _several(name: object, texts: object, gold: object, view: object = None) -> 
         raise ValueError("its answers are no list of texts")
     named = escape_surrogates(str(name))
     clean = [None if text is None else escape_surrogates(text) for text in texts]
-    made = [Generation(named, sample, text) for sample, text in enumerate(clean)]
+    generations = [Generation(named, sample, text) for sample, text in enumerate(clean)]
     if isinstance(gold, list):
         gold = gold[0] if len(gold) == 1 else None
-    said = None if gold is None else escape_surrogates(str(gold))
-    return Parsed(made, said, named, None if view is None else str(view))
+    gold_text = None if gold is None else escape_surrogates(str(gold))
+    return Parsed(generations, gold_text, named, None if view is None else str(view))
 
 
 def _flat(answers: object) -> object:

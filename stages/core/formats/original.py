@@ -24,7 +24,7 @@ _PLAIN = re.compile(
 )
 
 
-class Asked(NamedTuple):
+class AnswerRow(NamedTuple):
     """A sample of a problem as the original numbers it, with what was asked and came back."""
 
     problem: str
@@ -40,7 +40,7 @@ class Asked(NamedTuple):
     extra: Mapping[str, Any]
 
 
-def asked(row: Mapping[str, Any]) -> Asked:
+def parse_answer(row: Mapping[str, Any]) -> AnswerRow:
     """A row of `answer_origin`, `answer_judge` or `answer_judge_vote`.
 
     Raises:
@@ -57,7 +57,7 @@ def asked(row: Mapping[str, Any]) -> Asked:
     if raw is None and isinstance(row.get("model_output"), str):
         raw = row["model_output"].removeprefix(model_input)
     expected = info.get("expected_answer")
-    return Asked(
+    return AnswerRow(
         problem,
         sample,
         prompt,
@@ -83,7 +83,7 @@ def split_index(index: object) -> tuple[str, int]:
 
 
 def votes(info: Mapping[str, Any]) -> dict[str, int] | None:
-    """How often each answer was given, or None where nobody counted.
+    """How often each answer was given, or None where the row has no counts.
 
     Raises:
         ValueError: the counts are none.
@@ -97,15 +97,15 @@ def votes(info: Mapping[str, Any]) -> dict[str, int] | None:
 
 
 def user_turn(model_input: str) -> str:
-    """What the user says in a harmony conversation; a conversation of another format as it is."""
+    """The user's turn of a harmony conversation; a conversation of another format as it is."""
     turns = _USER.findall(model_input)
     return str(turns[-1] if turns else model_input).strip()
 
 
 def effort(model_input: str) -> str | None:
     """The reasoning effort that a harmony system message names."""
-    found = _EFFORT.search(model_input.partition("<|start|>user")[0])
-    return found[1].lower() if found else None
+    match = _EFFORT.search(model_input.partition("<|start|>user")[0])
+    return match[1].lower() if match else None
 
 
 def plain_turn(raw: str) -> Turn | None:
@@ -114,13 +114,13 @@ def plain_turn(raw: str) -> Turn | None:
     Most turns are so, and are read a thousand times faster than by cutting them into tokens (`harmony.split`).
     """
     text = raw.removeprefix(START)
-    found = _PLAIN.fullmatch(text)
-    if found is None or not text or any(part is not None and "<|" in part for part in found.groups()):
+    match = _PLAIN.fullmatch(text)
+    if match is None or not text or any(part is not None and "<|" in part for part in match.groups()):
         return None
-    return Turn(found["thought"] or None, found["final"], 0)
+    return Turn(match["thought"] or None, match["final"], 0)
 
 
-def answer(row: Asked, turn: Turn | None) -> Answer:
+def answer(row: AnswerRow, turn: Turn | None) -> Answer:
     """The stored answer of a row whose raw text holds `turn` (None: the row has it in parts of its own).
 
     A turn without its final part came to the end of its budget, unless the row knows better.
@@ -132,13 +132,13 @@ def answer(row: Asked, turn: Turn | None) -> Answer:
     return Answer(status, content, reasoning, known.get("prompt_tokens"), known.get("completion_tokens"), None)
 
 
-def plain_answer(row: Asked) -> Answer:
+def plain_answer(row: AnswerRow) -> Answer:
     """The stored answer of a model that writes no harmony, which may think in `<think>`."""
     content, reasoning = split_reasoning(row.raw, None)
     return answer(row, Turn(reasoning, content, 0))
 
 
-def verdict(row: Asked) -> tuple[str, str | None]:
+def verdict(row: AnswerRow) -> tuple[str, str | None]:
     """(verdict, what decided it) of a judged row, in our words."""
     if "verdict" in row.extra:
         return row.extra["verdict"], row.extra["decided_by"]
@@ -184,8 +184,8 @@ def vote_row(voted: Mapping[str, Any]) -> dict[str, Any]:
     return {"vote": {each["answer"]: each["votes"] for each in voted["histogram"]}, EXTRA: extra}
 
 
-def asked_row(trace: Mapping[str, Any], info: Mapping[str, Any], asked_for: str) -> dict[str, Any]:
-    """A row of `answer_origin` from a trace; `asked_for` is the conversation up to the answer."""
+def answer_row(trace: Mapping[str, Any], info: Mapping[str, Any], conversation: str) -> dict[str, Any]:
+    """A row of `answer_origin` from a trace; `conversation` is all up to the answer."""
     texts = [text if text is None else unescape_surrogates(text) for text in (trace["reasoning"], trace["content"])]
     came = trace["status"] not in ("failed", "refused")
     raw = raw_turn(*texts) if came else None
@@ -195,18 +195,19 @@ def asked_row(trace: Mapping[str, Any], info: Mapping[str, Any], asked_for: str)
     return {
         "info": dict(info),
         "index": f"{info['index']}_{trace['sample']}",
-        "model_input": asked_for,
-        "model_output": None if raw is None else asked_for + raw,
+        "model_input": conversation,
+        "model_output": None if raw is None else conversation + raw,
         "prompt": info["prompt"],
         "answer": raw,
         EXTRA: extra,
     }
 
 
-def judged_row(row: Mapping[str, Any], mark: Mapping[str, Any]) -> dict[str, Any]:
+def judged_row(row: Mapping[str, Any], verdict: Mapping[str, Any]) -> dict[str, Any]:
     """A row of `answer_judge_vote` from one of `answer_origin` and its verdict."""
-    judge = None if mark["verdict"] in ("unscored", "no_label") else mark["verdict"] == "correct"
-    return {**row, "judge": judge, EXTRA: {**row[EXTRA], "verdict": mark["verdict"], "decided_by": mark["decided_by"]}}
+    judge = None if verdict["verdict"] in ("unscored", "no_label") else verdict["verdict"] == "correct"
+    extra = {name: verdict[name] for name in ("verdict", "decided_by")}
+    return {**row, "judge": judge, EXTRA: row[EXTRA] | extra}
 
 
 def model_input(user: str, reasoning_effort: str | None) -> str:

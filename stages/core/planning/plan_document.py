@@ -10,7 +10,7 @@ from stages.core.planning.planning import Basis, Figure, Work
 from stages.core.planning.reasons import Reasons
 
 WIDTH = 100
-MARKS = {Basis.ASSUMED: "=", Basis.PRIOR: "~", Basis.BOUND: "<"}
+SIGNS = {Basis.ASSUMED: "=", Basis.PRIOR: "~", Basis.BOUND: "<"}
 LEGEND = "~ published or measured elsewhere   < at most   = as you said   ? not known   unmarked: set, counted"
 NOT_COUNTED = (
     "Not counted: downloads, the reading of prompts, the start of engines on GPUs, exams of checkpoints. Rates of "
@@ -25,7 +25,7 @@ COLUMNS = {
 SUMMED = ("prompt_tokens", "gpu_hours", "cost", "wall_hours", "outs_bytes", "other_bytes")
 SPARED = ("gpu_hours", "cost", "wall_hours")
 COMPARED = {"samples": "samples or rows", "tokens": "tokens", "wall_hours": "time", "outs_bytes": "outs"}
-BESIDE = ("problems", "prompt_tokens", "steps", *COMPARED)
+COMPARABLE = ("problems", "prompt_tokens", "steps", *COMPARED)
 Row = dict[str, Any]
 
 
@@ -76,12 +76,12 @@ def document(
         "not_known": _waiting(to_run, is_known=False),
         "only_bounded": _waiting(to_run, is_known=True),
         "sources": _sources(known),
-        "happened": list(_beside(before, happened, num_gpus)),
+        "happened": list(_compared(before, happened, num_gpus)),
     }
 
 
 def _accepting(names: Iterable[str]) -> list[str]:
-    """The commands that check that the present code leaves the outs of stages as they are, and then say so to DVC."""
+    """The commands that check that the present code leaves the outs of stages as they are, and then tell DVC so."""
     words = " ".join(names)
     return [f"python -m stages.verify {words}", f"dvc commit -f {words}"]
 
@@ -103,12 +103,12 @@ def _plain(row: Mapping[str, Figure | None]) -> Row:
 
 def _sum(rows: Mapping[str, Mapping[str, Figure | None]], field: str) -> Row | None:
     parts = {name: row[field] for name, row in rows.items()}
-    given = {name: each for name, each in parts.items() if each is not None}
-    if not given and rows:
+    applicable = {name: each for name, each in parts.items() if each is not None}
+    if not applicable and rows:
         return None
-    known = {name: each for name, each in given.items() if each.is_known and each.value}
-    if not known and any(not each.is_known for each in given.values()):
-        return {"value": None, "basis": str(Basis.UNKNOWN), "at_most": [], "without": list(given)}
+    known = {name: each for name, each in applicable.items() if each.is_known and each.value}
+    if not known and any(not each.is_known for each in applicable.values()):
+        return {"value": None, "basis": str(Basis.UNKNOWN), "at_most": [], "without": list(applicable)}
     bounded = [name for name, each in known.items() if each.basis == Basis.BOUND]
     # A sum of estimates and bounds is an estimate; it names the bounds that are in it.
     rest = planning.total(each for name, each in known.items() if name not in bounded)
@@ -116,33 +116,33 @@ def _sum(rows: Mapping[str, Mapping[str, Figure | None]], field: str) -> Row | N
         "value": planning.total(known.values()).value,
         "basis": str(rest.basis if len(bounded) < len(known) or not known else Basis.BOUND),
         "at_most": bounded,
-        "without": [name for name, each in given.items() if not each.is_known],
+        "without": [name for name, each in applicable.items() if not each.is_known],
     }
 
 
 def _sources(figures: Iterable[Figure]) -> list[Row]:
     """Each source once, with what is taken from it."""
-    found: dict[tuple[float, str], list[str]] = {}
+    keys_of: dict[tuple[float, str], list[str]] = {}
     for source in dict.fromkeys(source for figure in figures for source in figure.sources):
-        found.setdefault((source.value, source.text), []).append(source.key)
-    return [{"of": keys, "value": value, "source": text} for (value, text), keys in found.items()]
+        keys_of.setdefault((source.value, source.text), []).append(source.key)
+    return [{"of": keys, "value": value, "source": text} for (value, text), keys in keys_of.items()]
 
 
 def _waiting(rows: Mapping[str, Mapping[str, Figure | None]], *, is_known: bool) -> dict[str, list[str]]:
-    """What could be said, by the key of `--assume`, with the stages that wait for it."""
-    found: dict[str, list[str]] = {}
+    """The keys of `--assume` that would help, with the stages that need them."""
+    waiting: dict[str, list[str]] = {}
     for name, row in rows.items():
         for figure in row.values():
             for key in figure.missing if figure is not None and figure.is_known == is_known else ():
-                if name not in found.setdefault(key, []):
-                    found[key].append(name)
-    return {key: names for key, names in found.items() if not (is_known and key in _waiting(rows, is_known=False))}
+                if name not in waiting.setdefault(key, []):
+                    waiting[key].append(name)
+    return {key: names for key, names in waiting.items() if not (is_known and key in _waiting(rows, is_known=False))}
 
 
-def _beside(before: Mapping[str, Work], happened: Mapping[str, Mapping[str, float]], num_gpus: int) -> Iterator[Row]:
+def _compared(before: Mapping[str, Work], happened: Mapping[str, Mapping[str, float]], num_gpus: int) -> Iterator[Row]:
     for name, work in before.items():
         planned = _plain(_figures(work, num_gpus, None))
-        for field in BESIDE:
+        for field in COMPARABLE:
             if field in happened.get(name, {}) and planned[field] is not None:
                 yield {"stage": name, "field": field, "planned": planned[field], "happened": happened[name][field]}
 
@@ -178,7 +178,7 @@ def text(plan: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _why(rows: Sequence[Row], spared: Row) -> Iterator[str]:
-    """What changed for the stages that run, and what to do where that is only code."""
+    """What changed for the stages that run, and what to do where only code changed."""
     if running := {row["stage"]: row["why"] for row in rows if row["dvc"] == "runs"}:
         yield "\nWhy they run"
         yield from reasons.lines(running, WIDTH)
@@ -208,10 +208,10 @@ def _totals(to_run: Row, shown: Mapping[str, tuple[str, int]]) -> Iterator[str]:
         return
     cells = "".join(f"{_cell(field, to_run.get(field)):>{width}}" for field, (_, width) in shown.items())
     yield f"{'to run':<24}{cells}".rstrip()
-    for key, said in (("without", "Not in it, since not known"), ("at_most", "In it with the most that they may take")):
+    for key, text in (("without", "Not in it, since not known"), ("at_most", "In it with the most that they may take")):
         names = dict.fromkeys(name for field in SUMMED for name in (to_run[field] or {}).get(key, ()))
         if names:
-            yield from _wrapped(f"{said}: {', '.join(names)}")
+            yield from _wrapped(f"{text}: {', '.join(names)}")
     if to_run["other_bytes"]:
         yield f"answer store and checkpoints while training: {_cell('other_bytes', to_run['other_bytes'])}"
 
@@ -219,13 +219,13 @@ def _totals(to_run: Row, shown: Mapping[str, tuple[str, int]]) -> Iterator[str]:
 def _history(rows: Sequence[Row]) -> Iterator[str]:
     if not rows:
         return
-    found: dict[str, dict[str, Row]] = {}
+    by_stage: dict[str, dict[str, Row]] = {}
     for row in rows:
-        found.setdefault(row["stage"], {})[row["field"]] = row
+        by_stage.setdefault(row["stage"], {})[row["field"]] = row
     yield "\nWhat happened, and what would have been planned before"
     yield f"{'':<16}" + "".join(f"{title:>20}" for title in COMPARED.values())
     yield f"{'stage':<16}" + f"{'planned':>11}{'counted':>9}" * len(COMPARED)
-    for stage, fields in found.items():
+    for stage, fields in by_stage.items():
         pairs = [fields.get(field) or (fields.get("problems") if field == "samples" else None) for field in COMPARED]
         cells = (
             (_cell(row["field"], row["planned"]), _number(row["field"], row["happened"])) if row else ("", "")
@@ -235,7 +235,7 @@ def _history(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def differing(one: str, other: str, settings: Mapping[str, Sequence[object]]) -> Iterator[str]:
-    """The lines that say in which settings two profiles differ."""
+    """The settings in which two profiles differ, as lines."""
     yield f"\nsettings that differ: {one} -> {other}\n"
     for key, (left, right) in settings.items():
         yield from _wrapped(f"- {key}: {_brief(left)} -> {_brief(right)}", indent="  ")
@@ -250,7 +250,7 @@ def _cell(field: str, figure: Mapping[str, Any] | None) -> str:
         return ""
     if figure["value"] is None:
         return "?"
-    return MARKS.get(figure["basis"], "") + _number(field, figure["value"])
+    return SIGNS.get(figure["basis"], "") + _number(field, figure["value"])
 
 
 def _number(field: str, value: float) -> str:

@@ -1,8 +1,8 @@
 """What a run will take: tokens, device hours, disk and wall time, from settings and what is known before.
 
 A `Figure` carries with its number how it is known, and from where, through every product and sum, so that a plan can
-say of each of its numbers whether it was measured, taken from elsewhere, or is only a bound. A number that is not
-known stays so: what depends on it is not known either, and names what would have to be said.
+show for each number whether it was measured, taken from elsewhere, or is only a bound. What depends on an unknown
+number is unknown too, and names the assumption that is missing.
 """
 
 import math
@@ -14,14 +14,14 @@ SECONDS_PER_HOUR = 3600
 
 
 class Basis(StrEnum):
-    """How a figure is known, the best first; what depends on several is known as its weakest."""
+    """How a figure is known, the best first; a figure that depends on several has the weakest of their bases."""
 
     SETTING = "setting"
     """It follows from params.yaml."""
     MEASURED = "measured"
     """It was counted in what this profile's run left."""
     ASSUMED = "assumed"
-    """The user said so."""
+    """The user assumed it."""
     PRIOR = "prior"
     """It is published, or was measured elsewhere."""
     BOUND = "bound"
@@ -41,7 +41,7 @@ class Source(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """A number, how it is known, where it comes from, and what to say (`--assume KEY=`) where it is not known."""
+    """A number, how it is known, its sources, and the missing assumptions (`--assume KEY=`) where it is unknown."""
 
     value: float | None
     basis: Basis = Basis.SETTING
@@ -55,7 +55,7 @@ class Figure(NamedTuple):
 
 
 def unknown(*missing: str) -> Figure:
-    """A figure that waits for what is `missing`."""
+    """An unknown figure that needs the assumptions `missing`."""
     return Figure(None, Basis.UNKNOWN, (), missing)
 
 
@@ -77,9 +77,9 @@ def quotient(amount: Figure, rate: Figure) -> Figure:
 
 def total(parts: Iterable[Figure]) -> Figure:
     """The sum; not known where one part is not."""
-    found = list(parts)
-    values = [each.value for each in found if each.value is not None]
-    return _joined([each for each in found if each.value != 0], sum(values) if len(values) == len(found) else None)
+    figures = list(parts)
+    values = [each.value for each in figures if each.value is not None]
+    return _joined([each for each in figures if each.value != 0], sum(values) if len(values) == len(figures) else None)
 
 
 def capped(figure: Figure, most: float) -> Figure:
@@ -110,8 +110,8 @@ class Speed(NamedTuple):
     is_gpu: bool
 
 
-class Asked(NamedTuple):
-    """Problems that one model is asked in one way."""
+class Queries(NamedTuple):
+    """Problems that one model is asked, all with the same settings."""
 
     problems: Figure
     samples: Figure
@@ -146,17 +146,17 @@ class Work(NamedTuple):
     """Beside the outs: the answer store, or checkpoints while training."""
 
 
-def asking(asked: Sequence[Asked], bytes_per_token: Figure) -> Work:
-    """Answers of models. Prompts are read so much faster than answers are written that they are not timed."""
-    answers = [product(each.problems, each.samples) for each in asked]
-    left = [_less(answer, each.num_stored) for answer, each in zip(answers, asked, strict=True)]
-    tokens = [product(number, each.written) for number, each in zip(left, asked, strict=True)]
-    taken = [(hours(amount, each.speed.rate), each.speed.is_gpu) for amount, each in zip(tokens, asked, strict=True)]
-    all_tokens = total(product(number, each.written) for number, each in zip(answers, asked, strict=True))
+def asking(queries: Sequence[Queries], bytes_per_token: Figure) -> Work:
+    """Work of sampling answers. Prompts are not timed: a model reads them much faster than it writes answers."""
+    answers = [product(each.problems, each.samples) for each in queries]
+    left = [_less(answer, each.num_stored) for answer, each in zip(answers, queries, strict=True)]
+    tokens = [product(number, each.written) for number, each in zip(left, queries, strict=True)]
+    taken = [(hours(amount, each.speed.rate), each.speed.is_gpu) for amount, each in zip(tokens, queries, strict=True)]
+    all_tokens = total(product(number, each.written) for number, each in zip(answers, queries, strict=True))
     return Work(
-        problems=asked[0].problems if asked else Figure(0),
+        problems=queries[0].problems if queries else Figure(0),
         samples=total(answers),
-        prompt_tokens=total(product(number, each.prompt) for number, each in zip(left, asked, strict=True)),
+        prompt_tokens=total(product(number, each.prompt) for number, each in zip(left, queries, strict=True)),
         tokens=total(tokens),
         all_tokens=all_tokens,
         gpu_hours=total(each for each, is_gpu in taken if is_gpu),
@@ -249,7 +249,7 @@ def differences(one: object, other: object, key: str = "") -> dict[str, tuple[ob
         pairs = [(str(place), *pair) for place, pair in enumerate(zip(one, other, strict=True))]
     else:
         return {} if one == other else {key: (one, other)}
-    found: dict[str, tuple[object, object]] = {}
+    differing: dict[str, tuple[object, object]] = {}
     for name, left, right in pairs:
-        found |= differences(left, right, f"{key}.{name}" if key else name)
-    return found
+        differing |= differences(left, right, f"{key}.{name}" if key else name)
+    return differing

@@ -1,7 +1,7 @@
 """What is known before a run: numbers of problems, lengths, rates and sizes, each with where it comes from.
 
-A number that neither a published source nor a measurement of this project gives is not here: `planning` then says that
-it is not known and asks for it.
+A number without a published source or a measurement of this project is not here: `planning` then reports it as
+unknown and asks for an assumption.
 """
 
 from typing import NamedTuple

@@ -9,7 +9,7 @@ MOST_STAGES, MOST_SETTINGS, MOST_NAMES, MOST_FILES, VALUE_WIDTH = 6, 3, 4, 3, 30
 
 
 class Reasons(NamedTuple):
-    """What changed since a stage last ran; all empty where only a stage before it runs."""
+    """What changed since a stage last ran; all empty if it only runs because a stage before it does."""
 
     is_new: bool = False
     """It never ran here, so there is nothing to compare with."""
@@ -40,7 +40,7 @@ class Reasons(NamedTuple):
 
 
 def lines(stages: Mapping[str, Mapping[str, Any]], width: int) -> Iterator[str]:
-    """One paragraph for all stages with the same reasons, in the order in which they run; `stages` as `plain` says."""
+    """One paragraph for all stages with the same reasons, in the order in which they run; `stages` as of `plain`."""
     groups: dict[str, list[str]] = {}
     for name, reasons in stages.items():
         if text := "; ".join(_texts(reasons)):

@@ -1,7 +1,7 @@
 """Generated word problems with exact answers: bags of things, one step or two.
 
 A problem of one step asks for a product, one of two steps for a product and a sum. Training and exam problems share
-their wording by design and differ in their operands: an unordered pair of factors belongs to one side only.
+their templates by design and differ in their operands: an unordered pair of factors belongs to one side only.
 """
 
 import random
@@ -62,9 +62,9 @@ def problem(topic: Topic, a: int, b: int, addend: int, setting: Setting) -> tupl
 
 
 def problems(topic: Topic, factor_pairs: Sequence[tuple[int, int]], seed: int) -> list[tuple[str, str]]:
-    """(prompt, gold) for each pair; setting and addend are drawn by `seed`, topic and pair, so order is free."""
+    """(prompt, gold) for each pair; setting and addend depend on `seed`, topic and pair alone, not on the order."""
     rows = []
     for a, b in factor_pairs:
-        draw = random.Random(f"{seed} {topic} {a} {b}")
-        rows.append(problem(topic, a, b, draw.choice(ADDENDS), draw.choice(SETTINGS)))
+        rng = random.Random(f"{seed} {topic} {a} {b}")
+        rows.append(problem(topic, a, b, rng.choice(ADDENDS), rng.choice(SETTINGS)))
     return rows

@@ -1,11 +1,11 @@
-"""What became of the rows of the sources, in numbers."""
+"""Counts of the rows of the sources, step by step."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
-from stages.core.problems.intake import Taken
+from stages.core.problems.intake import Intake
 
 STEPS = (
     ("chosen", "num_filtered"),
@@ -15,16 +15,16 @@ STEPS = (
     ("in no exam", "num_contaminated"),
     ("gradable", "num_ungradable"),
 )
-"""Each step on the way from a row to a problem, and the count of those that it takes."""
+"""Each step from a row to a problem, and the count of the rows that it removes."""
 
 
 def metrics(
-    taken: Mapping[str, Taken], unique: pl.DataFrame, dropped: pl.DataFrame, evidence: pl.DataFrame, kept: pl.DataFrame
+    taken: Mapping[str, Intake], unique: pl.DataFrame, dropped: pl.DataFrame, evidence: pl.DataFrame, kept: pl.DataFrame
 ) -> dict[str, Any]:
     """Counts of every step, together and `by_source`, of the reasons and of the rules by benchmark.
 
     Args:
-        taken: what each source gave, by its name.
+        taken: the problems of each source, by its name.
         unique: the problems without duplicates.
         dropped: `duplicates.DUPLICATES`.
         evidence: `contamination.EVIDENCE`.

@@ -16,7 +16,7 @@ from stages.core.tables.contamination import EVIDENCE
 from stages.core.text.normalisation import prose, template, words
 
 COMMON = 4
-"""An n-gram of so many questions is a phrase of the trade ("where m and n are relatively prime positive integers")."""
+"""An n-gram of so many questions is a stock phrase ("where m and n are relatively prime positive integers")."""
 BLOCK = 8_192
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float32]]
@@ -37,13 +37,13 @@ class Embedded(NamedTuple):
     min_similarity: float
 
 
-class Rules(Protocol):
+class DecontaminationRules(Protocol):
     """The rules in force, `collect.decontaminate` in params.yaml; False or None is off."""
 
     exact: bool
     unordered: bool
     keep: list[str]
-    """Problems that a person has looked at and found to be others."""
+    """Problems that a person has checked and that are no copies."""
 
     @property
     def ngram(self) -> Grams | None:
@@ -59,7 +59,7 @@ Hit = tuple[int, int, float]
 
 
 def evidence(
-    problems: pl.DataFrame, benchmarks: pl.DataFrame, rules: Rules, embedded: Embedded | None = None
+    problems: pl.DataFrame, benchmarks: pl.DataFrame, rules: DecontaminationRules, embedded: Embedded | None = None
 ) -> pl.DataFrame:
     """One row for each problem, benchmark question and rule that says they are the same.
 
@@ -90,14 +90,14 @@ def evidence(
     return pl.DataFrame(rows, schema=EVIDENCE, orient="row")
 
 
-def _equal(ours: Sequence[str], theirs: Sequence[str], mark: Callable[[str], str]) -> Iterator[Hit]:
-    """Prompts with the same mark; one without a word has none."""
+def _equal(ours: Sequence[str], theirs: Sequence[str], normal_form: Callable[[str], str]) -> Iterator[Hit]:
+    """Prompts with the same normal form; one without a word has none."""
     questions: dict[str, list[int]] = defaultdict(list)
     for row, prompt in enumerate(theirs):
-        questions[mark(prompt)].append(row)
+        questions[normal_form(prompt)].append(row)
     questions.pop("", None)
     for row, prompt in enumerate(ours):
-        yield from ((row, other, 1.0) for other in questions.get(mark(prompt), ()))
+        yield from ((row, other, 1.0) for other in questions.get(normal_form(prompt), ()))
 
 
 def _sharing(
@@ -106,8 +106,8 @@ def _sharing(
     """Problems that share enough n-grams with a question.
 
     The share is that of the question's n-grams which the problem holds, for it may say more; `both_ways`, that of the
-    n-grams of either (Jaccard). Below `rule.size` shared ones nothing is said: a short question is made of phrases, and
-    the rules on whole prompts find its copies.
+    n-grams of either (Jaccard). Fewer than `rule.size` shared ones do not count: a short question is made of phrases,
+    and the rules on whole prompts find its copies.
     """
     grams = [_grams(tokens(prompt), rule.size) for prompt in theirs]
     spread = Counter(gram for each in grams for gram in each)
@@ -116,12 +116,12 @@ def _sharing(
         for gram in each:
             if spread[gram] < COMMON:
                 questions[gram].append(row)
-    telling = [sum(spread[gram] < COMMON for gram in each) for each in grams]
+    num_rare = [sum(spread[gram] < COMMON for gram in each) for each in grams]
     for row, prompt in enumerate(ours):
         held = _grams(tokens(prompt), rule.size)
         shared = Counter(other for gram in held for other in questions.get(gram, ()))
         for other, number in shared.items():
-            share = number / (telling[other] + (len(held) - number if both_ways else 0))
+            share = number / (num_rare[other] + (len(held) - number if both_ways else 0))
             if share >= rule.min_share and number >= rule.size:
                 yield row, other, share
 

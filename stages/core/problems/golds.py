@@ -1,4 +1,4 @@
-r"""Golds: what a source gives as the answer, put right where copies spoil it, and whether a judge can use it."""
+r"""Golds: the answers of sources, normalised, and whether they can be graded."""
 
 import re
 from itertools import accumulate
@@ -6,7 +6,7 @@ from itertools import accumulate
 from stages.core.answers.extraction import extract, payload
 from stages.core.answers.keys import agree, canonical
 
-MIN_TELLING_CHARS = 3
+MIN_GOLD_CHARS = 3
 """A shorter number stands in many a problem by chance."""
 
 _PROOF = re.compile(r"\b(prove|show|demonstrate)\s+that\b", re.IGNORECASE)
@@ -21,12 +21,12 @@ _CHOICES = re.compile(r"(?:[({]\s*([A-E])\s*[)}]|(?:^|[\s,;$])([A-E])\s*[.):])")
 def normalise_gold(gold: str) -> str:
     r"""A gold without the `$...$` or `\boxed{...}` around all of it, and without the degree sign AIME copies carry.
 
-    `gold` is a text that `problems.normalise` put in order.
+    `gold` is a text from `identity.normalise`.
     """
     text = gold
     for whole in (_WHOLE_DOLLARS, _WHOLE_BOX, _WHOLE_DOLLARS):
-        if (found := whole.match(text)) and _is_balanced(found.group(1)):
-            text = found.group(1).strip()
+        if (match := whole.match(text)) and _is_balanced(match.group(1)):
+            text = match.group(1).strip()
     return re.sub(r"^(-?\d+)\s*\^\s*\{?\\circ\}?$", r"\1", text)
 
 
@@ -67,18 +67,18 @@ def _accepts_itself(gold: str) -> bool:
 
 
 def is_in_prompt(prompt: str, gold: str | None) -> bool:
-    """Whether a problem tells its own answer: in a box or statement, as its last words, or as a telling number.
+    """Whether a problem contains its own answer: in a box or statement, as its last words, or as a long number.
 
     Copies of AIME 2024 were published so (AIME-Preview#4). It is a flag, for a long number may stand there by right.
     """
     if not gold:
         return False
-    said = extract(prompt).answer
-    if said is not None and agree(payload(gold), said):
+    stated = extract(prompt).answer
+    if stated is not None and agree(payload(gold), stated):
         return True
     last = re.split(r"[.?!]\s+|\n", prompt.strip(" .$\n"))[-1].strip(" .$")
     if last == gold and last != prompt:
         return True
-    if len(gold) < MIN_TELLING_CHARS or not re.fullmatch(r"\d+", gold):
+    if len(gold) < MIN_GOLD_CHARS or not re.fullmatch(r"\d+", gold):
         return False
     return re.search(rf"(?<![\d.,]){gold}(?![\d]|[.,]\d)", prompt) is not None

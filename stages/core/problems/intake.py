@@ -24,7 +24,7 @@ class Columns(NamedTuple):
 
 
 PRESETS = {
-    # Hub ids are told from the data sets' own cards.
+    # Hub ids are from the data sets' own cards.
     "polaris": Columns("problem", "answer", difficulty="difficulty"),  # POLARIS-Project/Polaris-Dataset-53K
     "openmathreasoning": Columns("problem", "expected_answer", topic="problem_type"),  # nvidia/OpenMathReasoning
     "deepscaler": Columns("problem", "answer"),  # agentica-org/DeepScaleR-Preview-Dataset
@@ -37,8 +37,8 @@ PRESETS = {
 """Columns of public data sets, by the name that `columns` in params.yaml may take."""
 
 
-class Taken(NamedTuple):
-    """What a source gave: its problems, each prompt and gold once, and how many rows went where."""
+class Intake(NamedTuple):
+    """The problems of a source, each prompt and gold once, and how many rows went where."""
 
     problems: pl.DataFrame
     num_rows: int
@@ -55,7 +55,7 @@ def needed(columns: Columns, where: Mapping[str, Sequence[object]]) -> list[str]
     return list(dict.fromkeys([*(name for name in columns if name is not None), *where]))
 
 
-def take(name: str, rows: Iterable[Raw], columns: Columns, where: Mapping[str, Sequence[object]]) -> Taken:
+def take(name: str, rows: Iterable[Raw], columns: Columns, where: Mapping[str, Sequence[object]]) -> Intake:
     """The problems of a source.
 
     Args:
@@ -70,7 +70,7 @@ def take(name: str, rows: Iterable[Raw], columns: Columns, where: Mapping[str, S
     """
     counts = {"rows": 0, "filtered": 0, "empty": 0, "repeated": 0}
 
-    def chosen() -> Iterator[Mapping[str, object]]:
+    def unique_rows() -> Iterator[Mapping[str, object]]:
         seen: set[bytes] = set()
         ids: dict[object, str] = {}
         for place, row in rows:
@@ -93,8 +93,8 @@ def take(name: str, rows: Iterable[Raw], columns: Columns, where: Mapping[str, S
                 )
             yield ours
 
-    table = problems.problem_rows(name, chosen())
-    return Taken(table, counts["rows"], counts["filtered"], counts["empty"], counts["repeated"])
+    table = problems.problem_rows(name, unique_rows())
+    return Intake(table, counts["rows"], counts["filtered"], counts["empty"], counts["repeated"])
 
 
 def _is_among(value: object, wanted: Sequence[object]) -> bool:
@@ -109,11 +109,11 @@ def _named(row: Mapping[str, object], column: str, place: str) -> object:
 
 
 def _mapped(row: Mapping[str, object], columns: Columns, place: str) -> dict[str, object]:
-    found = {ours: None if theirs is None else _named(row, theirs, place) for ours, theirs in columns._asdict().items()}
+    cells = {ours: None if theirs is None else _named(row, theirs, place) for ours, theirs in columns._asdict().items()}
     for ours in ("prompt", "gold", "id", "topic"):
-        value = found[ours]
+        value = cells[ours]
         if isinstance(value, float) and value.is_integer() and ours != "prompt":
-            found[ours] = value = int(value)  # a column of integers with gaps comes as floats
+            cells[ours] = value = int(value)  # a column of integers with gaps comes as floats
         allowed = (str,) if ours == "prompt" else (str, int, float)
         is_allowed = isinstance(value, allowed) and not isinstance(value, bool)
         if value is not None and not (is_allowed and not (isinstance(value, float) and not math.isfinite(value))):
@@ -122,10 +122,10 @@ def _mapped(row: Mapping[str, object], columns: Columns, place: str) -> dict[str
         if isinstance(value, str) and not _is_unicode(value):
             raise ValueError(f"{place}, column {getattr(columns, ours)!r}: holds half a character (a lone surrogate)")
     try:
-        problems.difficulty(found["difficulty"])
+        problems.difficulty(cells["difficulty"])
     except ValueError as error:
         raise ValueError(f"{place}, column {columns.difficulty!r}: {error}") from error
-    return found
+    return cells
 
 
 def _is_unicode(text: str) -> bool:

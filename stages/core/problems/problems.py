@@ -37,7 +37,7 @@ def problem_rows(source: str, rows: Iterable[Mapping[str, object]]) -> pl.DataFr
 
     Rows without a prompt are dropped.
     """
-    made = []
+    table = []
     for row in rows:
         prompt = normalise(str(row["prompt"] or ""))
         if not prompt:
@@ -45,13 +45,13 @@ def problem_rows(source: str, rows: Iterable[Mapping[str, object]]) -> pl.DataFr
         gold = gold_of(row.get("gold"))
         reason = ungradable_reason(prompt, gold)
         own_id, topic = (None if row.get(name) is None else str(row[name]) for name in ("id", "topic"))
-        judged = (gold, reason is None, reason, is_in_prompt(prompt, gold))
-        made.append((problem_id(prompt), source, own_id, topic, prompt, *judged, difficulty(row.get("difficulty"))))
-    return pl.DataFrame(made, schema=PROBLEMS, orient="row")
+        graded = (gold, reason is None, reason, is_in_prompt(prompt, gold))
+        table.append((problem_id(prompt), source, own_id, topic, prompt, *graded, difficulty(row.get("difficulty"))))
+    return pl.DataFrame(table, schema=PROBLEMS, orient="row")
 
 
 def gold_of(value: object) -> str | None:
-    """A source's gold as text, or None for one of nothing."""
+    """A source's gold as normalised text; None for an empty one."""
     return None if value is None else normalise_gold(normalise(str(value))) or None
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from stages.core.publishing.markdown import escaped, table
 
 
-class Set(NamedTuple):
+class SftSet(NamedTuple):
     """One configuration of the data set: its name, and what curation counted (`account.metrics`)."""
 
     name: str
@@ -27,7 +27,7 @@ class Origin(NamedTuple):
     """`collection.metrics`."""
 
 
-def card(sets: Sequence[Set], origin: Origin) -> str:
+def card(sets: Sequence[SftSet], origin: Origin) -> str:
     """README.md with the front matter that the hub and `datasets` read."""
     configs = "\n".join(
         f"- config_name: {json.dumps(each.name)}\n  data_files:\n  - split: train\n    path: "
@@ -64,7 +64,7 @@ def card(sets: Sequence[Set], origin: Origin) -> str:
     return "\n".join(lines)
 
 
-def sizes(sets: Sequence[Set]) -> list[str]:
+def sizes(sets: Sequence[SftSet]) -> list[str]:
     """Lines of a table: how large each set is."""
     rows = []
     for name, figures in sets:
@@ -76,9 +76,9 @@ def sizes(sets: Sequence[Set]) -> list[str]:
 def _sources(origin: Origin) -> list[str]:
     rows = []
     for name, what in origin.sources.items():
-        found = origin.collected["by_source"].get(name, {})
+        counts = origin.collected["by_source"].get(name, {})
         keys = ("num_rows", "num_duplicates", "num_contaminated", "num_problems")
-        rows.append([escaped(name), what, *_counts(found.get(key, 0) for key in keys)])
+        rows.append([escaped(name), what, *_counts(counts.get(key, 0) for key in keys)])
     return table(["source", "from", "rows", "duplicates", "in an exam", "kept"], rows)
 
 
@@ -87,16 +87,16 @@ def _counts(numbers: Iterable[int]) -> list[str]:
 
 
 def _decontamination(collected: Mapping[str, Any]) -> str:
-    found = [
+    counts = [
         f"{number:,} by `{rule}` against {escaped(benchmark)}"
         for rule, by_benchmark in collected["contaminated"].items()
         for benchmark, number in by_benchmark.items()
     ]
-    told = "; ".join(found) if found else "none was found"
-    return f"Problems that stand in an exam were dropped: {told}."
+    text = "; ".join(counts) if counts else "none was found"
+    return f"Problems that stand in an exam were dropped: {text}."
 
 
-def funnel(sets: Sequence[Set]) -> list[str]:
+def funnel(sets: Sequence[SftSet]) -> list[str]:
     """Lines of a table: traces, what each filter took that took any, rows."""
     rows = [["traces", *_counts(figures["num_traces"] for _, figures in sets)]]
     for reason in sets[0].figures["rejected"]:

@@ -1,9 +1,9 @@
-"""Markdown that says what it was given: text from settings and data is shown, never obeyed."""
+"""Markdown with escaped text: settings and data are shown as they are, never taken as markup."""
 
 import re
 from collections.abc import Sequence
 
-_MARKS = re.compile(r"[\\`*{}\[\]<>|#~!$&]|(?<![^\W_])_|_(?![^\W_])")
+_MARKUP = re.compile(r"[\\`*{}\[\]<>|#~!$&]|(?<![^\W_])_|_(?![^\W_])")
 """What begins markup. An underscore within a word begins none."""
 
 
@@ -11,7 +11,7 @@ def escaped(value: object) -> str:
     """One line that shows a value as it is: no markup, no HTML, no cell or line of its own, no control characters."""
     line = " ".join(str(value).split())
     safe = "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
-    return _MARKS.sub(lambda found: f"\\{found[0]}", safe)
+    return _MARKUP.sub(lambda match: f"\\{match[0]}", safe)
 
 
 def fenced(text: str, language: str = "") -> str:

@@ -10,8 +10,8 @@ from stages.core.scoring.scoring import average_key, spoken
 Numbers = Mapping[str, float]
 
 
-class Exam(NamedTuple):
-    """How students were examined, and what came of it."""
+class ExamResults(NamedTuple):
+    """How students were examined, and their results."""
 
     num_samples: int
     is_open: bool
@@ -32,7 +32,7 @@ class Exam(NamedTuple):
         return average_key(self.num_samples, self.is_open)
 
 
-class Training(NamedTuple):
+class TrainingStage(NamedTuple):
     """One stage of SFT on the way to the checkpoint: its settings, what it counted, and its set (`account.metrics`)."""
 
     name: str
@@ -50,8 +50,8 @@ class Teaching(NamedTuple):
     settings: Mapping[str, Any]
 
 
-class Record(NamedTuple):
-    """What the numbers can be traced to."""
+class Provenance(NamedTuple):
+    """Where the numbers come from: commit, weights, run and hashes."""
 
     commit: str
     is_dirty: bool
@@ -64,18 +64,18 @@ class Record(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """All that its card tells."""
+    """The contents of a model card."""
 
     title: str
     student: str
     base: str
-    stages: Sequence[Training]
+    stages: Sequence[TrainingStage]
     """From the base to the checkpoint."""
     teaching: Sequence[Teaching]
     sources: Mapping[str, str]
     """What each source of problems is, by its name."""
-    exam: Exam
-    record: Record
+    exam: ExamResults
+    record: Provenance
 
 
 class Result(NamedTuple):
@@ -87,9 +87,9 @@ class Result(NamedTuple):
     notes: str
 
 
-def results(exam: Exam, student: str) -> list[Result]:
+def results(exam: ExamResults, student: str) -> list[Result]:
     """The student's avg@k, pass@j and maj@k, benchmark by benchmark; without those that were not scored."""
-    found = []
+    results = []
     names = {key: spoken(key) for key in (exam.average, f"pass_at_{exam.pass_k}", f"maj_at_{exam.num_samples}")}
     for benchmark, numbers in exam.numbers[student].items():
         for key, metric in names.items():
@@ -98,8 +98,8 @@ def results(exam: Exam, student: str) -> list[Result]:
                 is_of_all = exam.is_open and not key.startswith("maj")
                 drawn = f" x {numbers['samples_drawn']:.0f} samples" if is_of_all else ""
                 notes = f"{metric}, {interval}{numbers['num_problems']:.0f} problems{drawn}; {_sampled(exam.sampling)}"
-                found.append(Result(benchmark, metric, percent(numbers[key]), notes))
-    return found
+                results.append(Result(benchmark, metric, percent(numbers[key]), notes))
+    return results
 
 
 def percent(share: float) -> float:
@@ -140,13 +140,13 @@ def _own(model: Checkpoint) -> list[str]:
     for benchmark, numbers in exam.numbers[model.student].items():
         average = _share(numbers, exam.average)
         interval = _interval(numbers) if exam.average in numbers else "-"
-        found = [average, interval, *(_share(numbers, key) for key in shares)]
-        found += [f"{numbers['samples_drawn']:.0f}"] if exam.is_open else []
-        rows.append([escaped(benchmark), f"{numbers['num_problems']:.0f}", *found])
+        cells = [average, interval, *(_share(numbers, key) for key in shares)]
+        cells += [f"{numbers['samples_drawn']:.0f}"] if exam.is_open else []
+        rows.append([escaped(benchmark), f"{numbers['num_problems']:.0f}", *cells])
     return [*table(heads, rows), "", "In percent; the interval is one over problems (Bayesian bootstrap)."]
 
 
-def _students(exam: Exam) -> list[str]:
+def _students(exam: ExamResults) -> list[str]:
     """Every student and baseline of the same exam."""
     key = exam.average
     benchmarks = list(dict.fromkeys(name for each in exam.numbers.values() for name in each))
@@ -162,11 +162,11 @@ def _averaged(numbers: Numbers, key: str) -> str:
     return f"{_share(numbers, key)} {_interval(numbers)}" if key in numbers else "-"
 
 
-def _mean(exam: Exam, student: str) -> str:
+def _mean(exam: ExamResults, student: str) -> str:
     return _averaged(exam.means[student], "value") if student in exam.means else "-"
 
 
-def _protocol(exam: Exam) -> list[str]:
+def _protocol(exam: ExamResults) -> list[str]:
     more = ", or more often until the interval is narrow or more would not help" if exam.is_open else ""
     lines = [
         f"Each problem is asked {exam.num_samples} times{more}, each time with another seed, and with "
@@ -182,11 +182,11 @@ def _sampled(sampling: Mapping[str, object]) -> str:
     return ", ".join(f"{key} {value}" for key, value in sampling.items())
 
 
-def _training(stages: Sequence[Training]) -> list[str]:
+def _training(stages: Sequence[TrainingStage]) -> list[str]:
     """Settings, and below them what was counted."""
     each = [{**stage.settings, **stage.figures} for stage in stages]
-    keys = list(dict.fromkeys(key for found in each for key in found))
-    rows = [[escaped(key.replace("_", " ")), *(_value(found.get(key)) for found in each)] for key in keys]
+    keys = list(dict.fromkeys(key for column in each for key in column))
+    rows = [[escaped(key.replace("_", " ")), *(_value(column.get(key)) for column in each)] for key in keys]
     return table(["", *(escaped(stage.name) for stage in stages)], rows)
 
 
@@ -197,7 +197,7 @@ def _value(value: object) -> str:
 
 
 def _sets(model: Checkpoint) -> list[str]:
-    sets = [card.Set(stage.name, stage.sft) for stage in model.stages]
+    sets = [card.SftSet(stage.name, stage.sft) for stage in model.stages]
     heads = ["asked", "model", "samples", "reasoning effort", "examples", "sampling"]
     rows = [
         [
@@ -215,15 +215,15 @@ def _sets(model: Checkpoint) -> list[str]:
     return [*card.sizes(sets), "", *asked, *problems, "", "From traces to rows:", "", *card.funnel(sets)]
 
 
-def _record(record: Record) -> list[str]:
+def _record(record: Provenance) -> list[str]:
     changed = ", with changes that are not committed" if record.is_dirty else ""
-    told = [
+    lines = [
         f"- git: {escaped(record.commit)}{changed}",
         f"- weights, tokenizer and template: {escaped(record.identity)} (SHA-256)",
         *([f"- MLflow run: {escaped(record.run)}"] if record.run else []),
     ]
     rows = [[escaped(path), escaped(md5)] for path, md5 in sorted(record.hashes.items())]
-    return [*told, "", *table(["in dvc.lock", "md5"], rows)]
+    return [*lines, "", *table(["in dvc.lock", "md5"], rows)]
 
 
 def _share(numbers: Numbers, key: str) -> str:

@@ -132,7 +132,7 @@ class Tokeniser:
     def __init__(self, folder: Path, tokenizer: Any) -> None:  # noqa: ANN401
         """`folder` is the student's, for messages."""
         self._folder, self._tokenizer = folder, tokenizer
-        self._before: tuple[tuple[str, ...], chat.Prompt] | None = None
+        self._before: tuple[tuple[str, ...], chat.RenderedPrompt] | None = None
         self._rows: list[tuple[npt.NDArray[np.int32], int]] = []
 
     def count(self, messages: filtering.Messages) -> int:

@@ -128,7 +128,7 @@ def _count(
     sft = pl.concat([sft, tokeniser.taken()], how="horizontal").select(list(SFT))
     tables.write(sft, texts / "rows" / f"{ordered['problem_id'][0][:2]}.parquet", SFT, SFT_KEY)
     made = [
-        (*key, filtering.length_fault(length, rules.filters), length, filtering.draw(rules.seed, key))
+        (*key, filtering.length_reason(length, rules.filters), length, filtering.draw(rules.seed, key))
         for *key_list, length in sft.select(*SFT_KEY, "num_tokens").iter_rows()
         for key in [tuple(key_list)]
     ]

@@ -41,7 +41,7 @@ def columns_of(columns: AnyColumns) -> intake.Columns:
     return PRESETS[columns]
 
 
-def take(source: Source, folder: Path, generator: Generator, revision: str | None) -> intake.Taken:
+def take(source: Source, folder: Path, generator: Generator, revision: str | None) -> intake.Intake:
     """The problems of any source. Relative paths of files start at `folder`; `revision` is a hub data set's commit.
 
     Raises:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from stages.core.planning import planning, priors
-from stages.core.planning.planning import Asked, Basis, Figure, Speed, Work
+from stages.core.planning.planning import Basis, Figure, Queries, Speed, Work
 from stages.core.planning.priors import Prior
 from stages.core.problems import arithmetic
 from stages.core.training import keeping
@@ -107,7 +107,7 @@ class Forecast:
             written = self._figure(f"tokens.{stage}", measured and measured.written, prior)
             basis = Basis.BOUND if teach.adaptive else Basis.SETTING
             asked.append(
-                Asked(
+                Queries(
                     self._problems(),
                     Figure(teach.num_samples, basis),
                     self._prompt(stage, measured, bool(teach.examples)),
@@ -142,10 +142,10 @@ class Forecast:
 
     def _sitting(
         self, stage: str, measured: Answers | None, prior: Prior | None, most: int, model: str, has_examples: bool
-    ) -> Asked:
+    ) -> Queries:
         written = self._figure(f"tokens.{stage}", measured and measured.written, prior)
         protocol = self._settings.exam.protocol
-        return Asked(
+        return Queries(
             self._questions(),
             Figure(protocol.until.max_samples, Basis.BOUND) if protocol.until else Figure(protocol.num_samples),
             self._prompt(stage, measured, has_examples),

@@ -66,7 +66,7 @@ def _write(folder: Path, args: argparse.Namespace) -> None:
         shutil.copyfile(tables.files(path)[0], folder / "evidence" / f"rejects_{name}.parquet")
     for path in args.evidence:
         shutil.copyfile(tables.files(path)[0], folder / "evidence" / path.name)
-    sets = [card.Set(name, figures[name]) for name, _ in args.sft]
+    sets = [card.SftSet(name, figures[name]) for name, _ in args.sft]
     (folder / "README.md").write_text(card.card(sets, _origin(args)), encoding="utf-8")
 
 

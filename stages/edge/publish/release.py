@@ -17,7 +17,7 @@ from typing import Any
 
 from stages.core.publishing import model_card
 from stages.core.publishing.markdown import escaped
-from stages.core.publishing.model_card import Checkpoint, Exam, Teaching, Training
+from stages.core.publishing.model_card import Checkpoint, ExamResults, Teaching, TrainingStage
 from stages.edge import track
 from stages.edge.errors import InputError, SettingError
 from stages.edge.files import state
@@ -140,7 +140,7 @@ def _checkpoint(record: Record, student: str, title: str, base_model: str | None
     made = [f"{verb}@{name}" for name in path for verb in ("curate", "train", "choose")]
     every = record.hashes(["base", *made, "report"])
     hashes = {out: md5 for out, md5 in every.items() if Path(out).suffix in ("", ".json", ".parquet")}
-    found = model_card.Record(now.commit, now.dirty, identity, _run(identity), hashes)
+    found = model_card.Provenance(now.commit, now.dirty, identity, _run(identity), hashes)
     return Checkpoint(
         title,
         student,
@@ -153,15 +153,15 @@ def _checkpoint(record: Record, student: str, title: str, base_model: str | None
     )
 
 
-def _training(record: Record, name: str) -> Training:
+def _training(record: Record, name: str) -> TrainingStage:
     settings = {**record.settings(f"choose@{name}"), **record.settings(f"train@{name}")}
     section = f"train.{name}."
     own = {key.removeprefix(section): value for key, value in settings.items() if key.startswith(section)}
     counted = record.document(f"train@{name}", "num_steps") | record.document(f"choose@{name}", "kept_steps")
-    return Training(name, own, counted, record.document(f"curate@{name}", "num_rows"))
+    return TrainingStage(name, own, counted, record.document(f"curate@{name}", "num_rows"))
 
 
-def _teaching(record: Record, trained: list[Training], base: str) -> list[Teaching]:
+def _teaching(record: Record, trained: list[TrainingStage], base: str) -> list[Teaching]:
     """The efforts whose traces were learnt from, in that order. `base` is the name of what teaches as `base`."""
     found = []
     for each in trained:
@@ -175,7 +175,7 @@ def _teaching(record: Record, trained: list[Training], base: str) -> list[Teachi
     return found
 
 
-def _exam(record: Record, student: str) -> Exam:
+def _exam(record: Record, student: str) -> ExamResults:
     settings = record.settings(f"exam@{student}")
     protocol, prompt = settings["exam.protocol"], settings["exam.prompt"]
     changed = {key: value for key, value in settings[f"exam.overrides.{student}"].items() if value is not None}
@@ -184,7 +184,7 @@ def _exam(record: Record, student: str) -> Exam:
     means = record.document("report", "mean")["mean"]
     counts = (protocol["num_samples"], protocol.get("until") is not None, protocol["pass_k"])
     ordered = {key: sampling[key] for key in SAMPLING}
-    return Exam(*counts, prompt["system"], prompt["suffix"], ordered, numbers, means)
+    return ExamResults(*counts, prompt["system"], prompt["suffix"], ordered, numbers, means)
 
 
 def _what(source: Mapping[str, Any], record: Record) -> str:

@@ -53,7 +53,7 @@ def write(args: argparse.Namespace, asking: Asking) -> None:
             for trace in tables.read(file, EXPORTED).filter(model=args.model, effort=args.effort).iter_rows(named=True):
                 info = _of(known, trace["problem_id"])
                 user = asking.job.request.messages(info["prompt"])[-1]["content"]
-                row = original.asked_row(trace, info, original.model_input(user, reasoning_effort))
+                row = original.answer_row(trace, info, original.model_input(user, reasoning_effort))
                 mark = marks.get((trace["problem_id"], trace["sample"]))
                 if not with_verdict:
                     num_rows += 1

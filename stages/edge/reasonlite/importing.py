@@ -10,7 +10,7 @@ import polars as pl
 
 from stages.core.answers import reading
 from stages.core.formats import original
-from stages.core.formats.original import Asked
+from stages.core.formats.original import AnswerRow
 from stages.core.prompts.rendering import Message
 from stages.core.sampling import harmony
 from stages.core.sampling.queries import Answer
@@ -41,7 +41,7 @@ def read(args: argparse.Namespace, asking: Asking) -> None:
     lines = _Lines(args.folder)
     num_new = num_known = num_empty = 0
     with store.opened(asking.collection, PART) as answers:
-        for batch in _batches(lines.rows("answer_origin", original.asked)):
+        for batch in _batches(lines.rows("answer_origin", original.parse_answer)):
             found: dict[str, Answer] = {}
             for place, row in batch:
                 message = _checked(place, row, asking)
@@ -64,7 +64,7 @@ def read(args: argparse.Namespace, asking: Asking) -> None:
     )
 
 
-def _checked(place: str, row: Asked, asking: Asking) -> tuple[Message, ...]:
+def _checked(place: str, row: AnswerRow, asking: Asking) -> tuple[Message, ...]:
     """The messages that our profile sends for this row's problem, if they are those that were sent."""
     prompt = normalise(row.prompt)
     asked = asking.job.request
@@ -85,7 +85,7 @@ def _checked(place: str, row: Asked, asking: Asking) -> tuple[Message, ...]:
     return messages
 
 
-def _answer(row: Asked) -> Answer | None:
+def _answer(row: AnswerRow) -> Answer | None:
     """The answer of a row; None where nothing came back, or nothing that can be read: it is to be asked again."""
     if not row.raw:
         return None
@@ -104,7 +104,7 @@ def _write_tables(args: argparse.Namespace, lines: "_Lines") -> None:
     """`votes.parquet` and `verdicts.parquet` in the output folder, if the experiment has them."""
     judged: dict[tuple[str, int], tuple[object, ...]] = {}
     for folder in ("answer_judge", "answer_judge_vote"):  # the later verdict is against the better label
-        for _, row in lines.rows(folder, original.asked):
+        for _, row in lines.rows(folder, original.parse_answer):
             answer = _answer(row)
             key = (problem_id(row.prompt), row.sample)
             found = reading.read(answer.content if answer else None)
@@ -152,8 +152,8 @@ class _Lines:
         return f"; {self.num_broken} broken lines were left out" if self.num_broken else ""
 
 
-def _batches(rows: Iterator[tuple[str, Asked]]) -> Iterator[list[tuple[str, Asked]]]:
-    batch: list[tuple[str, Asked]] = []
+def _batches(rows: Iterator[tuple[str, AnswerRow]]) -> Iterator[list[tuple[str, AnswerRow]]]:
+    batch: list[tuple[str, AnswerRow]] = []
     for row in rows:
         batch.append(row)
         if len(batch) == ROWS_AT_ONCE:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from stages.core.curation.chat import Message, assistant_text, prompt, read_back, tokenise
+from stages.core.curation.chat import assistant_text, prompt, read_back, tokenise
+from stages.core.prompts.rendering import Message
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"

@@ -20,9 +20,9 @@ from stages.core.curation.filtering import (
     Labels,
     Messages,
     Order,
-    chosen,
     conversations,
     decide,
+    held_out,
 )
 from stages.core.curation.selection import select
 from stages.core.labelling import judging
@@ -563,10 +563,10 @@ def test_the_account_tells_rows_by_source_difficulty_and_length() -> None:
 
 def test_problems_are_set_apart_by_hash_so_that_others_stay_where_they_are() -> None:
     few, more = [f"p_{number}" for number in range(100)], [f"p_{number}" for number in range(110)]
-    apart = chosen(few, 10, 42)
-    assert len(apart) == 10 and apart == chosen(reversed(few), 10, 42) != chosen(few, 10, 43)
-    assert len(apart - chosen(more, 10, 42)) <= 3
-    assert chosen(few, 0, 42) == set()
+    apart = held_out(few, 10, 42)
+    assert len(apart) == 10 and apart == held_out(reversed(few), 10, 42) != held_out(few, 10, 43)
+    assert len(apart - held_out(more, 10, 42)) <= 3
+    assert held_out(few, 0, 42) == set()
 
 
 # real transcripts

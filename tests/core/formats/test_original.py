@@ -55,16 +55,18 @@ def test_an_index_is_a_problem_and_a_sample_also_with_underscores(index: object,
 )
 def test_a_row_that_is_none_says_why(changed: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        original.asked(row(**changed))
+        original.parse_answer(row(**changed))
 
 
 def test_a_row_holds_what_was_asked_and_what_came() -> None:
-    found = original.asked(row(judge=True, info={"expected_answer": 4, "vote": {"4": 3}}))
+    found = original.parse_answer(row(judge=True, info={"expected_answer": 4, "vote": {"4": 3}}))
     assert (found.problem, found.sample, found.expected, found.votes, found.judge) == ("pol:0", 3, "4", {"4": 3}, True)
     assert original.user_turn(found.model_input) == "2+2?\nThink."
     assert original.effort(found.model_input) == "medium"
-    assert original.asked(row(answer=None)).raw == TURN, "the answer is what model_output has more than model_input"
-    assert original.asked(row(answer=None, model_output=None)).raw is None
+    assert original.parse_answer(row(answer=None)).raw == TURN, (
+        "the answer is what model_output has more than model_input"
+    )
+    assert original.parse_answer(row(answer=None, model_output=None)).raw is None
 
 
 @pytest.mark.parametrize(
@@ -107,7 +109,7 @@ def test_what_is_written_as_a_turn_is_read_again(reasoning: str | None, content:
 def test_a_model_without_harmony_thinks_in_tags(
     text: str, reasoning: str | None, content: str | None, status: str
 ) -> None:
-    found = original.plain_answer(original.asked(row(answer=text)))
+    found = original.plain_answer(original.parse_answer(row(answer=text)))
     assert (found.reasoning, found.content, found.status) == (reasoning, content, status)
 
 

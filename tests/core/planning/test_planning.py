@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stages.core.planning import planning, priors
-from stages.core.planning.planning import Asked, Basis, Checkpoints, Figure, Source, Speed, Work
+from stages.core.planning.planning import Basis, Checkpoints, Figure, Queries, Source, Speed, Work
 
 ROOT = Path(__file__).parents[3]
 HERE = Source("rate", 50.0, "here")
@@ -43,8 +43,8 @@ def test_a_limit_lowers_what_is_known_and_bounds_what_is_not() -> None:
     assert planning.capped(planning.unknown("tokens"), 40) == Figure(40, Basis.BOUND, (), ("tokens",))
 
 
-def asked(speed: Speed, num_stored: int = 0, samples: float = 4) -> Asked:
-    return Asked(Figure(10), Figure(samples), Figure(20), Figure(100), speed, num_stored)
+def asked(speed: Speed, num_stored: int = 0, samples: float = 4) -> Queries:
+    return Queries(Figure(10), Figure(samples), Figure(20), Figure(100), speed, num_stored)
 
 
 def test_only_answers_that_are_not_stored_take_time_and_all_of_them_take_disk() -> None:

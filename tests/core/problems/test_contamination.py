@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.core.problems import arithmetic
-from stages.core.problems.contamination import Embedded, Rules, evidence
+from stages.core.problems.contamination import DecontaminationRules, Embedded, evidence
 from stages.core.problems.duplicates import drop
 from stages.core.problems.problems import benchmark_rows, problem_rows
 from stages.core.tables.contamination import EVIDENCE, EVIDENCE_KEY
@@ -39,7 +39,7 @@ def from_file(path: str, columns: Sequence[str] = ("problem", "answer")) -> pl.D
 # the rules
 
 
-def hits(rules: Rules, ours: str, question: str) -> bool:
+def hits(rules: DecontaminationRules, ours: str, question: str) -> bool:
     return not evidence(table(ours), table(question, benchmark="exam"), rules).is_empty()
 
 
@@ -49,7 +49,7 @@ ALL = decontamination(exact=True, unordered=True, ngram=(8, 0.5), masked=(8, 0.7
 
 
 @pytest.mark.parametrize("rules", [EXACT, UNORDERED])
-def test_typesetting_does_not_hide_a_copy(rules: Rules) -> None:
+def test_typesetting_does_not_hide_a_copy(rules: DecontaminationRules) -> None:
     assert hits(rules, "Solve \\[2x = 4.\\]", "solve $2 x=4$")
 
 
@@ -71,7 +71,7 @@ def test_only_unordered_finds_the_same_words_and_numbers_in_another_order() -> N
     ],
     ids=["other number", "decimal point", "other cut of digits", "other word", "said twice"],
 )
-def test_other_numbers_or_words_are_another_problem(rules: Rules, one: str, other: str) -> None:
+def test_other_numbers_or_words_are_another_problem(rules: DecontaminationRules, one: str, other: str) -> None:
     assert not hits(rules, one, other)
 
 
@@ -106,7 +106,7 @@ def test_changed_numbers_are_found_once_they_are_masked() -> None:
 
 
 @pytest.mark.parametrize("rules", [NGRAM, MASKED])
-def test_nothing_is_said_of_a_question_too_short_to_tell(rules: Rules) -> None:
+def test_nothing_is_said_of_a_question_too_short_to_tell(rules: DecontaminationRules) -> None:
     assert not hits(
         rules, "Find the greatest common divisor of 91 and 72.", "Find the greatest common divisor of 12 and 20."
     )
@@ -164,7 +164,7 @@ def test_every_rule_and_every_benchmark_question_gives_its_own_row() -> None:
 
 
 @pytest.mark.parametrize("rules", [decontamination(), EXACT, ALL])
-def test_nothing_shared_or_nothing_asked_is_an_empty_table_of_the_schema(rules: Rules) -> None:
+def test_nothing_shared_or_nothing_asked_is_an_empty_table_of_the_schema(rules: DecontaminationRules) -> None:
     for ours in (table("Find x."), table()):
         found = evidence(ours, table("Find y.", benchmark="exam"), rules)
         assert found.schema == EVIDENCE

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stages.core.problems.intake import PRESETS, Columns, Taken, needed, take
+from stages.core.problems.intake import PRESETS, Columns, Intake, needed, take
 
 COLUMNS = Columns("problem", "answer", id="uid", topic="kind", difficulty="level")
 
@@ -14,7 +14,7 @@ def row(**changed: Any) -> Mapping[str, object]:
     return {"problem": "1+1?", "answer": "2", "uid": "a", "kind": "sum", "level": "1/8", "more": "x"} | changed
 
 
-def taken(*rows: Mapping[str, object], columns: Columns = COLUMNS, **where: list[object]) -> Taken:
+def taken(*rows: Mapping[str, object], columns: Columns = COLUMNS, **where: list[object]) -> Intake:
     return take("mine", [(f"line {number}", each) for number, each in enumerate(rows, 1)], columns, where)
 
 

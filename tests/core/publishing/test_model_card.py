@@ -3,7 +3,15 @@
 from typing import Any
 
 from stages.core.publishing import model_card
-from stages.core.publishing.model_card import Checkpoint, Exam, Record, Teaching, Training, body, results
+from stages.core.publishing.model_card import (
+    Checkpoint,
+    ExamResults,
+    Provenance,
+    Teaching,
+    TrainingStage,
+    body,
+    results,
+)
 
 HOSTILE = "x|y\n# <b>`z`"
 SAMPLING = {"temperature": 0.6, "max_tokens": 96}
@@ -17,25 +25,25 @@ SFT = {
 }  # fmt: skip
 
 
-def exam(**changed: Any) -> Exam:
+def exam(**changed: Any) -> ExamResults:
     found = {
         "num_samples": 4, "is_open": False, "pass_k": 2, "system": None, "suffix": "Box it.", "sampling": SAMPLING,
         "numbers": {"base": {"aime24": {"num_problems": 30}}, "final": {"aime24": NUMBERS}},
         "means": {"final": {"value": 0.7525, "ci_low": 0.6512, "ci_high": 0.8248}},
     }  # fmt: skip
-    return Exam(**{**found, **changed})
+    return ExamResults(**{**found, **changed})
 
 
 def checkpoint(name: str = "final", **changed: Any) -> Checkpoint:
     stages = [
-        Training(each, {"learning_rate": 1e-4, "seed": 1}, {"num_steps": 3, "kept_steps": [2, 3]}, SFT)
+        TrainingStage(each, {"learning_rate": 1e-4, "seed": 1}, {"num_steps": 3, "kept_steps": [2, 3]}, SFT)
         for each in ("turbo", name)
     ]
     asked = {"num_samples": 8, "reasoning_effort": "high", "examples": [], "sampling": SAMPLING}
     found = {
         "title": "tiny", "student": "final", "base": "org/base", "stages": stages,
         "teaching": [Teaching("high", "org/teacher", "abc", asked)], "sources": {"polaris": "somewhere"},
-        "exam": exam(), "record": Record("c0ffee", False, "1dea", None, {"models/final": "5d"}),
+        "exam": exam(), "record": Provenance("c0ffee", False, "1dea", None, {"models/final": "5d"}),
     }  # fmt: skip
     return Checkpoint(**{**found, **changed})
 
@@ -74,7 +82,7 @@ def test_the_card_tells_exams_protocol_training_data_teacher_and_record() -> Non
 
 
 def test_a_system_message_stands_there_too_and_an_uncommitted_change_is_told() -> None:
-    record = Record("c0ffee", True, "1dea", "a1b2", {})
+    record = Provenance("c0ffee", True, "1dea", "a1b2", {})
     text = body(checkpoint(exam=exam(system="Be brief."), record=record))
     assert "```\nBe brief.\n```" in text
     assert "with changes that are not committed" in text and "- MLflow run: a1b2" in text
@@ -88,7 +96,7 @@ def named(name: str) -> Checkpoint:
         name, title=name, student=name, base=name, sources={name: "generated"},
         teaching=[Teaching(name, name, name, asked)],
         exam=exam(numbers={name: {name: NUMBERS}}, means=means, sampling={name: name}),
-        record=Record(name, False, name, name, {name: name}),
+        record=Provenance(name, False, name, name, {name: name}),
     )  # fmt: skip
 
 

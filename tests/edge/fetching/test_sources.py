@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import zstandard
 
-from stages.core.problems.intake import Taken
+from stages.core.problems.intake import Intake
 from stages.edge.errors import InputError, SettingError
 from stages.edge.fetching import sources
 from stages.edge.params import Columns, FilesSource, GeneratedSource, Generator
@@ -28,7 +28,7 @@ FOUND = [("1+1?", "2", 0.125), ('ü, "q"\n?', "3", 0.875)]
 LINES = "\n".join(json.dumps(row) for row in ROWS).encode()
 
 
-def take(folder: Path, path: str, columns: Columns | str = COLUMNS, **where: list[Any]) -> Taken:
+def take(folder: Path, path: str, columns: Columns | str = COLUMNS, **where: list[Any]) -> Intake:
     source = FilesSource(kind="files", name="n", path=path, columns=columns, where=where, published=None)
     return sources.take(source, folder, GENERATOR, None)
 

@@ -83,8 +83,8 @@ def test_a_template_that_writes_another_text_than_the_messages_is_refused(studen
     row = chat.tokenise(messages, tokenizer)
     chat.read_back(row, messages, tokenizer)
     for wrong in (
-        chat.Row(row.input_ids[:-1], row.num_prompt),  # the end token is not trained
-        chat.Row(row.input_ids[:-3] + row.input_ids[-1:], row.num_prompt),  # the answer is cut
+        chat.TokenisedRow(row.input_ids[:-1], row.num_prompt),  # the end token is not trained
+        chat.TokenisedRow(row.input_ids[:-3] + row.input_ids[-1:], row.num_prompt),  # the answer is cut
     ):
         with pytest.raises(ValueError, match=r"trained|another text"):
             chat.read_back(wrong, messages, tokenizer)
