@@ -1,1 +1,1 @@
-"""What one answer is: found in a text, tidied, read, given a key."""
+"""From a text to an answer: its extraction, notation, structure and key."""

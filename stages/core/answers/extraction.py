@@ -192,12 +192,12 @@ def _formulas(text: str, is_statement: bool) -> str | None:
 
 
 def _is_sentence(answer: str) -> bool:
-    """Whether a stated answer is a sentence in which the answer is still to be found."""
+    """Whether a stated answer is a whole sentence that contains the answer."""
     return len(answer.split()) > 5 and any(map(str.isdigit, answer)) and not any(mark in answer for mark in "\\=<>$")
 
 
 def _stated(response: str) -> str | None:
-    """What follows the last "answer is", "Answer:" or "####", up to the end of its sentence."""
+    """The answer after the last "answer is", "Answer:" or "####", up to the end of its sentence."""
     ends = [match.end() for match in _STATEMENT.finditer(response)]
     statements = [response[end : end + STATEMENT_CHARS].lstrip(" \t\n*:") for end in ends[-MAX_STATEMENTS:]]
     while len(statements) > 1 and _COMMENT.match(statements[-1]):

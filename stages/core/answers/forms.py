@@ -39,13 +39,13 @@ _POINT = re.compile(r"[ABDEFGHIJKLMOPQRSTVWXYZ](?=\([^()]*,)")
 
 
 class Form(NamedTuple):
-    """One answer taken apart: `brackets` tells the kind, `names` stand beside `parts` ("" for none)."""
+    """The structure of an answer: `brackets` is its kind; `names` belong to `parts` ("" for none)."""
 
     brackets: str
     parts: tuple[str, ...]
     names: tuple[str, ...]
     num_columns: int = 0
-    """Of a matrix, whose parts stand row by row."""
+    """Of a matrix, whose parts are listed row by row."""
 
 
 def read(answer: str) -> Form:
@@ -78,7 +78,7 @@ def _read(answer: str) -> Form:
 
 
 def _sides(text: str) -> list[str]:
-    r"""What stands between the equals signs (or ``\in``) of a text; those in the bounds of a sum do not count."""
+    r"""The sides of a text between its equals signs (or ``\in``); those in the bounds of a sum do not count."""
     sides, start, level, end = [], 0, 0, 0
     for match in _EQUALS.finditer(text):
         level += text.count("{", end, match.start()) - text.count("}", end, match.start())
@@ -90,7 +90,7 @@ def _sides(text: str) -> list[str]:
 
 
 def _matrix(text: str) -> Form | None:
-    """The matrix that the text is, or that sums and products of matrices come to; a determinant is none."""
+    """A text as a matrix, or the matrix that a sum or product of matrices results in; a determinant is none."""
     before, equals, last = text.rpartition("=")
     if equals and (re.search(r"[A-Za-z]|\\ne", _ENVIRONMENT.sub("", before)) or r"\begin" not in before):
         return None
@@ -137,7 +137,7 @@ def split_name(text: str) -> tuple[str, str]:
 
 
 def result(form: Form) -> str:
-    """What a chain of equations that begins with a value's description ends with: 113 of m+n=100+13=113; else "".
+    """The last side of a chain of equations whose first side describes a value: 113 of m+n=100+13=113; else "".
 
     A description is a sum of letters, an applied function, a measured angle or a constant.
     """
@@ -162,7 +162,7 @@ def _named(brackets: str, parts: list[str]) -> Form:
 
 
 def _plus_minus(parts: list[str]) -> list[str]:
-    """Each part with one plus-minus sign stands for two."""
+    """The parts, with two for each that has one plus-minus sign."""
     spread: list[str] = []
     for part in parts:
         name, value = split_name(part)

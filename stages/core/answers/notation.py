@@ -114,6 +114,6 @@ def squeeze(text: str) -> str:
 
 
 def _unstyled(match: re.Match[str]) -> str:
-    """The inside of a style; words are kept apart from what stands around, a digit of a based numeral is not."""
+    """The content of a style, with spaces around it unless it is one character with a subscript."""
     inside = match[1]
     return inside if len(inside) == 1 and match[2] else f" {inside} "

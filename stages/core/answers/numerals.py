@@ -1,8 +1,8 @@
 r"""Numerals: the exact rational value of an answer that is plain arithmetic.
 
 Integers, decimals, repeating decimals, fractions, mixed numbers, scientific notation, powers, factorials and binomials
-are evaluated with `fractions.Fraction`: there is no tolerance, so 10^20 and 10^20 + 1 differ. What would take more than
-a few thousand digits is refused, not computed.
+are evaluated with `fractions.Fraction`: there is no tolerance, so 10^20 and 10^20 + 1 differ. Numbers of more
+than a few thousand digits are refused, not computed.
 """
 
 import math
@@ -163,7 +163,7 @@ class _ArithmeticParser:
         raise _NotExact
 
     def _common(self, combine: Callable[..., int]) -> Fraction:
-        """The greatest common divisor, or the least common multiple, of what stands in brackets."""
+        """The greatest common divisor, or the least common multiple, of the values in brackets."""
         self._take("(")
         values = [self._sum()]
         while self._peek() == ",":

@@ -105,7 +105,7 @@ def _quantity(text: str) -> Quantity:
 
 
 def without_unit(text: str) -> str:
-    """A tidied text without the unit behind it, where that is one that stands behind anything."""
+    """A tidied text without a known unit at its end; otherwise unchanged."""
     tail = _MEASURED.fullmatch(text)
     return tail["value"] if tail else text
 
@@ -121,9 +121,9 @@ def is_time(text: str) -> bool:
 
 
 def same_time(a: str, b: str, lenient: bool) -> bool | None:
-    """Whether two times are the same, 8:34 PM and 20:34; None where one is none or does not tell its half of the day.
+    """Whether two times are the same, 8:34 PM and 20:34; None where one is no time, or lacks AM or PM.
 
-    `lenient` lets either side leave its half out.
+    `lenient` lets either side leave out AM or PM.
     """
     left, right = _TIME.fullmatch(a.strip()), _TIME.fullmatch(b.strip())
     if left is None or right is None:
@@ -137,7 +137,7 @@ def same_time(a: str, b: str, lenient: bool) -> bool | None:
 
 
 def _minute(time: re.Match[str]) -> int | None:
-    """The minute of the day of a time that tells its half."""
+    """The minute of the day of a time; None where AM or PM is missing or wrong."""
     hour, half = int(time[1]), (time[3] or "").casefold()
     if hour > 23 or (not half and 0 < hour < 13) or (half and not 0 < hour < 13):
         return None

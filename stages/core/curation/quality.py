@@ -37,17 +37,17 @@ def is_empty(content: str | None) -> bool:
 
 
 def has_stray_tag(text: str) -> bool:
-    """Whether a think tag stands in the text: reasoning that was not closed, or closed twice."""
+    """Whether a text has a think tag: reasoning that was not closed, or closed twice."""
     return "<think>" in text or "</think>" in text
 
 
 def leaks_control_token(text: str) -> bool:
-    """Whether a token of a chat format stands in the text."""
+    """Whether a text has a token of a chat format."""
     return "<|" in text and any(token in text for token in CONTROL_TOKENS)
 
 
 def has_conflicting_boxes(content: str) -> bool:
-    """Whether the boxes of an answer give different numbers, or choices. Side by side, or with "and", they are one.
+    """Whether the boxes of an answer give different numbers or choices. Side by side, or joined by "and", they are one.
 
     A step that is boxed too, such as an equation, is no second answer.
     """

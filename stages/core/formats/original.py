@@ -13,7 +13,7 @@ from stages.core.sampling.harmony import Turn
 from stages.core.sampling.queries import Answer, split_reasoning, unescape_surrogates
 
 EXTRA = "reasonlite_dvc"
-"""Key of what our tables know and the original's rows have no place for; its programs leave it alone."""
+"""Key for values of our tables that the original's rows lack; its programs ignore it."""
 END, START = "<|end|>", "<|start|>assistant"
 ANALYSIS, FINAL = "<|channel|>analysis<|message|>", "<|channel|>final<|message|>"
 _USER = re.compile(r"<\|start\|>user<\|message\|>(.*?)<\|end\|>", re.DOTALL)
@@ -25,7 +25,7 @@ _PLAIN = re.compile(
 
 
 class AnswerRow(NamedTuple):
-    """A sample of a problem as the original numbers it, with what was asked and came back."""
+    """A sample of a problem as the original numbers it, with its prompt and its answer."""
 
     problem: str
     """The problem's own id, such as `pol:0`; it may hold underscores."""
@@ -123,7 +123,7 @@ def plain_turn(raw: str) -> Turn | None:
 def answer(row: AnswerRow, turn: Turn | None) -> Answer:
     """The stored answer of a row whose raw text holds `turn` (None: the row has it in parts of its own).
 
-    A turn without its final part came to the end of its budget, unless the row knows better.
+    A turn without its final part hit the limit of tokens, unless the row has another status.
     """
     known = row.extra
     content = known.get("content", turn and turn.content)
@@ -148,7 +148,7 @@ def verdict(row: AnswerRow) -> tuple[str, str | None]:
 def vote(row: Mapping[str, Any]) -> tuple[str, tuple[object, ...]]:
     """The prompt of a row of `vote`, and the columns of `voting.VOTES` but for the id.
 
-    The counts are those of the row, which an LLM made. The label is the data set's answer unless the row knows better.
+    The counts are those of the row, which an LLM made. The label is the data set's answer unless the row has one.
 
     Raises:
         ValueError: it is none.

@@ -238,11 +238,7 @@ def differing(one: str, other: str, settings: Mapping[str, Sequence[object]]) ->
     """The settings in which two profiles differ, as lines."""
     yield f"\nsettings that differ: {one} -> {other}\n"
     for key, (left, right) in settings.items():
-        yield from _wrapped(f"- {key}: {_brief(left)} -> {_brief(right)}", indent="  ")
-
-
-def _brief(value: object) -> str:
-    return textwrap.shorten("none" if value is None else str(value), 60, placeholder=" ...") or "''"
+        yield from _wrapped(f"- {key}: {reasons.short(left, 60)} -> {reasons.short(right, 60)}", indent="  ")
 
 
 def _cell(field: str, figure: Mapping[str, Any] | None) -> str:

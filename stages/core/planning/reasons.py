@@ -60,7 +60,7 @@ def _texts(reasons: Mapping[str, Any]) -> Iterator[str]:
         yield "did not run here before"
         return
     if settings := reasons["settings"]:
-        shown = [f"{key} {_short(old)} -> {_short(new)}" for key, (old, new) in settings.items()]
+        shown = [f"{key} {short(old)} -> {short(new)}" for key, (old, new) in settings.items()]
         yield f"settings {shortened(shown, MOST_SETTINGS)}"
     if data := reasons["data"]:
         yield f"data {shortened([f'{path} of {maker}' if maker else path for path, maker in data.items()], MOST_NAMES)}"
@@ -93,5 +93,6 @@ def shortened(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + more
 
 
-def _short(value: object) -> str:
-    return textwrap.shorten("none" if value is None else str(value), VALUE_WIDTH, placeholder=" ...") or "''"
+def short(value: object, width: int = VALUE_WIDTH) -> str:
+    """A setting's value on one line of at most so many characters."""
+    return textwrap.shorten("none" if value is None else str(value), width, placeholder=" ...") or "''"

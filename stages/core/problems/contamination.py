@@ -1,4 +1,4 @@
-"""Contamination: training problems that stand in a benchmark, found by rules that leave evidence.
+"""Contamination: training problems that are also in a benchmark, with the evidence of each rule.
 
 `exact` and `unordered` compare whole prompts. `ngram` asks which share of a question's word n-grams a problem holds, as
 open-r1 and others do with n = 8; `masked` asks the same with every number masked, which finds a question whose numbers
@@ -61,7 +61,7 @@ Hit = tuple[int, int, float]
 def evidence(
     problems: pl.DataFrame, benchmarks: pl.DataFrame, rules: DecontaminationRules, embedded: Embedded | None = None
 ) -> pl.DataFrame:
-    """One row for each problem, benchmark question and rule that says they are the same.
+    """One row for each problem, benchmark question and rule by which they are the same.
 
     Args:
         problems: `problem_id` and `prompt`.

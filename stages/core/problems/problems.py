@@ -62,7 +62,7 @@ def benchmark_rows(
     answers: tuple[int, int] | None = None,
     newest_source: object = None,
 ) -> pl.DataFrame:
-    """The benchmark made of `problems`; `answers` bounds golds that have to be integers, both ends allowed.
+    """The benchmark with these `problems`; with `answers` its golds must be integers between these bounds, inclusive.
 
     `published` and `newest_source` are dates or None; `younger_than_sources` is null where one of them is.
 

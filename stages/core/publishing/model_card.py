@@ -108,7 +108,7 @@ def percent(share: float) -> float:
 
 
 def body(model: Checkpoint) -> str:
-    """What stands below the front matter of README.md."""
+    """README.md below its front matter."""
     parts = [
         [f"# {escaped(model.title)}", "", _introduction(model), ""],
         ["## Exams", "", *_own(model), "", *_students(model.exam), "", *_protocol(model.exam), ""],

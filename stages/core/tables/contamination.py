@@ -15,5 +15,5 @@ EVIDENCE = pl.Schema(
         "kept": pl.Boolean(),
     }
 )
-"""`score`: the share of the question's n-grams, the cosine of the embeddings, else 1. `kept`: a person said so."""
+"""`score`: the share of the question's n-grams, the cosine of the embeddings, else 1. `kept`: kept by hand."""
 EVIDENCE_KEY = ["problem_id", "benchmark", "benchmark_problem_id", "rule"]

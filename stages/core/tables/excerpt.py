@@ -1,4 +1,4 @@
-"""Traces to read on the page, with all that became of them."""
+"""Traces to read on the page, with their verdicts, labels and use."""
 
 import polars as pl
 
@@ -15,6 +15,6 @@ EXCERPT = pl.Schema(
         **dict.fromkeys(("set", "prompt", "gold", "label", "label_source", "fate"), pl.String()),
     }
 )
-"""`part` is the stage that asked for the trace, `set` the problem's source or benchmark, `label` what the vote made of
-its gold, and `fate` what the SFT sets did with it."""
+"""`part` is the stage that sampled the trace, `set` the problem's source or benchmark, `label` its label after the
+vote, and `fate` the trace's use in the SFT sets."""
 EXCERPT_KEY = TRACES_KEY

@@ -10,5 +10,5 @@ REASONS = (
     "pass_rate", "mixture", "too_short", "too_long", "near_duplicate", "over_cap",
     "held_out", "balance", "target",
 )  # fmt: skip
-"""Filters in the order in which they are asked: cheap before dear, the answer's faults before our choices."""
+"""Filters in the order in which they run: cheap ones first, the answer's own flaws before our choices."""
 REJECTS = pl.Schema({**{name: SFT[name] for name in SFT_KEY}, "reason": pl.Enum(REASONS)})

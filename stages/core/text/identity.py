@@ -10,5 +10,5 @@ def normalise(text: str) -> str:
 
 
 def problem_id(prompt: str) -> str:
-    """16 hex digits of the SHA-256 of the normalised prompt: the same wherever a problem stands in whatever source."""
+    """16 hex digits of the SHA-256 of the normalised prompt: the same for a problem in any source."""
     return hashlib.sha256(normalise(prompt).encode()).hexdigest()[:16]

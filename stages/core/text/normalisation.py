@@ -44,7 +44,7 @@ def _joined(tokens: list[str]) -> list[str]:
 
 
 def prose(prompt: str) -> list[str]:
-    """`words` without drawings and typesetting commands, which problems share that have nothing else in common."""
+    """`words` without drawings and typesetting commands, which unrelated problems share."""
     return words(_TYPESETTING.sub(" ", _DRAWING.sub(" ", prompt)))
 
 
@@ -60,6 +60,6 @@ def runs(tokens: list[str], size: int) -> set[str]:
 
 
 def jaccard(one: set[str], other: set[str]) -> float:
-    """How much of two sets together they share."""
+    """Jaccard similarity: the size of the intersection over that of the union."""
     shared = len(one & other)
     return shared / (len(one) + len(other) - shared)

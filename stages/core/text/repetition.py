@@ -1,10 +1,10 @@
-"""How much of a text repeats what stood there before."""
+"""How much of a text repeats its earlier parts."""
 
 REPEATED_WORDS = 12
 
 
 def repeated_share(text: str) -> float:
-    """The share of runs of twelve words that stood there before: a loop comes close to 1, a proof stays near 0."""
+    """The share of runs of twelve words that occur earlier: a loop comes close to 1, a proof stays near 0."""
     words = text.split()
     num = len(words) - REPEATED_WORDS + 1
     if num < 2:

@@ -17,7 +17,7 @@ from pathlib import Path
 from stages.core.equality import relations
 from stages.edge.files.paths import project_root
 
-Pair = tuple[str, str]
+Pair = relations.Pair
 SCHEMA = "CREATE TABLE IF NOT EXISTS decisions (key BLOB PRIMARY KEY, outcome TEXT) WITHOUT ROWID"
 KEYS_PER_SELECT = 900
 SECONDS_TO_LOCK = 60
