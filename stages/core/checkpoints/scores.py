@@ -1,4 +1,4 @@
-"""What a short exam says of a training's candidates, and which of them is the best.
+"""The scores of a training's candidates in a short exam, and the best of them.
 
 The exam is held on problems that curation held out, never on a benchmark. A held-out row is a trace that was judged
 right, so its answer is its problem's label, and its messages before the answer are what the student is asked.
@@ -57,5 +57,5 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def best(scores: Sequence[CheckpointScore], by_pass: bool) -> int:
-    """The place of the best score by its avg, or by its pass@k; of equal ones the last, which has seen most."""
+    """The place of the best score by its avg, or by its pass@k; of equal ones the last, which was trained longest."""
     return max((each[by_pass] or 0.0, place) for place, each in enumerate(scores))[1]

@@ -18,19 +18,19 @@ def ask(
     runtime: params.Runtime,
     log: Callable[[Mapping[str, float]], None],
 ) -> dict[Pair, bool]:
-    """What the model says of each pair, both orders agreeing; pairs without an opinion are left out.
+    """The model's verdict on each pair, where both orders agree; other pairs are left out.
 
     Raises:
         ServerError: as `jobs.ask`.
     """
-    asked = llm_verdicts.questions(pairs)
-    if asked.is_empty():
+    questions = llm_verdicts.questions(pairs)
+    if questions.is_empty():
         return {}
     served = endpoints.from_settings("judge", LABEL, settings, Path())
-    more = {"reasoning_effort": settings.reasoning_effort, "response_format": llm_verdicts.RESPONSE_FORMAT}
-    served = served._replace(extra_body=served.extra_body | more)
+    fields = {"reasoning_effort": settings.reasoning_effort, "response_format": llm_verdicts.RESPONSE_FORMAT}
+    served = served._replace(extra_body=served.extra_body | fields)
     prompt = params.Prompt(system=llm_verdicts.SYSTEM, suffix=None)
-    job = jobs.made(LABEL, None, LABEL, served, asked, prompt, settings.sampling, 1)
+    job = jobs.made(LABEL, None, LABEL, served, questions, prompt, settings.sampling, 1)
     failures: jobs.Failures = {}
     jobs.ask(served, [job], runtime, log, failures)
     contents: dict[str, str | None] = {}

@@ -34,25 +34,25 @@ def examine(
         EmptyError: no held-out row states an answer.
     """
     try:
-        asked, system = scores.problems(held_out)  # the prompts have their suffix already
+        problems, system = scores.problems(held_out)  # the prompts have their suffix already
     except ValueError as error:
         raise EmptyError(str(error)) from error
-    found = []
+    results = []
     with algebra.symbolic(limits, runtime) as pool:
         for folder in folders:
             served = endpoints.from_folder(
                 "student", f"checkpoint-{folder.name}", folder, settings.dtype, None, settings.reasoning_parser
             )
             job = jobs.made(
-                f"checkpoint {folder.name}", None, PART, served, asked.select(list(queries.PROBLEMS_IN)),
+                f"checkpoint {folder.name}", None, PART, served, problems.select(list(queries.PROBLEMS_IN)),
                 params.Prompt(system=system, suffix=None), settings.sampling, settings.num_samples,
             )  # fmt: skip
             failures: jobs.Failures = {}
             jobs.ask(served, [job], runtime, log, failures)
             traces = pl.concat(jobs.traces(served, job, failures, {}))
             prepared = judging.prepare(
-                table.read_answers(traces.select(list(table.TRACES_IN))), asked.select("problem_id", "label")
+                table.read_answers(traces.select(list(table.TRACES_IN))), problems.select("problem_id", "label")
             )
             verdicts = judging.verdicts(prepared, pool.decide(judging.undecided(prepared), "accepts"))
-            found.append(scores.score(verdicts, settings.pass_k))
-    return found
+            results.append(scores.score(verdicts, settings.pass_k))
+    return results

@@ -24,8 +24,8 @@ MACHINE = "machine.json"
 
 def last_checkpoint(folder: Path) -> str | None:
     """The newest checkpoint that was written to its end; the Trainer writes `trainer_state.json` last."""
-    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json") if _is_whole(path)]
-    return str(max(whole, key=lambda path: int(path.name.rpartition("-")[2]))) if whole else None
+    finished = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json") if _is_whole(path)]
+    return str(max(finished, key=lambda path: int(path.name.rpartition("-")[2]))) if finished else None
 
 
 def _is_whole(state: Path) -> bool:
@@ -78,7 +78,7 @@ def claimed(scratch: Path) -> Iterator[None]:
 
 
 def record_machine(scratch: Path, runtime: params.Runtime) -> None:
-    """Write down how checkpoints are cut, which only the same number of processes can put together again."""
+    """Record how checkpoints are split: only the same number of processes can read them again."""
     (scratch / MACHINE).write_text(json.dumps(_machine(runtime)))
 
 
@@ -93,8 +93,8 @@ def check_machine(scratch: Path, runtime: params.Runtime) -> None:
     before = json.loads((scratch / MACHINE).read_text())
     if before != _machine(runtime):
         raise SettingError(
-            f"params.yaml: runtime: the checkpoints of this run were written with {before}, and only that can go on "
-            f"from them: set it so until the stage is done, or remove {scratch}"
+            f"params.yaml: runtime: the checkpoints of this run were written with {before}, and nothing else can "
+            f"read them: set it so until the stage is done, or remove {scratch}"
         )
 
 
@@ -106,8 +106,8 @@ def _machine(runtime: params.Runtime) -> dict[str, object]:
 
 def kept(scratch: Path) -> list[Path]:
     """Folders of the weights that were kept at measurements, the latest step last."""
-    found = [path for path in (scratch / "kept").glob("*") if path.name.isdigit()]
-    return sorted(found, key=lambda path: int(path.name))
+    folders = [path for path in (scratch / "kept").glob("*") if path.name.isdigit()]
+    return sorted(folders, key=lambda path: int(path.name))
 
 
 def sweep(scratch: Path) -> None:

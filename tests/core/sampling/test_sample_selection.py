@@ -20,7 +20,7 @@ def says(answer: str, status: str = "stop") -> Answer:
 
 def test_without_a_rule_every_sample_is_drawn_also_one_without_an_answer() -> None:
     found = sample_selection.drawn([asked("a", 2), asked("b", 1)], None, {"a0": says("4")}, None)
-    assert [query.key for query in found.asked] == ["a0", "a1", "b0"]
+    assert [query.key for query in found.queries] == ["a0", "a1", "b0"]
     assert found.stopped == ["fixed"] * 3
 
 
@@ -28,7 +28,7 @@ def test_with_a_rule_each_problem_has_its_own_end() -> None:
     stored = {query.key: says("4") for query in asked("a")}
     stored |= {query.key: says(str(query.sample % 2)) for query in asked("b")}
     found = sample_selection.drawn([asked("a"), asked("b")], None, stored, RULE)
-    assert [query.key for query in found.asked] == ["a0", "a1", "a2", "a3", *(f"b{sample}" for sample in range(8))]
+    assert [query.key for query in found.queries] == ["a0", "a1", "a2", "a3", *(f"b{sample}" for sample in range(8))]
     assert found.stopped == ["settled"] * 4 + ["exhausted"] * 8
     assert found.doubts == [pytest.approx(1 / 32)], "Beta(5, 1) below 1/2"
 
@@ -39,7 +39,7 @@ def test_a_longer_answer_stands_in_for_one_that_was_cut_off_and_for_no_other() -
         "a0+": says("5"), "a1+": says("5"), "a3+": says("5"),
     }  # fmt: skip
     found = sample_selection.drawn([asked("a", 4)], [asked("a", 4, "+")], stored, None)
-    assert [query.key for query in found.asked] == ["a0", "a1+", "a2", "a3"]
+    assert [query.key for query in found.queries] == ["a0", "a1+", "a2", "a3"]
     longer = sample_selection.longer([asked("a", 4)], [asked("a", 4, "+")], stored, None)
     assert [[query.key for query in each] for each in longer] == [["a1+", "a2+"]]
 
@@ -86,5 +86,5 @@ def test_longer_answers_do_not_change_where_a_problem_stops() -> None:
     stored = {query.key: says(str(query.sample), "length") for query in asked("a")}
     stored |= {query.key: says("4") for query in asked("a", 8, "+")}
     found = sample_selection.drawn([asked("a")], [asked("a", 8, "+")], stored, RULE)
-    assert [query.key for query in found.asked] == [f"a{sample}+" for sample in range(8)]
+    assert [query.key for query in found.queries] == [f"a{sample}+" for sample in range(8)]
     assert set(found.stopped) == {"exhausted"}

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from stages.core.estimation.precision import Target
+from stages.core.estimation.precision import PrecisionTarget
 from stages.core.tables.traces import TRACES_KEY
 from stages.edge.asking import exams, jobs
 from stages.edge.asking.jobs import Job
@@ -45,7 +45,7 @@ def ask(server: ScriptedServer, ci_width: float, most: int = MOST) -> dict[str, 
     served = Served("student", "m", "m", {"model": "m"}, {}, {})
     settings = runtime(endpoints={"student": [{"url": server.url, "concurrency": None}]})
     failures: jobs.Failures = {}
-    target = Target(ci_width, most)
+    target = PrecisionTarget(ci_width, most)
     found = exams.ask(served, [job()], settings, lambda figures: None, failures, golds=GOLDS, target=target)
     assert not failures
     return {each.problems["benchmark"][0]: each for each in found}
@@ -106,7 +106,7 @@ def test_a_problem_that_is_always_refused_is_asked_once_and_ends_no_exam() -> No
     failures: jobs.Failures = {}
     with ScriptedServer(["m"], broken) as server:
         settings = runtime(endpoints={"student": [{"url": server.url, "concurrency": None}]}, max_failed_share=0.05)
-        target = Target(0.28, MOST)
+        target = PrecisionTarget(0.28, MOST)
         found = exams.ask(served, [job()], settings, lambda figures: None, failures, golds=GOLDS, target=target)
         num_refused = sum(body["messages"][-1]["content"] == "alike-00" for body in server.requests if "seed" in body)
     alike = found[0]
@@ -121,7 +121,7 @@ def test_an_exam_of_which_nothing_can_be_scored_says_so(capsys: pytest.CaptureFi
     with ScriptedServer(["m"], reply) as server:
         settings = runtime(endpoints={"student": [{"url": server.url, "concurrency": None}]})
         no_golds = GOLDS.with_columns(gold=pl.lit(None, pl.String))
-        target = Target(0.27, MOST)
+        target = PrecisionTarget(0.27, MOST)
         found = exams.ask(served, [job()], settings, lambda figures: None, {}, golds=no_golds, target=target)
     assert [(each.request.num_samples, each.stopped) for each in found] == [(START, "hopeless")] * 2
     assert "m, alike: 4 samples of 12 problems, of which none was scored\n" in capsys.readouterr().err

@@ -511,10 +511,10 @@ def test_a_reply_that_was_no_answer_is_asked_for_with_another_seed_and_stored_un
 def test_a_few_failures_among_many_calls_are_chance_and_many_stop_the_run() -> None:
     calls = retries.RecentCalls(0.01)
     for number in range(5000):
-        calls.brought("no content" if number % 100 == 50 else None)
+        calls.record("no content" if number % 100 == 50 else None)
     with pytest.raises(ServerError, match=r"calls brought no answer.*no content"):
         for _ in range(100):
-            calls.brought("no content")
+            calls.record("no content")
 
 
 def test_one_bad_reply_early_in_a_run_does_not_stop_it() -> None:
@@ -533,13 +533,13 @@ def test_one_bad_reply_early_in_a_run_does_not_stop_it() -> None:
 
 def test_a_server_that_wants_a_day_for_one_request_gets_a_minute() -> None:
     waiting = retries.Retries()
-    waiting.again(retries.Work([]), replies.Failure("busy", "429", 86_400.0), 3)
+    waiting.schedule(retries.Batch([]), replies.Failure("busy", "429", 86_400.0), 3)
     assert waiting.seconds_to_next() <= pool.LONGEST_PAUSE
 
 
 def test_a_query_for_which_servers_are_always_busy_is_given_up_at_last() -> None:
-    work, waiting = retries.Work([]), retries.Retries()
-    told = [waiting.again(work, replies.Failure("busy", "429"), 3) for _ in range(retries.MOST_BUSY + 3)]
+    work, waiting = retries.Batch([]), retries.Retries()
+    told = [waiting.schedule(work, replies.Failure("busy", "429"), 3) for _ in range(retries.MOST_BUSY + 3)]
     assert told == [True] * (retries.MOST_BUSY + 2) + [False]
 
 
@@ -605,7 +605,7 @@ def test_progress_shows_tokens_truncations_retries_servers_and_the_time_left(
     progress = Progress("teacher, effort high", 4, shown.append)
     one = Endpoint("http://x/v1", 8)
     progress.watch([one])
-    progress.found(1)
+    progress.stored(1)
     one.began()
     one.num_waiting = 3
     time.sleep(0.01)
