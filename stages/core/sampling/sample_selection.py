@@ -93,7 +93,7 @@ def saved(traces: pl.DataFrame, doubts: Sequence[float], most: int) -> dict[str,
 def _stop(samples: Sequence[Query], stored: Mapping[str, Answer], rule: adaptive.Rule | None) -> adaptive.Stop:
     if rule is None:
         return adaptive.Stop(len(samples), "fixed", 0.0)
-    return adaptive.drawn(contents(samples, by_sample(samples, stored)), rule)
+    return adaptive.drawn(contents(samples, stored), rule)
 
 
 def _is_cut_off(query: Query, stored: Mapping[str, Answer]) -> bool:
@@ -104,12 +104,7 @@ def _better(one: Query, other: Query | None, stored: Mapping[str, Answer]) -> Qu
     return other if other is not None and _is_cut_off(one, stored) and other.key in stored else one
 
 
-def by_sample(samples: Iterable[Query], stored: Mapping[str, Answer]) -> dict[int, Answer]:
-    """The stored answers of one problem's queries by the index of the sample."""
-    return {query.sample: stored[query.key] for query in samples if query.key in stored}
-
-
-def contents(samples: Iterable[Query], answers: Mapping[int, Answer]) -> list[str | None]:
+def contents(samples: Iterable[Query], stored: Mapping[str, Answer]) -> list[str | None]:
     """What each query's answer says after its reasoning; None where there is none."""
-    stored = [answers.get(query.sample) for query in samples]
-    return [queries.split_reasoning(each.content, each.reasoning)[0] if each else None for each in stored]
+    answers = [stored.get(query.key) for query in samples]
+    return [queries.split_reasoning(each.content, each.reasoning)[0] if each else None for each in answers]

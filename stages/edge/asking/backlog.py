@@ -113,11 +113,11 @@ class Peeked:
 
 @dataclass
 class _ProblemState:
-    """A problem between two decisions: its answers by sample, and the queries of this round that are not back."""
+    """A problem between two decisions: its answers by key, and the queries of this round that are not back."""
 
     queries: list[Query]
     end: int
-    answers: dict[int, Answer] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
     num_waiting: int = 0
 
 
@@ -143,7 +143,7 @@ class Adaptive:
     def answered(self, query: Query, answer: Answer) -> None:
         """With the last answer of its round a problem stops, or its next round is ready."""
         problem = self._begun[query.problem_id]
-        problem.answers |= replies.split({query.sample: answer})
+        problem.answers |= replies.split({query.key: answer})
         problem.num_waiting -= 1
         if not problem.num_waiting and not self._is_done(problem):
             self._advance(problem)
@@ -154,7 +154,7 @@ class Adaptive:
             start, problem.end = problem.end, self._rule.next_end(problem.end)
             queries = problem.queries[start : problem.end]
             stored = replies.split(self._store.get([query.key for query in queries]))
-            problem.answers.update({query.sample: stored[query.key] for query in queries if query.key in stored})
+            problem.answers |= stored
             self._progress.stored(len(stored))
             missing = [query for query in queries if query.key not in stored]
             if missing:

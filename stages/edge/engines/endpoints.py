@@ -92,13 +92,13 @@ class Serving(NamedTuple):
     revive: Callable[[str | None], bool] | None
 
 
-class Lazy:
+class Lazy(contextlib.ExitStack):
     """Serves a model from the first time that it is needed to the end of the `with` block: most runs ask nothing."""
 
     def __init__(self, model: Served, runtime: Runtime) -> None:
         """Nothing is started before `start`."""
+        super().__init__()
         self._model, self._runtime = model, runtime
-        self._stack = contextlib.ExitStack()
         self._serving: Serving | None = None
 
     def start(self) -> Serving:
@@ -108,16 +108,8 @@ class Lazy:
             ServerError: as `serving`.
         """
         if self._serving is None:
-            self._serving = self._stack.enter_context(serving(self._model, self._runtime))
+            self._serving = self.enter_context(serving(self._model, self._runtime))
         return self._serving
-
-    def __enter__(self) -> "Lazy":
-        """Start nothing yet."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """End what was started."""
-        self._stack.__exit__(*error)  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager
@@ -225,9 +217,4 @@ def client_settings(url: str, seconds: float) -> dict[str, Any]:
     key = os.environ.get("OPENAI_API_KEY", "").strip() or "none"
     if not (key.isascii() and key.isprintable()):
         raise SettingError("OPENAI_API_KEY holds a character that no key has: copy it anew")
-    return {
-        "base_url": url,
-        "api_key": key,
-        "max_retries": 0,
-        "timeout": seconds,
-    }
+    return {"base_url": url, "api_key": key, "max_retries": 0, "timeout": seconds}

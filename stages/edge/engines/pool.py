@@ -50,7 +50,7 @@ class Endpoint:
         self._round_started = clock()
         self._cut_at = -SECONDS_BETWEEN_CUTS
         self._busy_until = 0.0
-        self.num_answers = self.num_tokens = 0
+        self.num_tokens = 0
         self.num_waiting: int | None = None
         """Requests in flight that wait in the server's own queue, where it says so."""
         self.progressed_at = clock()
@@ -95,7 +95,6 @@ class Endpoint:
         self._failures, self._pause, self.state = 0, FIRST_PAUSE, "open"
         self.progressed_at = self.last_token_at = self.clock()
         num_tokens = sum(tokens)
-        self.num_answers += 1
         self.num_tokens += num_tokens
         if num_tokens:
             pace = seconds / max(tokens)  # choices are made side by side, and the reply waits for the longest

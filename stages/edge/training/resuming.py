@@ -7,18 +7,15 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import polars as pl
-
 from stages.edge import params
 from stages.edge.cli import claims
 from stages.edge.errors import InputError, SettingError
-from stages.edge.files import tables
 from stages.edge.models import weights
+from stages.edge.training import token_file
 
 GIB = 2**30
 CHECKPOINTS = 3
 BYTES_PER_WEIGHT = BYTES_PER_TOKEN = 4
-LENGTHS = pl.Schema({"num_tokens": pl.Int32()})
 MACHINE = "machine.json"
 
 
@@ -52,7 +49,7 @@ def check_space(scratch: Path, init: Path, sft: Path, num_candidates: int) -> No
         InputError: the disk has too little room.
     """
     scratch.mkdir(parents=True, exist_ok=True)
-    num_tokens = sum(int(tables.read(file, LENGTHS)["num_tokens"].sum()) for file in tables.files(sft))
+    num_tokens = int(token_file.lengths(sft)[0].sum())
     weights_bytes = BYTES_PER_WEIGHT * weights.num_parameters(init)
     needed = copies_of_weights(num_candidates) * weights_bytes + BYTES_PER_TOKEN * num_tokens
     written = sum(path.stat().st_size for path in scratch.rglob("*") if path.is_file())

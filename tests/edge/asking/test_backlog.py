@@ -138,8 +138,7 @@ def test_adaptive_rounds_ask_as_much_as_each_problem_needs_in_whatever_order_ans
         assert len({query.key for query in asked}) == len(asked)
         for each in problems(4, RULE.most):
             stored = answers.get([query.key for query in each])
-            found = {query.sample: stored[query.key] for query in each if query.key in stored}
-            assert adaptive.drawn(sample_selection.contents(each, found), RULE)[0] == drawn[each[0].problem_id]
+            assert adaptive.drawn(sample_selection.contents(each, stored), RULE)[0] == drawn[each[0].problem_id]
 
 
 def test_a_second_adaptive_run_asks_only_what_failed() -> None:
@@ -157,9 +156,9 @@ def test_what_was_asked_with_a_fixed_number_is_used_by_an_adaptive_run() -> None
 
 
 def test_reasoning_that_the_server_left_in_the_content_is_no_answer() -> None:
-    (asked,) = problems(1, 1)
-    found = {0: Answer("stop", "<think>is it \\boxed{3}?</think>\\boxed{4}", None, 1, 1, None)}
-    assert sample_selection.contents(asked, found) == ["\\boxed{4}"]
+    (samples,) = problems(1, 1)
+    stored = {samples[0].key: Answer("stop", "<think>is it \\boxed{3}?</think>\\boxed{4}", None, 1, 1, None)}
+    assert sample_selection.contents(samples, stored) == ["\\boxed{4}"]
 
 
 def test_a_question_of_two_benchmarks_is_asked_once() -> None:
