@@ -116,8 +116,8 @@ class Sampler:
             await self._wait()
 
     def _next(self) -> Batch | None:
-        if due := self._retries.take():
-            return due
+        if batch := self._retries.take():
+            return batch
         queries = self._backlog.take(self._runtime.samples_per_request)
         return Batch(queries) if queries else None
 

@@ -28,9 +28,9 @@ def exam(shares: np.ndarray, ci_width: float, draw: np.random.Generator) -> tupl
 
 def test_the_interval_is_the_printed_one_but_for_its_resampling() -> None:
     scores = table([[right()] * number + [wrong("5")] * (4 - number) for number in (0, 1, 4, 3, 2)])
-    found = metrics(scores, Method(4, 2, 10_000, 42, is_open=True))
+    printed = metrics(scores, Method(4, 2, 10_000, 42, is_open=True))
     seen = look(scores["num_correct"].to_numpy(), scores["num_samples"].to_numpy(), 4, PrecisionTarget(0.01, MOST))
-    assert seen.width == pytest.approx(found["ci_high"] - found["ci_low"], rel=0.03)
+    assert seen.width == pytest.approx(printed["ci_high"] - printed["ci_low"], rel=0.03)
 
 
 def test_it_ends_settled_as_soon_as_the_interval_is_narrow() -> None:

@@ -85,9 +85,9 @@ def test_what_decides_the_weights_imports_nothing_of_the_project_that_is_not_has
             if isinstance(node, ast.Import):
                 assert not any(each.name.startswith("stages") for each in node.names), file
             elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stages"):
-                found = {str(node.module).removeprefix("stages.core.training.")}
-                found = {each.name for each in node.names} if node.module == "stages.core.training" else found
-                assert found <= names, f"{file.name} imports {found - names}"
+                modules = {str(node.module).removeprefix("stages.core.training.")}
+                modules = {each.name for each in node.names} if node.module == "stages.core.training" else modules
+                assert modules <= names, f"{file.name} imports {modules - names}"
 
 
 def test_a_run_is_known_by_its_version_while_its_code_is_checked_and_by_its_code_otherwise(

@@ -43,23 +43,23 @@ def test_every_step_is_tracked_and_a_line_shows_the_rate_and_what_is_left(
 
 
 @pytest.mark.parametrize(
-    ("raised", "told"),
+    ("raised", "message"),
     [
         (lambda: torch.OutOfMemoryError("CUDA out of memory"), "set runtime.gradient_checkpointing: true"),
         (lambda: OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
         (lambda: RuntimeError("PytorchStreamWriter failed writing file"), "the disk is full"),
     ],
 )
-def test_a_lack_of_memory_or_disk_says_what_to_do(raised: Callable[[], Exception], told: str) -> None:
-    with pytest.raises(PipelineError, match=told), watching.failures(runtime()):
+def test_a_lack_of_memory_or_disk_says_what_to_do(raised: Callable[[], Exception], message: str) -> None:
+    with pytest.raises(PipelineError, match=message), watching.failures(runtime()):
         raise raised()
     with pytest.raises(RuntimeError, match="a fault"), watching.failures(runtime()):
         raise RuntimeError("a fault of the program")
 
 
 def test_with_activations_computed_anew_already_only_smaller_passes_help() -> None:
-    told = pytest.raises(PipelineError, match=r"lower runtime\.micro_batch_tokens")
-    with told, watching.failures(runtime(gradient_checkpointing=True)):
+    raises = pytest.raises(PipelineError, match=r"lower runtime\.micro_batch_tokens")
+    with raises, watching.failures(runtime(gradient_checkpointing=True)):
         raise torch.OutOfMemoryError
 
 
