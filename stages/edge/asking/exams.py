@@ -6,7 +6,7 @@ below its end by their index, so the same store always gives the same decision, 
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -20,6 +20,7 @@ from stages.core.sampling import grading
 from stages.edge import params
 from stages.edge.asking import jobs
 from stages.edge.asking.jobs import Failures, Job
+from stages.edge.asking.progress import Log
 from stages.edge.asking.stage import Ask, ask_all
 from stages.edge.engines.endpoints import Served
 from stages.edge.files import tables
@@ -37,7 +38,7 @@ def ask(
     served: Served,
     todo: Sequence[Job],
     runtime: params.Runtime,
-    log: Callable[[Mapping[str, float]], None],
+    log: Log,
     failures: Failures,
     *,
     golds: pl.DataFrame,

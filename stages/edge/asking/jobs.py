@@ -1,6 +1,6 @@
 """Problems that are asked in one way of one model: what the store lacks is asked, what it holds becomes traces."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -10,7 +10,7 @@ from stages.core.sampling import adaptive, queries, sample_selection
 from stages.core.sampling.queries import Answer, Query, Request
 from stages.edge import params, store
 from stages.edge.asking import backlog, preview, replies
-from stages.edge.asking.progress import Progress
+from stages.edge.asking.progress import Log, Progress
 from stages.edge.asking.sampler import Sampler
 from stages.edge.engines import endpoints
 from stages.edge.engines.endpoints import Served
@@ -101,13 +101,7 @@ Failures = dict[str, Answer]
 """Queries that failed, with the reason, by their keys."""
 
 
-def ask(
-    served: Served,
-    jobs: Iterable[Job],
-    runtime: params.Runtime,
-    log: Callable[[Mapping[str, float]], None],
-    failures: Failures,
-) -> None:
+def ask(served: Served, jobs: Iterable[Job], runtime: params.Runtime, log: Log, failures: Failures) -> None:
     """Ask what the store lacks of the jobs of one model. No engine is started if everything is stored.
 
     A job is taken when the one before is done, so it may depend on the answers to that. `failures` grows by the

@@ -1,23 +1,19 @@
 """Asking a language model about pairs of answers, through the sampler and its store like any other question."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from stages.core.labelling import llm_verdicts
 from stages.core.labelling.llm_verdicts import Pair
 from stages.edge import params
 from stages.edge.asking import jobs
+from stages.edge.asking.progress import Log
 from stages.edge.engines import endpoints
 
 LABEL = "judge"
 
 
-def ask(
-    pairs: Sequence[Pair],
-    settings: params.LlmJudge,
-    runtime: params.Runtime,
-    log: Callable[[Mapping[str, float]], None],
-) -> dict[Pair, bool]:
+def ask(pairs: Sequence[Pair], settings: params.LlmJudge, runtime: params.Runtime, log: Log) -> dict[Pair, bool]:
     """The model's verdict on each pair, where both orders agree; other pairs are left out.
 
     Raises:

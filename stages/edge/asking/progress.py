@@ -12,12 +12,15 @@ SECONDS_IN_LOG = 60.0
 SECONDS_OF_RATE = 60.0
 MOST_ENDPOINTS_SHOWN = 4
 
+Log = Callable[[Mapping[str, float]], None]
+"""Takes the figures of a run, for tracking."""
+
 
 class Progress:
     """Counts answers and shows one live line on a terminal, a plain line now and then elsewhere."""
 
-    def __init__(self, label: str, num_queries: int, log: Callable[[Mapping[str, float]], None]) -> None:
-        """`what` names the run; `log` receives the figures each time they are shown (MLflow)."""
+    def __init__(self, label: str, num_queries: int, log: Log) -> None:
+        """`what` names the run; `log` receives the figures each time they are shown."""
         self._label, self._total, self._log = label, num_queries, log
         self._stored = self._new = self._tokens = self._retries = self._truncated = self._failed = 0
         self._endpoints: Sequence[Endpoint] = []

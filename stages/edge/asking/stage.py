@@ -10,33 +10,26 @@ from stages.core.tables.traces import TRACES, TRACES_KEY
 from stages.edge import params, track
 from stages.edge.asking import jobs
 from stages.edge.asking.jobs import Failures, Job
+from stages.edge.asking.progress import Log
 from stages.edge.cli import running
 from stages.edge.engines.endpoints import Served
 from stages.edge.files import tables
 
 ModelJobs = Sequence[tuple[Served, list[Job]]]
-Ask = Callable[[Served, list[Job], params.Runtime, Callable[[Mapping[str, float]], None], Failures], list[Job]]
+Ask = Callable[[Served, list[Job], params.Runtime, Log, Failures], list[Job]]
 """Asks the jobs of one model; returns jobs for all that was drawn."""
 
 
 def arguments(description: str | None, *paths: str, item: str | None = None) -> argparse.Namespace:
     """The options of a stage: `item` if it has one, files and folders under `paths`, and those that all have."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = running.parser(description, *paths, "output")
     if item:
         parser.add_argument(f"--{item}", required=True)
-    for path in (*paths, "output"):
-        parser.add_argument(f"--{path}", type=Path, required=True)
     parser.add_argument("--preview", type=running.count, metavar="ROWS", help="only show ROWS prompts and answers")
     return parser.parse_args()
 
 
-def ask_all(
-    served: Served,
-    todo: list[Job],
-    runtime: params.Runtime,
-    log: Callable[[Mapping[str, float]], None],
-    failures: Failures,
-) -> list[Job]:
+def ask_all(served: Served, todo: list[Job], runtime: params.Runtime, log: Log, failures: Failures) -> list[Job]:
     """Ask as many samples as the jobs have."""
     jobs.ask(served, todo, runtime, log, failures)
     return todo

@@ -1,6 +1,6 @@
 """A short exam of a training's candidates on problems that curation held out, asked of an engine."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +12,7 @@ from stages.core.labelling import judging
 from stages.core.sampling import queries
 from stages.edge import params
 from stages.edge.asking import jobs
+from stages.edge.asking.progress import Log
 from stages.edge.engines import endpoints
 from stages.edge.errors import EmptyError
 from stages.edge.workers import algebra
@@ -25,7 +26,7 @@ def examine(
     settings: params.CheckpointExam,
     limits: params.Symbolic,
     runtime: params.Runtime,
-    log: Callable[[Mapping[str, float]], None],
+    log: Log,
 ) -> list[CheckpointScore]:
     """The score of the model in each folder, in their order. Answers are stored: a run that goes on asks none twice.
 
