@@ -1,4 +1,4 @@
-"""The scores of a training's candidates in a short exam, and the best of them.
+"""Scores of a training's candidates in a short exam, and the best of them.
 
 The exam is held on problems that curation held out, never on a benchmark. A held-out row is a trace that was judged
 right, so its answer is its problem's label, and its messages before the answer are what the student is asked.
@@ -43,7 +43,7 @@ def problems(held_out: pl.DataFrame) -> tuple[pl.DataFrame, str | None]:
 
 
 def score(verdicts: pl.DataFrame, pass_k: int) -> CheckpointScore:
-    """avg and pass@k of a verdicts table, as means over its problems; what was not answered is not counted."""
+    """avg and pass@k of a verdicts table, as means over its problems; unscored answers do not count."""
     scored = verdicts.filter(pl.col("verdict") != "unscored")
     by_problem = scored.group_by("problem_id").agg(pl.len(), (pl.col("verdict") == "correct").sum().alias("right"))
     shares = [right / num for _, num, right in by_problem.iter_rows()]
