@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 
 
 class Request(NamedTuple):
-    """How every problem of a table is asked of a model: what is hashed is what is sent, from this one object.
+    """How every problem of a table is asked of a model. What is hashed and what is sent come from this one object.
 
     `model` is the name that a server lists; in the key `identity` stands for it. `fields` are both hashed and sent:
     every sampling setting, `reasoning_effort` (not sent where it is None), and what only some servers know. `effort` is

@@ -22,7 +22,7 @@ Encoding = Callable[[], Any]
 
 
 def other_model(completion: Json, model: str) -> str | None:
-    """The model that a completion says it is of, where that is another than `model`."""
+    """The model that a completion names, if it is not `model`."""
     named = completion.get("model")
     is_same = not isinstance(named, str) or named == model or _DATED.match(named.removeprefix(model))
     return None if is_same else str(named)
@@ -95,7 +95,7 @@ def _split_turn(turn: str, encoding: Encoding) -> tuple[str | None, str | None]:
 
 
 def _none_if_blank(content: str | None) -> str | None:
-    """Blank content is a model that had nothing to say: no answer, and never an empty one."""
+    """The content, or None if it is blank: that is no answer, and never an empty one."""
     return content if content and content.strip() else None
 
 
@@ -105,6 +105,6 @@ def _num_tokens(choice: Json) -> int | None:
 
 
 def _count(value: object) -> int | None:
-    """A number of tokens, or None for what is none."""
+    """A number of tokens, or None if `value` is no such number."""
     is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST_TOKENS
     return value if is_count else None  # type: ignore[return-value]

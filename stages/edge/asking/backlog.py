@@ -1,4 +1,4 @@
-"""What is still to be asked, made lazily from the problems: ten million queries take no more room than a few."""
+"""Queries still to be asked, made lazily from the problems: ten million take no more memory than a few."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Problems that are asked in one way of one model: what the store lacks is asked, what it holds becomes traces."""
+"""Jobs: problems for one model with one prompt. What the store lacks is asked, what it holds becomes traces."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -24,7 +24,7 @@ PREVIEW_ROWS = 8
 
 
 class Job(NamedTuple):
-    """Problems that are asked in one way of one model, called `name` in the traces; `part` is a part of the store."""
+    """Problems for one model with one prompt, under `name` in the traces and in the part `part` of the store."""
 
     name: str
     part: str
@@ -83,7 +83,7 @@ def made(
     sampling: params.Sampling,
     num_samples: int,
 ) -> Job:
-    """Problems (or benchmarks) that are asked of `served` with a prompt, under `name` and `effort` in the traces.
+    """A job of problems (or benchmarks) for `served` with a prompt, under `name` and `effort` in the traces.
 
     Every request to a model is made here. `part` is a part of the store. `sampling` is used instead of the prompt's
     own, and the `extra_body` of `served` overrides it.

@@ -20,7 +20,7 @@ class Progress:
     """Counts answers and shows one live line on a terminal, a plain line now and then elsewhere."""
 
     def __init__(self, label: str, num_queries: int, log: Log) -> None:
-        """`what` names the run; `log` receives the figures each time they are shown."""
+        """`label` names the run; `log` receives the figures each time they are shown."""
         self._label, self._total, self._log = label, num_queries, log
         self._stored = self._new = self._tokens = self._retries = self._truncated = self._failed = 0
         self._endpoints: Sequence[Endpoint] = []

@@ -27,7 +27,7 @@ class Watch:
     def __init__(
         self, endpoint: Endpoint, stall_seconds: float | None, on_stall: Callable[[Endpoint], Awaitable[None]]
     ) -> None:
-        """`stalled` is called when requests made no progress for `stall_seconds`; None: it is never called."""
+        """`on_stall` is called when requests made no progress for `stall_seconds`; None: never."""
         self.endpoint, self._seconds, self._on_stall = endpoint, stall_seconds, on_stall
         self.streams = False
         self.stalled = False

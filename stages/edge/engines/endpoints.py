@@ -23,7 +23,7 @@ from stages.edge.track.events import redacted
 SECONDS_TO_LIST_MODELS = 30.0
 NAMED_IN = "OPENAI_BASE_URL or runtime.endpoints"
 ASK = "REASONLITE_ASK"
-"""Variable that is `no` where nothing may be asked of a model: all answers have to be in the store."""
+"""Environment variable; with `no` nothing is asked of a model, and all answers must be in the store."""
 
 Limit = int | Literal["auto"]
 
@@ -83,7 +83,7 @@ def _flags(dtype: str, quantization: str | None, parser: str | None, revision: s
 
 
 class Serving(NamedTuple):
-    """The endpoints of a model, and what starts our own engines anew (None: they are not ours).
+    """The endpoints of a model, and the function that restarts our engines (None: they are not ours).
 
     `revive(url)` starts those anew that have died, and the one at `url`, if any, even if it reports to be healthy.
     """

@@ -52,11 +52,11 @@ class Endpoint:
         self._busy_until = 0.0
         self.num_tokens = 0
         self.num_waiting: int | None = None
-        """Requests in flight that wait in the server's own queue, where it says so."""
+        """Requests in flight that wait in the server's own queue, if it counts them."""
         self.progressed_at = clock()
         self.last_token_at = clock()
         self.is_starting = False
-        """Whether its engine is being started anew; the time limit for that is not the pool's."""
+        """Whether its engine is being restarted, which may take any time."""
 
     @property
     def load(self) -> float:
@@ -81,11 +81,11 @@ class Endpoint:
         self.in_flight += 1
 
     def ended(self) -> None:
-        """A request came back, whatever it brought."""
+        """A request came back, with or without an answer."""
         self.in_flight -= 1
 
     def progressed(self) -> None:
-        """The server made a token, for whatever request: one that was just taken back is well again."""
+        """The server made a token for any request: if it was being probed, it is well again."""
         self.progressed_at = self.last_token_at = self.clock()
         if self.state == "probing":
             self._failures, self._pause, self.state = 0, FIRST_PAUSE, "open"

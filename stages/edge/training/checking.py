@@ -79,7 +79,7 @@ class _SomeRows:
     """Some rows of a table as tokens, under the indices that they have in it."""
 
     def __init__(self, sft: Path, indices: batching.Rows, num_rows: int) -> None:
-        """`wanted` are sorted."""
+        """`indices` are sorted."""
         start, parts = 0, []
         for file in tables.files(sft):
             height = tables.height(file)

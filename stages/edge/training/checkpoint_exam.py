@@ -1,4 +1,4 @@
-"""A short exam of a training's candidates on problems that curation held out, asked of an engine."""
+"""A short exam of a training's candidates on problems that curation held out, answered by an engine."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -143,7 +143,7 @@ def _learner(
 
 
 def _arguments(settings: params.Training, runtime: params.Runtime, folder: Path) -> dict[str, Any]:
-    """SFTConfig's arguments: those of the recipe, and those that tell how this machine trains."""
+    """SFTConfig's arguments: those of the recipe, and those of this machine."""
     import torch
 
     recipe = arguments.Optimisation(**settings.model_dump(include=set(arguments.Optimisation._fields)))
