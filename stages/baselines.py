@@ -44,7 +44,9 @@ def main() -> None:
         "prompt": prompt.model_dump(),
         "baselines": [each.name for each in listed],
     }
-    stage.run("baselines", settings, work, args.output, args.preview, exams.asker(protocol.until, args.benchmarks))
+    stage.run(
+        "baselines", settings, work, args.output, args.preview, exams.ask_function(protocol.until, args.benchmarks)
+    )
 
 
 if __name__ == "__main__":

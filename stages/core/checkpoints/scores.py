@@ -48,8 +48,7 @@ def score(verdicts: pl.DataFrame, pass_k: int) -> CheckpointScore:
     by_problem = scored.group_by("problem_id").agg(pl.len(), (pl.col("verdict") == "correct").sum().alias("right"))
     shares = [right / num for _, num, right in by_problem.iter_rows()]
     passed = [pass_at_k(num, right, pass_k) for _, num, right in by_problem.iter_rows()]
-    whole = [each for each in passed if each is not None]
-    return CheckpointScore(_mean(shares), _mean(whole))
+    return CheckpointScore(_mean(shares), _mean([each for each in passed if each is not None]))
 
 
 def _mean(values: Sequence[float]) -> float | None:

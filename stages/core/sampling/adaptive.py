@@ -1,6 +1,6 @@
 """Adaptive sampling: how many answers a problem needs before its vote is settled, or is not worth more.
 
-Answers are drawn in rounds. After each round the votes are counted and a problem stops when the posterior says enough:
+Answers are drawn in rounds. After each round the votes are counted. A problem stops when the posterior is clear:
 
 - *settled*: P(the leading answer is more frequent than the runner-up) >= `confidence`. With a uniform prior and v1, v2
   votes that is the upper half of Beta(v1 + 1, v2 + 1), the stopping rule of Adaptive-Consistency (Aggarwal et al.,
@@ -39,7 +39,7 @@ class Rule(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """Where and why a problem stops: `why` is one of `queries.STOPS`.
+    """Where and why a problem stops: `why` is one of `traces.STOPS`.
 
     `doubt` is P(the leading answer is not more frequent than the runner-up) at that point, in [0, 1/2].
     """
@@ -50,7 +50,7 @@ class Stop(NamedTuple):
 
 
 def stop(contents: Sequence[str | None], rule: Rule) -> str | None:
-    """Why the problem with these answers stops (one of `queries.STOPS`), or None when another round is due.
+    """Why the problem with these answers stops (one of `traces.STOPS`), or None when another round is due.
 
     `contents` are the answers of whole rounds, None where an answer was cut off, refused or failed.
     """

@@ -1,6 +1,6 @@
-"""Grades by keys alone: which samples of an exam are right as far as that can be told without comparing two answers.
+"""Grading by keys alone: which samples of an exam are right as far as keys show it, without comparing two answers.
 
-They say only how many samples are drawn; verdicts are made of the traces, by a stage that asks nothing. Of 500 greedy
+It decides only how many samples are drawn. Verdicts are made of the traces, by a stage that asks nothing. Of 500 greedy
 answers to MATH by a model of 8B, 224 are right by comparison and 222 of these by key; of 2,240 to OTIS Mock AIME and
 MATH by three others, all 1,012 that are right.
 """
@@ -28,14 +28,14 @@ def counts(traces: pl.DataFrame, golds: pl.DataFrame) -> tuple[NDArray[np.intege
         traces: columns of `TRACES_IN`.
         golds: columns of `GOLDS_IN`. A gold that is a whole solution is read by its box or its statement.
     """
-    known = {row[:2]: None if row[2] is None else answer_of(row[2]) or row[2] for row in golds.iter_rows()}
+    golds_by_problem = {row[:2]: None if row[2] is None else answer_of(row[2]) or row[2] for row in golds.iter_rows()}
     rows = []
     for benchmark, problem_id, content, status in traces.select(TRACES_IN.names()).iter_rows():
-        gold = known.get((benchmark, problem_id))
+        gold = golds_by_problem.get((benchmark, problem_id))
         answer = answer_of(content)
         is_graded = gold is not None and status not in UNANSWERED
         is_right = is_graded and answer is not None and gold is not None and agree(gold, answer)
         rows.append((problem_id, is_right, is_graded))
     table = pl.DataFrame(rows, schema={"problem_id": pl.String, "right": pl.Int64, "graded": pl.Int64}, orient="row")
-    each = table.group_by("problem_id").sum().sort("problem_id")
-    return each["right"].to_numpy(), each["graded"].to_numpy()
+    problems = table.group_by("problem_id").sum().sort("problem_id")
+    return problems["right"].to_numpy(), problems["graded"].to_numpy()

@@ -1,6 +1,6 @@
 """Raw gpt-oss turns in OpenAI's harmony format: the reasoning and the answer apart.
 
-The format: https://github.com/openai/harmony. openai-harmony parses it; what it would lose is put right before: gpt-oss
+The format: https://github.com/openai/harmony. openai-harmony parses it; what it would lose is repaired first: gpt-oss
 now and then opens a channel without `<|message|>` (vllm#45736), and a turn may be cut off anywhere.
 """
 
@@ -41,23 +41,22 @@ def split(text: str, encoding: Any) -> Turn:  # noqa: ANN401
         encoding: openai-harmony's `HARMONY_GPT_OSS`; loading it needs a file, so it comes from outside.
 
     Raises:
-        ValueError: even put right, it is no harmony text.
+        ValueError: it is no harmony text, even repaired.
     """
-    whole = _UNFINISHED_HEADER.sub(r"<|channel|>\1\2<|message|>", text)
-    started = whole.startswith("<|start|>")
-    parser = StreamableParser(encoding, None if started else Role.ASSISTANT, strict=False)
+    repaired = _UNFINISHED_HEADER.sub(r"<|channel|>\1\2<|message|>", text)
+    has_start = repaired.startswith("<|start|>")
+    parser = StreamableParser(encoding, None if has_start else Role.ASSISTANT, strict=False)
     try:
-        for token in encoding.encode(whole, allowed_special="all"):
+        for token in encoding.encode(repaired, allowed_special="all"):
             parser.process(token)
     except HarmonyError as error:
         raise ValueError(f"no harmony text: {error}") from error
     with contextlib.suppress(HarmonyError):  # cut off inside a header: the messages before it are whole
         parser.process_eos()
-    messages = parser.messages
-    spoken = [message for message in messages if message.author.role == Role.ASSISTANT]
-    thoughts = [_text(message) for message in spoken if message.channel == "analysis" and message.recipient is None]
-    finals = [_text(message) for message in spoken if message.channel == "final"]
-    calls = sum(message.recipient is not None and message.channel != "final" for message in spoken)
+    messages = [each for each in parser.messages if each.author.role == Role.ASSISTANT]
+    thoughts = [_text(each) for each in messages if each.channel == "analysis" and each.recipient is None]
+    finals = [_text(each) for each in messages if each.channel == "final"]
+    calls = sum(each.recipient is not None and each.channel != "final" for each in messages)
     return Turn("\n\n".join(thoughts) or None, finals[-1] if finals else None, calls)
 
 

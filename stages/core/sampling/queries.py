@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 
 
 class Request(NamedTuple):
-    """How every problem of a table is asked of a model: what is hashed is what is sent, from this one object.
+    """How every problem of a table is asked of a model. What is hashed and what is sent come from this one object.
 
     `model` is the name that a server lists; in the key `identity` stands for it. `fields` are both hashed and sent:
     every sampling setting, `reasoning_effort` (not sent where it is None), and what only some servers know. `effort` is
@@ -76,9 +76,9 @@ class Request(NamedTuple):
 
     @property
     def reasoning_effort(self) -> str | None:
-        """What the model is told of how long to reason; None: nothing."""
-        told = self.fields.get("reasoning_effort")
-        return None if told is None else str(told)
+        """The reasoning effort that is sent; None: none is sent."""
+        effort = self.fields.get("reasoning_effort")
+        return None if effort is None else str(effort)
 
     def messages(self, prompt: str, topic: str | None = None) -> tuple[Message, ...]:
         """The chat in which a problem is asked."""
@@ -97,13 +97,13 @@ class Request(NamedTuple):
         tail = f',"sampling":{_json(dict(self.fields))}}}'
 
         def keys(messages: Sequence[Message], samples: range) -> list[str]:
-            begun = hashlib.sha256(f'{head}{_json(list(messages))},"sample":'.encode())
-            found = []
+            prefix = hashlib.sha256(f'{head}{_json(list(messages))},"sample":'.encode())
+            hashes = []
             for sample in samples:
-                whole = begun.copy()
-                whole.update(f"{sample}{tail}".encode())
-                found.append(whole.hexdigest())
-            return found
+                digest = prefix.copy()
+                digest.update(f"{sample}{tail}".encode())
+                hashes.append(digest.hexdigest())
+            return hashes
 
         return keys
 
@@ -114,8 +114,8 @@ class Request(NamedTuple):
         keys, samples = self._keys(), range(self.num_samples)
         for problem_id, topic, prompt, *benchmark in problems.select(columns).iter_rows():
             messages = self.messages(prompt, topic)
-            exam = benchmark[0] if has_benchmark else None
-            yield [Query(key, exam, problem_id, sample, messages) for sample, key in enumerate(keys(messages, samples))]
+            name = benchmark[0] if has_benchmark else None
+            yield [Query(key, name, problem_id, sample, messages) for sample, key in enumerate(keys(messages, samples))]
 
     def body(self, queries: Sequence[Query], attempt: int = 0) -> dict[str, Any]:
         """The JSON of a chat completion for samples of one problem, vLLM's extra fields among the others.
@@ -146,12 +146,12 @@ def escape_surrogates(text: str) -> str:
     there is written the same way.
     """
     joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
-    return re.sub(f"[\ud800-\udfff{_MARK}]", lambda found: f"{_MARK}{ord(found[0]):04x}", joined)
+    return re.sub(f"[\ud800-\udfff{_MARK}]", lambda match: f"{_MARK}{ord(match[0]):04x}", joined)
 
 
 def unescape_surrogates(text: str) -> str:
     """The text that `escape_surrogates` was given (with pairs joined)."""
-    return re.sub(f"{_MARK}([0-9a-f]{{4}})", lambda found: chr(int(found[1], 16)), text)
+    return re.sub(f"{_MARK}([0-9a-f]{{4}})", lambda match: chr(int(match[1], 16)), text)
 
 
 def split_reasoning(content: str | None, reasoning: str | None) -> tuple[str | None, str | None]:
@@ -161,12 +161,12 @@ def split_reasoning(content: str | None, reasoning: str | None) -> tuple[str | N
     """
     if reasoning is not None or content is None or not content.lstrip().startswith("<think>"):
         return content, reasoning
-    thought, closed, rest = content.lstrip().removeprefix("<think>").partition("</think>")
-    return (rest.strip() if closed else None), thought.strip()
+    reasoning_text, closed, rest = content.lstrip().removeprefix("<think>").partition("</think>")
+    return (rest.strip() if closed else None), reasoning_text.strip()
 
 
 def traces(
-    asked: Sequence[Query], answers: Mapping[str, Answer], model: str, effort: str | None, stopped: Sequence[str]
+    queries: Sequence[Query], answers: Mapping[str, Answer], model: str, effort: str | None, stopped: Sequence[str]
 ) -> pl.DataFrame:
     """The traces table, one row a query; a query without an answer has status `failed`.
 
@@ -174,12 +174,12 @@ def traces(
     """
     missing = Answer("failed", None, None, None, None, "never answered")
     rows = []
-    for query, why in zip(asked, stopped, strict=True):
+    for query, why in zip(queries, stopped, strict=True):
         answer = answers.get(query.key, missing)
         content, reasoning = split_reasoning(answer.content, answer.reasoning)
         texts = (reasoning, content, answer.reason)
         reasoning, content, reason = (None if text is None else escape_surrogates(text) for text in texts)
-        question = (model, effort, query.benchmark, query.problem_id, query.sample, query.key)
+        query_fields = (model, effort, query.benchmark, query.problem_id, query.sample, query.key)
         counts = (answer.prompt_tokens, answer.completion_tokens)
-        rows.append((*question, reasoning, content, answer.status, *counts, why, reason))
+        rows.append((*query_fields, reasoning, content, answer.status, *counts, why, reason))
     return pl.DataFrame(rows, schema=TRACES, orient="row")

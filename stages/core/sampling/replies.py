@@ -22,7 +22,7 @@ Encoding = Callable[[], Any]
 
 
 def other_model(completion: Json, model: str) -> str | None:
-    """The model that a completion says it is of, where that is another than `model`."""
+    """The model that a completion names, if it is not `model`."""
     named = completion.get("model")
     is_same = not isinstance(named, str) or named == model or _DATED.match(named.removeprefix(model))
     return None if is_same else str(named)
@@ -43,16 +43,16 @@ def answers(completion: Json, request: Request, num_samples: int, encoding: Enco
     if len(places) != num_samples or set(places) != set(range(num_samples)):
         raise ValueError(f"the reply holds the choices {places} where {num_samples} were asked for"[:MOST_SHOWN])
     # Where no parser is named nobody knows what reads the turns, and gpt-oss's loses malformed ones (vllm#45736): for
-    # these, reasoning without content is a slip. For the others it is a model that never ended its reasoning.
-    may_say_nothing = request.identity.get("reasoning_parser") not in (None, harmony.PARSER)
+    # these, reasoning without content is malformed. For the others it is a model that never ended its reasoning.
+    may_lack_content = request.identity.get("reasoning_parser") not in (None, harmony.PARSER)
     counts = usage if isinstance(usage, Mapping) else {}
-    found: list[Answer | None] = [None] * num_samples
+    answers: list[Answer | None] = [None] * num_samples
     for choice in choices:
-        found[choice["index"]] = _answer(choice, counts, num_samples, may_say_nothing, encoding)
-    return found
+        answers[choice["index"]] = _answer(choice, counts, num_samples, may_lack_content, encoding)
+    return answers
 
 
-def _answer(choice: Json, usage: Json, num_samples: int, may_say_nothing: bool, encoding: Encoding) -> Answer | None:
+def _answer(choice: Json, usage: Json, num_samples: int, may_lack_content: bool, encoding: Encoding) -> Answer | None:
     message, status = choice.get("message"), choice.get("finish_reason")
     if not isinstance(message, Mapping) or status not in ("stop", "length"):
         return None
@@ -60,19 +60,19 @@ def _answer(choice: Json, usage: Json, num_samples: int, may_say_nothing: bool, 
     reasoning = message.get("reasoning") or message.get("reasoning_content")
     if not all(text is None or isinstance(text, str) for text in (content, reasoning)):
         return None
-    spoken, thought = content, reasoning
+    final, thinking = content, reasoning
     if is_raw := isinstance(content, str) and harmony.is_raw(content):
         try:
-            spoken, thought = _parts(str(content), encoding)
+            final, thinking = _split_turn(str(content), encoding)
         except ValueError:
             return None
         reasoning = None  # it is in the turn
-    if status == "stop" and spoken is None and not (may_say_nothing and thought):
+    if status == "stop" and final is None and not (may_lack_content and thinking):
         return None
-    # The server counts the tokens of all choices together; where there are several, nobody says whose they are.
+    # The server counts the tokens of all choices together; where there are several, their shares are unknown.
     tokens = usage.get("completion_tokens") if num_samples == 1 else _num_tokens(choice)
     counts = _count(usage.get("prompt_tokens")), _count(tokens)
-    return Answer(status, _or_none(content), reasoning, *counts, None, is_raw)
+    return Answer(status, _none_if_blank(content), reasoning, *counts, None, is_raw)
 
 
 def split(answer: Answer, encoding: Encoding) -> Answer:
@@ -83,19 +83,19 @@ def split(answer: Answer, encoding: Encoding) -> Answer:
     if not answer.is_raw or answer.content is None:
         return answer
     try:
-        content, reasoning = _parts(answer.content, encoding)
+        content, reasoning = _split_turn(answer.content, encoding)
     except ValueError as error:
         return answer._replace(status="failed", content=None, reasoning=None, reason=str(error), is_raw=False)
-    return answer._replace(content=_or_none(content), reasoning=reasoning, is_raw=False)
+    return answer._replace(content=_none_if_blank(content), reasoning=reasoning, is_raw=False)
 
 
-def _parts(turn: str, encoding: Encoding) -> tuple[str | None, str | None]:
-    found = harmony.split(turn, encoding())
-    return found.content, found.reasoning
+def _split_turn(turn: str, encoding: Encoding) -> tuple[str | None, str | None]:
+    parsed = harmony.split(turn, encoding())
+    return parsed.content, parsed.reasoning
 
 
-def _or_none(content: str | None) -> str | None:
-    """Blank content is a model that had nothing to say: no answer, and never an empty one."""
+def _none_if_blank(content: str | None) -> str | None:
+    """The content, or None if it is blank: that is no answer, and never an empty one."""
     return content if content and content.strip() else None
 
 
@@ -105,6 +105,6 @@ def _num_tokens(choice: Json) -> int | None:
 
 
 def _count(value: object) -> int | None:
-    """A number of tokens, or None for what is none."""
+    """A number of tokens, or None if `value` is no such number."""
     is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST_TOKENS
     return value if is_count else None  # type: ignore[return-value]

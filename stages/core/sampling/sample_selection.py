@@ -16,7 +16,7 @@ class Drawn(NamedTuple):
     probability that its leading answer is not the more frequent one after all.
     """
 
-    asked: list[Query]
+    queries: list[Query]
     stopped: list[str]
     doubts: list[float]
 
@@ -36,16 +36,16 @@ def drawn(
         stored: answers by key.
         rule: when a problem stops; it counts the first answers only, never those with the larger budget.
     """
-    found = Drawn([], [], [])
-    for place, asked in enumerate(problems):
-        stop = _stop(asked, stored, rule)
-        second = again[place] if again else [None] * len(asked)
-        drawn = zip(asked[: stop.num_drawn], second, strict=False)
-        found.asked.extend(_better(one, other, stored) for one, other in drawn)
-        found.stopped.extend([stop.why] * stop.num_drawn)
+    selection = Drawn([], [], [])
+    for place, samples in enumerate(problems):
+        stop = _stop(samples, stored, rule)
+        second = again[place] if again else [None] * len(samples)
+        drawn = zip(samples[: stop.num_drawn], second, strict=False)
+        selection.queries.extend(_better(one, other, stored) for one, other in drawn)
+        selection.stopped.extend([stop.why] * stop.num_drawn)
         if stop.why == "settled":
-            found.doubts.append(stop.doubt)
-    return found
+            selection.doubts.append(stop.doubt)
+    return selection
 
 
 def longer(
@@ -55,11 +55,11 @@ def longer(
     rule: adaptive.Rule | None,
 ) -> list[list[Query]]:
     """Of `again`, the queries that stand in for samples that were drawn and cut off, by problem."""
-    found = []
-    for asked, second in zip(problems, again, strict=True):
-        drawn = zip(asked[: _stop(asked, stored, rule).num_drawn], second, strict=False)
-        found.append([other for one, other in drawn if _is_cut_off(one, stored)])
-    return found
+    selection = []
+    for samples, second in zip(problems, again, strict=True):
+        drawn = zip(samples[: _stop(samples, stored, rule).num_drawn], second, strict=False)
+        selection.append([other for one, other in drawn if _is_cut_off(one, stored)])
+    return selection
 
 
 def counts(traces: pl.DataFrame) -> dict[str, float]:
@@ -80,20 +80,20 @@ def saved(traces: pl.DataFrame, doubts: Sequence[float], most: int) -> dict[str,
     is the sum of `doubts`: how many settled problems are to be expected to have a leading answer that more samples
     would have overtaken.
     """
-    each = traces.group_by("problem_id").agg(
+    problems = traces.group_by("problem_id").agg(
         (most - pl.len().cast(pl.Int64)).alias("undrawn"), pl.col("completion_tokens").mean().fill_null(0).alias("mean")
     )
     return {
-        "num_samples_saved": int(each["undrawn"].sum()),
-        "num_tokens_saved": round((each["undrawn"] * each["mean"]).sum()),
+        "num_samples_saved": int(problems["undrawn"].sum()),
+        "num_tokens_saved": round((problems["undrawn"] * problems["mean"]).sum()),
         "settled_leaders_in_doubt": sum(doubts),
     }
 
 
-def _stop(asked: Sequence[Query], stored: Mapping[str, Answer], rule: adaptive.Rule | None) -> adaptive.Stop:
+def _stop(samples: Sequence[Query], stored: Mapping[str, Answer], rule: adaptive.Rule | None) -> adaptive.Stop:
     if rule is None:
-        return adaptive.Stop(len(asked), "fixed", 0.0)
-    return adaptive.drawn(contents(asked, by_sample(asked, stored)), rule)
+        return adaptive.Stop(len(samples), "fixed", 0.0)
+    return adaptive.drawn(contents(samples, stored), rule)
 
 
 def _is_cut_off(query: Query, stored: Mapping[str, Answer]) -> bool:
@@ -104,12 +104,7 @@ def _better(one: Query, other: Query | None, stored: Mapping[str, Answer]) -> Qu
     return other if other is not None and _is_cut_off(one, stored) and other.key in stored else one
 
 
-def by_sample(asked: Iterable[Query], stored: Mapping[str, Answer]) -> dict[int, Answer]:
-    """The stored answers of one problem's queries by the index of the sample."""
-    return {query.sample: stored[query.key] for query in asked if query.key in stored}
-
-
-def contents(asked: Iterable[Query], answers: Mapping[int, Answer]) -> list[str | None]:
+def contents(samples: Iterable[Query], stored: Mapping[str, Answer]) -> list[str | None]:
     """What each query's answer says after its reasoning; None where there is none."""
-    found = [answers.get(query.sample) for query in asked]
-    return [queries.split_reasoning(each.content, each.reasoning)[0] if each else None for each in found]
+    answers = [stored.get(query.key) for query in samples]
+    return [queries.split_reasoning(each.content, each.reasoning)[0] if each else None for each in answers]

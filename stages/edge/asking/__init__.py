@@ -1,1 +1,1 @@
-"""Asking models: many queries in flight to servers, every answer stored, failures told apart."""
+"""Asking models: many queries in flight to servers, every answer stored, failures classified."""

@@ -1,4 +1,4 @@
-"""What is still to be asked, made lazily from the problems: ten million queries take no more room than a few."""
+"""Queries still to be asked, made lazily from the problems: ten million take no more memory than a few."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ class Fixed:
     """The same number of samples of every problem."""
 
     def __init__(self, problems: Iterable[list[Query]], store: Store, progress: Progress) -> None:
-        """`problems` gives all queries of each problem; stored ones are passed over and told to `progress`."""
+        """`problems` gives all queries of each problem; stored ones are skipped and counted by `progress`."""
         self._missing = deque[list[Query]]()
         self._chunks = _unanswered(problems, store, progress)
 
@@ -39,24 +39,24 @@ class Fixed:
             if chunk is None:
                 return []
             self._missing.extend(chunk)
-        return _some(self._missing, most)
+        return _take_queries(self._missing, most)
 
     def answered(self, query: Query, answer: Answer) -> None:
-        """What is asked next does not depend on it."""
+        """The next query does not depend on an answer."""
 
 
 def _unanswered(problems: Iterable[list[Query]], store: Store, progress: Progress) -> Iterator[list[list[Query]]]:
     """What the store does not hold, problem by problem, looked up for many problems at once."""
-    for chunk in _chunks(_unlike(problems, progress)):
+    for chunk in _chunks(_distinct(problems, progress)):
         keys = [query.key for each in chunk for query in each]
         stored = {key for key, is_known in zip(keys, store.known(keys), strict=True) if is_known}
-        progress.found(sum(key in stored for key in keys))
+        progress.stored(sum(key in stored for key in keys))
         missing = [[query for query in each if query.key not in stored] for each in chunk]
         yield [each for each in missing if each]
 
 
-def _unlike(problems: Iterable[list[Query]], progress: Progress) -> Iterator[list[Query]]:
-    """The problems without those that ask the same as one before, as two benchmarks may: it is asked once."""
+def _distinct(problems: Iterable[list[Query]], progress: Progress) -> Iterator[list[Query]]:
+    """The problems without duplicates: a question that stands in two benchmarks is asked once."""
     seen: set[int] = set()
     for each in problems:
         first = int(each[0].key[:16], 16)
@@ -80,7 +80,7 @@ def _chunks(problems: Iterable[list[Query]]) -> Iterator[list[list[Query]]]:
         yield chunk
 
 
-def _some(waiting: deque[list[Query]], most: int) -> list[Query]:
+def _take_queries(waiting: deque[list[Query]], most: int) -> list[Query]:
     """Up to `most` queries of the first problem that waits."""
     first = waiting[0]
     if len(first) <= most:
@@ -90,10 +90,10 @@ def _some(waiting: deque[list[Query]], most: int) -> list[Query]:
 
 
 class Peeked:
-    """A backlog that can tell whether it has anything: false when all is stored, and no server is needed."""
+    """A backlog that is false when everything is stored, so that no server is started."""
 
     def __init__(self, backlog: Backlog, most: int) -> None:
-        """Takes the first queries at once, up to `most`, which is what `take` is asked for."""
+        """Take up to `most` queries at once; `take` must be called with the same `most`."""
         self._backlog = backlog
         self._first = backlog.take(most)
 
@@ -102,70 +102,70 @@ class Peeked:
         return bool(self._first)
 
     def take(self, most: int) -> list[Query]:
-        """The queries that were looked at, then what the backlog gives."""
+        """The queries that were taken at once, then those of the backlog."""
         first, self._first = self._first, []
         return first or self._backlog.take(most)
 
     def answered(self, query: Query, answer: Answer) -> None:
-        """Tell the backlog."""
+        """Pass the answer on to the backlog."""
         self._backlog.answered(query, answer)
 
 
 @dataclass
-class _Problem:
-    """A problem between two decisions: its answers by sample, and the queries of this round that are not back."""
+class _ProblemState:
+    """A problem between two decisions: its answers by key, and the queries of this round that are not back."""
 
     queries: list[Query]
     end: int
-    answers: dict[int, Answer] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
     num_waiting: int = 0
 
 
 class Adaptive:
-    """As many samples of each problem as the rule wants; rounds that were begun go before new problems."""
+    """As many samples of each problem as the rule wants; rounds that have begun go before new problems."""
 
     def __init__(self, problems: Iterable[list[Query]], store: Store, progress: Progress, rule: adaptive.Rule) -> None:
         """`problems` gives all queries that a problem may get."""
         self._store, self._progress, self._rule = store, progress, rule
-        self._problems = _unlike(problems, progress)
+        self._problems = _distinct(problems, progress)
         self._ready = deque[list[Query]]()
-        self._begun: dict[str, _Problem] = {}
+        self._begun: dict[str, _ProblemState] = {}
 
     def take(self, most: int) -> list[Query]:
         """Up to `most` queries of one problem."""
         while not self._ready:
-            asked = next(self._problems, None)
-            if asked is None:
+            queries = next(self._problems, None)
+            if queries is None:
                 return []
-            self._advance(_Problem(asked, 0))
-        return _some(self._ready, most)
+            self._advance(_ProblemState(queries, 0))
+        return _take_queries(self._ready, most)
 
     def answered(self, query: Query, answer: Answer) -> None:
         """With the last answer of its round a problem stops, or its next round is ready."""
         problem = self._begun[query.problem_id]
-        problem.answers |= replies.split({query.sample: answer})
+        problem.answers |= replies.split({query.key: answer})
         problem.num_waiting -= 1
         if not problem.num_waiting and not self._is_done(problem):
             self._advance(problem)
 
-    def _advance(self, problem: _Problem) -> None:
-        """Go through the rounds that the store holds, up to one that has to be asked or to the end."""
+    def _advance(self, problem: _ProblemState) -> None:
+        """Go through the rounds that the store holds, up to one that has to be asked or to the last."""
         while True:
             start, problem.end = problem.end, self._rule.next_end(problem.end)
-            due = problem.queries[start : problem.end]
-            stored = replies.split(self._store.get([query.key for query in due]))
-            problem.answers.update({query.sample: stored[query.key] for query in due if query.key in stored})
-            self._progress.found(len(stored))
-            missing = [query for query in due if query.key not in stored]
+            queries = problem.queries[start : problem.end]
+            stored = replies.split(self._store.get([query.key for query in queries]))
+            problem.answers |= stored
+            self._progress.stored(len(stored))
+            missing = [query for query in queries if query.key not in stored]
             if missing:
                 problem.num_waiting = len(missing)
-                self._begun[due[0].problem_id] = problem
+                self._begun[queries[0].problem_id] = problem
                 self._ready.append(missing)
                 return
             if self._is_done(problem):
                 return
 
-    def _is_done(self, problem: _Problem) -> bool:
+    def _is_done(self, problem: _ProblemState) -> bool:
         contents = sample_selection.contents(problem.queries[: problem.end], problem.answers)
         if adaptive.stop(contents, self._rule) is None:
             return False

@@ -1,6 +1,6 @@
-"""Problems that are asked in one way of one model: what the store lacks is asked, what it holds becomes traces."""
+"""Jobs: problems for one model with one prompt. What the store lacks is asked, what it holds becomes traces."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -10,7 +10,7 @@ from stages.core.sampling import adaptive, queries, sample_selection
 from stages.core.sampling.queries import Answer, Query, Request
 from stages.edge import params, store
 from stages.edge.asking import backlog, preview, replies
-from stages.edge.asking.progress import Progress
+from stages.edge.asking.progress import Log, Progress
 from stages.edge.asking.sampler import Sampler
 from stages.edge.engines import endpoints
 from stages.edge.engines.endpoints import Served
@@ -20,11 +20,11 @@ PROBLEMS_AT_ONCE = 2_000
 """Problems whose answers are in memory together when the traces are written."""
 LONG_RUN = 20_000
 """Queries from which a run is looked at before it goes on."""
-ROWS_LOOKED_AT = 8
+PREVIEW_ROWS = 8
 
 
 class Job(NamedTuple):
-    """Problems that are asked in one way of one model, called `name` in the traces; `part` is the store's."""
+    """Problems for one model with one prompt, under `name` in the traces and in the part `part` of the store."""
 
     name: str
     part: str
@@ -36,7 +36,7 @@ class Job(NamedTuple):
     stopped: str = "fixed"
     """Why no more samples were drawn, where the rule does not say."""
     num_asked: int | None = None
-    """Queries that those which fail are held against; None: its own."""
+    """Number of queries of which only a share may fail; None: its own."""
 
     @property
     def effort(self) -> str | None:
@@ -50,7 +50,7 @@ class Job(NamedTuple):
 
     @property
     def place(self) -> tuple[str, str, str]:
-        """Where its traces stand among those of other jobs: two have different names, efforts, or benchmarks."""
+        """Sort key of its traces: two jobs have different names, efforts, or benchmarks."""
         benchmark = self.problems["benchmark"].min() if "benchmark" in self.problems.columns else None
         return self.name, self.effort or "", str(benchmark or "")
 
@@ -64,13 +64,13 @@ class Job(NamedTuple):
         return self.request.queries(self.problems)
 
     def some_queries(self, start: int) -> list[list[Query]]:
-        """Those of `PROBLEMS_AT_ONCE` problems."""
+        """Those of `PROBLEMS_AT_ONCE` problems from row `start` on."""
         return list(self.request.queries(self.problems.slice(start, PROBLEMS_AT_ONCE)))
 
     def first_samples(self, most: int) -> list[Query]:
         """The first sample of up to `most` problems from all over the table."""
         some = self.problems.gather_every(max(1, self.problems.height // most)).head(most)
-        return [asked[0] for asked in self.request.queries(some)]
+        return [samples[0] for samples in self.request.queries(some)]
 
 
 def made(
@@ -83,35 +83,29 @@ def made(
     sampling: params.Sampling,
     num_samples: int,
 ) -> Job:
-    """Problems (or benchmarks) that are asked of `served` with a prompt, under `name` and `effort` in the traces.
+    """A job of problems (or benchmarks) for `served` with a prompt, under `name` and `effort` in the traces.
 
-    Whatever asks a model makes its request here. `part` is the store's; `sampling` goes before the prompt's own, and
-    the `extra_body` of `served` before both.
+    Every request to a model is made here. `part` is a part of the store. `sampling` is used instead of the prompt's
+    own, and the `extra_body` of `served` overrides it.
     """
     teach = prompt if isinstance(prompt, params.Teach) else None
-    told = {"reasoning_effort": teach.reasoning_effort if teach else None}
-    shots = [Example(shot.topic, shot.prompt, shot.response) for shot in teach.examples] if teach else []
-    fields = {**sampling.model_dump(), **told, **served.extra_body}
-    request = Request(served.name, served.identity, fields, effort, num_samples, prompt.system, prompt.suffix, shots)
+    effort_field = {"reasoning_effort": teach.reasoning_effort if teach else None}
+    examples = [Example(shot.topic, shot.prompt, shot.response) for shot in teach.examples] if teach else []
+    fields = {**sampling.model_dump(), **effort_field, **served.extra_body}
+    request = Request(served.name, served.identity, fields, effort, num_samples, prompt.system, prompt.suffix, examples)
     by = ["benchmark", "problem_id"] if "benchmark" in problems.columns else ["problem_id"]
     return Job(name, part, problems.sort(by), request)
 
 
 Failures = dict[str, Answer]
-"""What could not be asked, with the reason, by the key of its query."""
+"""Queries that failed, with the reason, by their keys."""
 
 
-def ask(
-    served: Served,
-    jobs: Iterable[Job],
-    runtime: params.Runtime,
-    log: Callable[[Mapping[str, float]], None],
-    failures: Failures,
-) -> None:
-    """Ask what the store lacks of the jobs of one model. No engine is started for one of which everything is stored.
+def ask(served: Served, jobs: Iterable[Job], runtime: params.Runtime, log: Log, failures: Failures) -> None:
+    """Ask what the store lacks of the jobs of one model. No engine is started if everything is stored.
 
-    A job is taken when the one before is done, so what that brought may decide it. `failures` grows by what could not
-    be asked.
+    A job is taken when the one before is done, so it may depend on the answers to that. `failures` grows by the
+    queries that failed.
 
     Raises:
         ServerError: servers refuse us, are gone or fail too often. What was answered is stored.
@@ -122,7 +116,7 @@ def ask(
                 continue
             with store.opened(served.collection, job.part) as answers:
                 if job.num_queries >= LONG_RUN:
-                    _look_first(job, answers, serving, runtime)
+                    _preview_first(job, answers, serving, runtime)
                 progress = Progress(job.label, job.num_queries, log)
                 if job.rule:
                     missing: backlog.Backlog = backlog.Adaptive(job.queries(), answers, progress, job.rule)
@@ -130,25 +124,25 @@ def ask(
                     missing = backlog.Fixed(_without(job.queries(), failures), answers, progress)
                 failures |= _ask_missing(job, missing, answers, serving, runtime, progress)
                 if job.again:
-                    longer = [asked for asked in _longer(job, job.again, answers) if asked]
-                    progress = Progress(f"{job.label}, cut off", sum(map(len, longer)), log)
-                    missing = backlog.Fixed(longer, answers, progress)
+                    cut_off = [samples for samples in _longer(job, job.again, answers) if samples]
+                    progress = Progress(f"{job.label}, cut off", sum(map(len, cut_off)), log)
+                    missing = backlog.Fixed(cut_off, answers, progress)
                     failures |= _ask_missing(job.again, missing, answers, serving, runtime, progress)
 
 
-def _without(asked: Iterator[list[Query]], failures: Failures) -> Iterator[list[Query]]:
-    """A job may begin with what another has asked for: what failed there is not tried again in the same run."""
-    for some in asked:
-        if left := [query for query in some if query.key not in failures] if failures else some:
-            yield left
+def _without(problem_queries: Iterator[list[Query]], failures: Failures) -> Iterator[list[Query]]:
+    """Jobs may share queries: what failed for one is not tried again for another in the same run."""
+    for samples in problem_queries:
+        if remaining := [query for query in samples if query.key not in failures] if failures else samples:
+            yield remaining
 
 
-def _look_first(job: Job, answers: store.Store, serving: endpoints.Lazy, runtime: params.Runtime) -> None:
+def _preview_first(job: Job, answers: store.Store, serving: endpoints.Lazy, runtime: params.Runtime) -> None:
     """Show what a long run will ask and get, unless it was begun before. These answers are stored like any other."""
-    some = job.first_samples(ROWS_LOOKED_AT)
-    if not any(answers.known([query.key for query in some])):
-        there = serving.start()
-        answers.put(preview.show(job.request, some, there.endpoints, job.num_queries, runtime.request_seconds))
+    samples = job.first_samples(PREVIEW_ROWS)
+    if not any(answers.known([query.key for query in samples])):
+        servers = serving.start()
+        answers.put(preview.show(job.request, samples, servers.endpoints, job.num_queries, runtime.request_seconds))
 
 
 def _ask_missing(
@@ -159,12 +153,12 @@ def _ask_missing(
     runtime: params.Runtime,
     progress: Progress,
 ) -> Failures:
-    missing = backlog.Peeked(source, runtime.samples_per_request)
+    queries = backlog.Peeked(source, runtime.samples_per_request)
     failed: Failures = {}
-    if missing:
+    if queries:
         progress.start()
-        there = serving.start()
-        failed = Sampler(there.endpoints, job.request, answers, runtime, progress, there.revive).ask(missing)
+        servers = serving.start()
+        failed = Sampler(servers.endpoints, job.request, answers, runtime, progress, servers.revive).ask(queries)
     progress.show()
     num_asked = job.num_asked or job.num_queries
     if len(failed) > runtime.max_failed_share * num_asked:
@@ -178,19 +172,19 @@ def _ask_missing(
 def _longer(job: Job, again: Job, answers: store.Store) -> Iterator[list[Query]]:
     for start in range(0, job.problems.height, PROBLEMS_AT_ONCE):
         first = job.some_queries(start)
-        stored = replies.split(answers.get([query.key for asked in first for query in asked]))
+        stored = replies.split(answers.get([query.key for samples in first for query in samples]))
         yield from sample_selection.longer(first, again.some_queries(start), stored, job.rule)
 
 
 def show(served: Served, jobs: Sequence[Job], runtime: params.Runtime, num_rows: int) -> None:
-    """Ask one sample of `num_rows` problems of each job and print what it tells; nothing is stored."""
+    """Ask one sample of `num_rows` problems of each job and print the answers; nothing is stored."""
     with endpoints.Lazy(served, runtime) as serving:
         for job in jobs:
             if not job.num_queries:
                 continue
-            there = serving.start()
+            servers = serving.start()
             preview.show(
-                job.request, job.first_samples(num_rows), there.endpoints, job.num_queries, runtime.request_seconds
+                job.request, job.first_samples(num_rows), servers.endpoints, job.num_queries, runtime.request_seconds
             )
 
 
@@ -202,18 +196,18 @@ def traces(served: Served, job: Job, failures: Failures, counts: dict[str, float
         for start in range(0, job.problems.height, PROBLEMS_AT_ONCE):
             first = job.some_queries(start)
             second = job.again.some_queries(start) if job.again else None
-            asked = [query for some in [*first, *(second or [])] for query in some]
-            stored = replies.split(answers.get([query.key for query in asked]))
+            all_queries = [query for samples in [*first, *(second or [])] for query in samples]
+            stored = replies.split(answers.get([query.key for query in all_queries]))
             drawn = sample_selection.drawn(first, second, stored, job.rule)
-            if lost := sum(query.key not in stored and query.key not in failures for query in drawn.asked):
+            if lost := sum(query.key not in stored and query.key not in failures for query in drawn.queries):
                 raise InputError(
                     f"{lost} answers to {job.label} are no longer in {store.root()}; run again to have them asked anew"
                 )
-            stopped = drawn.stopped if job.rule else [job.stopped] * len(drawn.asked)
-            table = queries.traces(drawn.asked, failures | stored, job.name, job.effort, stopped)
-            found = sample_selection.counts(table)
+            stopped = drawn.stopped if job.rule else [job.stopped] * len(drawn.queries)
+            table = queries.traces(drawn.queries, failures | stored, job.name, job.effort, stopped)
+            figures = sample_selection.counts(table)
             if job.rule:
-                found |= sample_selection.saved(table, drawn.doubts, job.request.num_samples)
-            for name, number in found.items():
-                counts[name] = counts.get(name, 0) + number
+                figures |= sample_selection.saved(table, drawn.doubts, job.request.num_samples)
+            for name, value in figures.items():
+                counts[name] = counts.get(name, 0) + value
             yield table

@@ -23,52 +23,50 @@ SECONDS_PER_HOUR = 3600
 
 
 def show(
-    request: Request, asked: Sequence[Query], endpoints: Sequence[Endpoint], num_queries: int, seconds: float
+    request: Request, queries: Sequence[Query], endpoints: Sequence[Endpoint], num_queries: int, timeout: float
 ) -> list[tuple[str, Answer]]:
-    """Ask `asked` and print prompts, answers, tokens and the time that `num_queries` would take.
-
-    A query may take `seconds`.
+    """Ask `queries`, `timeout` seconds each, and print prompts, answers, tokens and the time of `num_queries`.
 
     Returns the answers by their keys; nothing is stored.
 
     Raises:
         ServerError: the server renders two reasoning efforts alike, or answers none of the queries.
     """
-    return asyncio.run(_show(request, asked, endpoints, num_queries, seconds))
+    return asyncio.run(_show(request, queries, endpoints, num_queries, timeout))
 
 
 async def _show(
-    request: Request, asked: Sequence[Query], endpoints: Sequence[Endpoint], num_queries: int, seconds: float
+    request: Request, queries: Sequence[Query], endpoints: Sequence[Endpoint], num_queries: int, timeout: float
 ) -> list[tuple[str, Answer]]:
     endpoint = endpoints[0]
     async with client(endpoint.url) as server:
-        await check_effort(request, asked[0], endpoint.url, server, seconds)
-        prompt = await _rendered(request, asked[0], endpoint.url)
-        _print(f"The first prompt, as {endpoint.url} renders it:\n{_plain(prompt)}")
+        await check_effort(request, queries[0], endpoint.url, server, timeout)
+        prompt = await _rendered(request, queries[0], endpoint.url)
+        _print(f"The first prompt, as {endpoint.url} renders it:\n{_printable(prompt)}")
         started = time.monotonic()
-        at_once = asyncio.Semaphore(endpoint.limit)
-        found = await asyncio.gather(
-            *(_timed(request, query, endpoint.url, server, at_once, seconds) for query in asked)
+        slots = asyncio.Semaphore(endpoint.limit)
+        results = await asyncio.gather(
+            *(_ask_timed(request, query, endpoint.url, server, slots, timeout) for query in queries)
         )
-    answers = [(query, *each) for query, each in zip(asked, found, strict=True) if each is not None]
+    answers = [(query, *each) for query, each in zip(queries, results, strict=True) if each is not None]
     if not answers:
-        raise ServerError(f"{endpoint.url} answered none of {len(asked)} queries; see its log")
-    for query, answer, took in answers[:ROWS_SHOWN_IN_FULL]:
-        _print(f"{query.problem_id}: {_plain(query.messages[-1]['content'])}")
+        raise ServerError(f"{endpoint.url} answered none of {len(queries)} queries; see its log")
+    for query, answer, seconds in answers[:ROWS_SHOWN_IN_FULL]:
+        _print(f"{query.problem_id}: {_printable(query.messages[-1]['content'])}")
         shown = replies.split({query.key: answer})[query.key]
         _print(f"reasoning: {_cut(shown.reasoning)}\ncontent: {_cut(shown.content)}")
-        _print(f"{answer.status}, {answer.completion_tokens} tokens in {took:.1f} s\n")
+        _print(f"{answer.status}, {answer.completion_tokens} tokens in {seconds:.1f} s\n")
     tokens = [answer.completion_tokens or 0 for _, answer, _ in answers]
     rate = sum(tokens) / max(time.monotonic() - started, 1e-3)
-    per_stream = sum(tokens) / max(sum(took for _, _, took in answers), 1e-3)
-    width = sum(each.limit for each in endpoints)
+    per_stream = sum(tokens) / max(sum(seconds for _, _, seconds in answers), 1e-3)
+    num_at_once = sum(each.limit for each in endpoints)
     mean = sum(tokens) / len(tokens)
     truncated = sum(answer.status == "length" for _, answer, _ in answers)
     total = mean * num_queries
     _print(
-        f"{len(answers)} of {len(asked)} answered, {mean:.0f} tokens each, {truncated} truncated. "
+        f"{len(answers)} of {len(queries)} answered, {mean:.0f} tokens each, {truncated} truncated. "
         f"{num_queries:,} queries are about {total / 1e6:,.1f}M tokens: "
-        f"{_hours(total, per_stream * width)} if {width} at once are each as fast as these, "
+        f"{_hours(total, per_stream * num_at_once)} if {num_at_once} at once are each as fast as these, "
         f"{_hours(total, rate * len(endpoints))} if these were all that a server can do."
     )
     return [(query.key, answer) for query, answer, _ in answers]
@@ -78,17 +76,17 @@ def _hours(tokens: float, rate: float) -> str:
     return f"{tokens / max(rate, 1e-3) / SECONDS_PER_HOUR:,.1f} h"
 
 
-async def _timed(
-    request: Request, query: Query, url: str, server: openai.AsyncOpenAI, at_once: asyncio.Semaphore, longest: float
+async def _ask_timed(
+    request: Request, query: Query, url: str, server: openai.AsyncOpenAI, slots: asyncio.Semaphore, timeout: float
 ) -> tuple[Answer, float] | None:
-    async with at_once:
+    async with slots:
         started = time.monotonic()
         try:
-            async with asyncio.timeout(longest):
+            async with asyncio.timeout(timeout):
                 raw = await complete(server, request.body([query]))
             (answer,) = replies.answers(raw, url, request, 1)
         except TimeoutError:
-            _print(f"{query.problem_id}: no answer after {longest:.0f} s")
+            _print(f"{query.problem_id}: no answer after {timeout:.0f} s")
             return None
         except (openai.OpenAIError, replies.BadReplyError, aiohttp.ClientError) as error:
             _print(f"{query.problem_id}: {replies.failure(error, url, request.model).reason}")
@@ -96,8 +94,8 @@ async def _timed(
     return None if answer is None else (answer, time.monotonic() - started)
 
 
-async def check_effort(request: Request, query: Query, url: str, server: openai.AsyncOpenAI, seconds: float) -> None:
-    """Refuse a server to which the reasoning effort makes no difference (vllm#22809): it would be paid for twice.
+async def check_effort(request: Request, query: Query, url: str, server: openai.AsyncOpenAI, timeout: float) -> None:
+    """Refuse a server that ignores the reasoning effort (vllm#22809): the same answers would be paid for twice.
 
     Raises:
         ServerError: the prompts of the efforts low and high have the same tokens, or the server refuses us.
@@ -106,10 +104,10 @@ async def check_effort(request: Request, query: Query, url: str, server: openai.
         return
     prompts = []
     for effort in ("low", "high"):
-        changed = {"reasoning_effort": effort, "max_tokens": 1, "return_token_ids": True}
-        prompts.append(await _prompt_tokens(server, request.body([query]) | changed, url, seconds))
+        fields = {"reasoning_effort": effort, "max_tokens": 1, "return_token_ids": True}
+        prompts.append(await _prompt_tokens(server, request.body([query]) | fields, url, timeout))
     if None in prompts:
-        _print(f"{url} does not say how it renders a prompt: whether it knows reasoning efforts cannot be told here")
+        _print(f"{url} does not show how it renders a prompt: it is unknown whether it uses the reasoning effort")
     elif prompts[0] == prompts[1]:
         raise ServerError(
             f"{url} renders the reasoning efforts low and high of {request.model} alike: set reasoning_effort to null "
@@ -118,11 +116,11 @@ async def check_effort(request: Request, query: Query, url: str, server: openai.
 
 
 async def _prompt_tokens(
-    server: openai.AsyncOpenAI, body: Mapping[str, Any], url: str, seconds: float
+    server: openai.AsyncOpenAI, body: Mapping[str, Any], url: str, timeout: float
 ) -> object | None:
-    """The tokens of the prompt as the server says them; None where it does not, or does not answer."""
+    """The tokens of the prompt, or None if the server does not list them or does not answer."""
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(timeout):
             payload = json.loads(await complete(server, body))
     except (TimeoutError, ValueError, RecursionError) as error:
         _print(f"{url}: {type(error).__name__}")
@@ -134,18 +132,18 @@ async def _prompt_tokens(
 
 
 async def _rendered(request: Request, query: Query, url: str) -> str:
-    """The prompt as the server's template renders it for this request, or the messages where it does not tell."""
+    """The prompt as the server's template renders it for this request, or the messages if it cannot."""
     model, messages = request.model, list(query.messages)
     root = url.removesuffix("/").removesuffix("/v1")
     timeout = aiohttp.ClientTimeout(total=SECONDS_TO_RENDER)
     try:
         async with aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session:
-            own = request.fields.get("chat_template_kwargs")
-            more = dict(own) if isinstance(own, Mapping) else {}
+            fields = request.fields.get("chat_template_kwargs")
+            fields = dict(fields) if isinstance(fields, Mapping) else {}
             if request.reasoning_effort is not None:
-                more["reasoning_effort"] = request.reasoning_effort
-            asked = {"model": model, "messages": messages, "add_generation_prompt": True, "chat_template_kwargs": more}
-            async with session.post(f"{root}/tokenize", json=asked) as response:
+                fields["reasoning_effort"] = request.reasoning_effort
+            body = {"model": model, "messages": messages, "add_generation_prompt": True, "chat_template_kwargs": fields}
+            async with session.post(f"{root}/tokenize", json=body) as response:
                 tokens = (await response.json())["tokens"]
             async with session.post(f"{root}/detokenize", json={"model": model, "tokens": tokens}) as response:
                 return str((await response.json())["prompt"])
@@ -153,7 +151,7 @@ async def _rendered(request: Request, query: Query, url: str) -> str:
         return "\n".join(f"[{message['role']}] {message['content']}" for message in messages)
 
 
-def _plain(text: str) -> str:
+def _printable(text: str) -> str:
     """The text without control sequences, which must not reach a terminal from a dataset or a model."""
     return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
@@ -162,7 +160,7 @@ def _cut(text: str | None) -> str:
     """The beginning of a text, for a terminal."""
     if text is None:
         return "none"
-    shown = _plain(text)
+    shown = _printable(text)
     return shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]} ... ({len(text)} characters)"
 
 

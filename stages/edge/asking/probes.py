@@ -1,4 +1,4 @@
-"""Looking after an endpoint that is left alone: an engine of our own is started anew, a server asked if it is back."""
+"""Recovery of a paused endpoint: an engine of our own is started anew, another server is probed until it answers."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ PROBE_SECONDS = 0.1
 async def recoveries(
     endpoint: Endpoint, client: openai.AsyncOpenAI, watch: Watch, restart: Callable[[str | None], bool] | None
 ) -> AsyncIterator[bool]:
-    """For ever: one item each time that the endpoint is taken back, true when its engine was started anew for that.
+    """Yield each time that the endpoint recovers, for ever: true if its engine was started anew for that.
 
     Raises:
         ServerError: our engine does not come up any more.
@@ -29,11 +29,11 @@ async def recoveries(
         await asyncio.sleep(PROBE_SECONDS)
         if endpoint.state != "paused" or time.monotonic() < endpoint.retry_at:
             continue
-        hangs = endpoint.url if watch.stalled else None
+        hung_url = endpoint.url if watch.stalled else None
         endpoint.is_starting = restart is not None
         try:
-            is_new = restart is not None and await _aside(partial(restart, hangs))
-            is_back = await _answers(client)
+            is_new = restart is not None and await _in_thread(partial(restart, hung_url))
+            is_back = await _is_up(client)
         finally:
             endpoint.is_starting = False
         if is_back:
@@ -44,7 +44,7 @@ async def recoveries(
             endpoint.pause()
 
 
-async def _answers(client: openai.AsyncOpenAI) -> bool:
+async def _is_up(client: openai.AsyncOpenAI) -> bool:
     try:
         async with asyncio.timeout(SECONDS_TO_PROBE):
             await client.models.list()
@@ -54,27 +54,27 @@ async def _answers(client: openai.AsyncOpenAI) -> bool:
     return True
 
 
-async def _aside(work: Callable[[], bool]) -> bool:
-    """Run `work` in a thread that nobody waits for at the end: starting an engine takes minutes, an interrupt none."""
+async def _in_thread(work: Callable[[], bool]) -> bool:
+    """Run `work` in a daemon thread: starting an engine takes minutes, and an interrupt must not wait for it."""
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[bool] = loop.create_future()
+    outcome: asyncio.Future[bool] = loop.create_future()
 
-    def tell(found: bool, error: Exception | None) -> None:
-        if done.done():
+    def set_outcome(result: bool, error: Exception | None) -> None:
+        if outcome.done():
             return
         if error is None:
-            done.set_result(found)
+            outcome.set_result(result)
         else:
-            done.set_exception(error)
+            outcome.set_exception(error)
 
     def run() -> None:
-        found, error = False, None
+        result, error = False, None
         try:
-            found = work()
-        except Exception as raised:  # told to who waits
+            result = work()
+        except Exception as raised:  # passed on to who waits
             error = raised
         with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(tell, found, error)
+            loop.call_soon_threadsafe(set_outcome, result, error)
 
     threading.Thread(target=run, daemon=True).start()
-    return await done
+    return await outcome

@@ -12,13 +12,16 @@ SECONDS_IN_LOG = 60.0
 SECONDS_OF_RATE = 60.0
 MOST_ENDPOINTS_SHOWN = 4
 
+Log = Callable[[Mapping[str, float]], None]
+"""Takes the figures of a run, for tracking."""
+
 
 class Progress:
     """Counts answers and shows one live line on a terminal, a plain line now and then elsewhere."""
 
-    def __init__(self, what: str, num_queries: int, log: Callable[[Mapping[str, float]], None]) -> None:
-        """`what` names the run; `log` receives the figures each time they are shown (MLflow)."""
-        self._what, self._total, self._log = what, num_queries, log
+    def __init__(self, label: str, num_queries: int, log: Log) -> None:
+        """`label` names the run; `log` receives the figures each time they are shown."""
+        self._label, self._total, self._log = label, num_queries, log
         self._stored = self._new = self._tokens = self._retries = self._truncated = self._failed = 0
         self._endpoints: Sequence[Endpoint] = []
         self._started = self._shown = time.monotonic()
@@ -30,7 +33,7 @@ class Progress:
         """Show these endpoints from now on."""
         self._endpoints = endpoints
 
-    def found(self, num_stored: int) -> None:
+    def stored(self, num_stored: int) -> None:
         """Count answers that were stored before."""
         self._stored += num_stored
 
@@ -58,8 +61,8 @@ class Progress:
             self.show(last=False)
 
     def start(self) -> None:
-        """Say what is wanted."""
-        print(f"{self._what}: {self._total} answers wanted", file=sys.stderr, flush=True)
+        """Print how many answers are wanted."""
+        print(f"{self._label}: {self._total} answers wanted", file=sys.stderr, flush=True)
 
     def show(self, last: bool = True) -> None:
         """Print the line; the last one stays."""
@@ -76,21 +79,21 @@ class Progress:
         if last:
             parts.append(f"{self._shown - self._started:.0f} s")
         else:
-            parts += [*self._running(), f"{self._left(rate):.0f} s left"]
-        line = f"{self._what}: {', '.join(parts)}"
+            parts += [*self._running(), f"{self._seconds_left(rate):.0f} s left"]
+        line = f"{self._label}: {', '.join(parts)}"
         end = "\n" if last or not self._live else ""
         print(f"\r\x1b[K{line}" if self._live else line, end=end, file=sys.stderr, flush=True)
-        self._log({"answers": done, "tokens_per_second": rate, "retries": self._retries, **self._loads()})
+        self._log({"answers": done, "tokens_per_second": rate, "retries": self._retries, **self._endpoint_metrics()})
 
     def _rate(self, now: float) -> float:
         """Tokens a second, over the last minute."""
         self._recent.append((now, self._tokens))
         while len(self._recent) > 2 and now - self._recent[1][0] > SECONDS_OF_RATE:
             self._recent.pop(0)
-        at, tokens = self._recent[0]
-        return (self._tokens - tokens) / max(now - at, 1e-3)
+        time_before, tokens_before = self._recent[0]
+        return (self._tokens - tokens_before) / max(now - time_before, 1e-3)
 
-    def _left(self, rate: float) -> float:
+    def _seconds_left(self, rate: float) -> float:
         """Seconds until all is answered, from the tokens that the answers still to come will have."""
         tokens_each = self._tokens / max(self._new, 1)
         return (self._total - self._stored - self._new) * tokens_each / max(rate, 1e-3)
@@ -103,7 +106,7 @@ class Progress:
             return [f"{running} running on {len(self._endpoints)} servers" + (f", {paused} paused" if paused else "")]
         return [f"running {' '.join(map(_state, self._endpoints))}"] if self._endpoints else []
 
-    def _loads(self) -> dict[str, float]:
+    def _endpoint_metrics(self) -> dict[str, float]:
         return {
             f"endpoint_{place}/{name}": value
             for place, each in enumerate(self._endpoints)

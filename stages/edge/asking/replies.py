@@ -1,6 +1,6 @@
-"""What comes back from a model server: answers, or a failure and whose fault it is. What is an answer, core decides.
+"""Replies of a model server: answers, or a failure and its cause. `core/sampling/replies.py` decides what is an answer.
 
-A failure is told apart by what helps: asking again, asking nobody else the same, or stopping the run.
+A failure is classified by its remedy: ask again, give the query up, or stop the run.
 """
 
 import json
@@ -19,8 +19,8 @@ from stages.core.sampling.replies import MOST_SHOWN
 from stages.edge.errors import ServerError
 from stages.edge.track.events import redacted
 
-HARMONY_FAULTS = ("harmonyerror", "unexpected tokens remaining in message header", "openai_harmony")
-"""What vLLM says when it cannot parse a turn that gpt-oss wrote (vllm#23567): the model's slip, not a wrong request."""
+HARMONY_ERRORS = ("harmonyerror", "unexpected tokens remaining in message header", "openai_harmony")
+"""vLLM's errors when it cannot parse a turn of gpt-oss (vllm#23567): a malformed answer, not a wrong request."""
 BUSY = (429, 503)
 WORTH_ANOTHER_TRY = (408, 409, 425)
 
@@ -36,8 +36,8 @@ class Failure(NamedTuple):
     """Why a request brought no answer.
 
     `kind`: "server" is a server's or the network's fault, "busy" a server that has too much to do, "reply" a reply that
-    is no answer; all three may succeed elsewhere or later. "row" never will, whoever is asked. `wait` is the server's
-    Retry-After in seconds.
+    is no answer; all three may succeed elsewhere or later. "row" is a query that every server refuses. `wait` is the
+    server's Retry-After in seconds.
     """
 
     kind: Literal["server", "busy", "reply", "row"]
@@ -49,27 +49,27 @@ def failure(error: Exception, url: str, model: str) -> Failure:
     """What an exception of the client means.
 
     Raises:
-        ServerError: nothing that is asked there will be answered: the key is refused, or the model is not there.
+        ServerError: the server can answer nothing: it refuses the key, or does not have the model.
     """
     if not isinstance(error, openai.APIStatusError):
         kind: Literal["server", "reply"] = "reply" if isinstance(error, BadReplyError) else "server"
-        return Failure(kind, _plain(f"{type(error).__name__}: {error}"))
-    told = error.body.get("message") if isinstance(error.body, Mapping) else None
-    status, said = error.status_code, _plain(str(told or error.message))
+        return Failure(kind, _shortened(f"{type(error).__name__}: {error}"))
+    message = error.body.get("message") if isinstance(error.body, Mapping) else None
+    status, text = error.status_code, _shortened(str(message or error.message))
     if status in (401, 403):
         raise ServerError(f"{url} refuses the key; set OPENAI_API_KEY to one that it takes") from error
     if status == 404:
         raise ServerError(f"{url} has no model {model}; serve it there, or unset the URL") from error
     if status in BUSY:
-        return Failure("busy", f"{status}: {said}", _seconds(error.response.headers.get("retry-after")))
-    slip = any(fault in said.lower() for fault in HARMONY_FAULTS)
-    if 400 <= status < 500 and status not in WORTH_ANOTHER_TRY and not slip:
-        return Failure("row", f"{status}: {said}")
-    return Failure("reply" if slip else "server", f"{status}: {said}")
+        return Failure("busy", f"{status}: {text}", _seconds(error.response.headers.get("retry-after")))
+    is_harmony_error = any(name in text.lower() for name in HARMONY_ERRORS)
+    if 400 <= status < 500 and status not in WORTH_ANOTHER_TRY and not is_harmony_error:
+        return Failure("row", f"{status}: {text}")
+    return Failure("reply" if is_harmony_error else "server", f"{status}: {text}")
 
 
-def _plain(text: str) -> str:
-    """What a server says, short enough to be shown and stored. It may repeat the key that it was given."""
+def _shortened(text: str) -> str:
+    """A server's message, short enough to be shown and stored, without the key that it may repeat."""
     return redacted(text)[:MOST_SHOWN]
 
 
@@ -121,10 +121,10 @@ def split(stored: Mapping[Key, Answer]) -> dict[Key, Answer]:
 
 @cache
 def harmony_encoding() -> Any:  # noqa: ANN401
-    """What openai-harmony reads gpt-oss's raw turns with.
+    """The encoding with which openai-harmony reads raw turns of gpt-oss.
 
     Raises:
-        ServerError: its vocabulary is neither here nor can it be fetched.
+        ServerError: its vocabulary is not here and cannot be fetched.
     """
     try:
         return openai_harmony.load_harmony_encoding(openai_harmony.HarmonyEncodingName.HARMONY_GPT_OSS)

@@ -1,4 +1,4 @@
-"""What is asked again, when, and when there is no more use in it."""
+"""Retries: what is asked again and when, and when a run is given up."""
 
 import heapq
 import random
@@ -15,7 +15,7 @@ from stages.edge.errors import ServerError
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 60.0
 SHORTEST_WAIT = 0.001
 MOST_BUSY = 60
-"""After being told so often that servers are busy, which takes an hour, a query is given up like one that fails."""
+"""Busy replies to a query, about an hour of them, from which on each counts as a failure."""
 RECENT_CALLS = 2_000
 CALLS_TO_JUDGE = 50
 DEVIATIONS = 3.0
@@ -23,14 +23,14 @@ DEVIATIONS = 3.0
 
 
 @dataclass
-class Work:
+class Batch:
     """Queries of one problem that travel in one request."""
 
     queries: list[Query]
     num_failures: int = 0
     num_busy: int = 0
-    num_slips: int = 0
-    """Replies that were no answers, which the same seed would bring again."""
+    num_bad_replies: int = 0
+    """Malformed replies; the same seed would bring them again."""
 
 
 class Retries:
@@ -38,28 +38,28 @@ class Retries:
 
     def __init__(self) -> None:
         """Nothing waits."""
-        self._waiting: list[tuple[float, int, Work]] = []
+        self._waiting: list[tuple[float, int, Batch]] = []
         self._order = count()
 
     def __bool__(self) -> bool:
         """Whether anything waits."""
         return bool(self._waiting)
 
-    def again(self, work: Work, failure: replies.Failure, max_attempts: int) -> bool:
+    def schedule(self, batch: Batch, failure: replies.Failure, max_attempts: int) -> bool:
         """Have `work` wait, longer each time (exponential backoff with jitter); false when it is to be given up."""
         is_busy = failure.kind == "busy"
-        work.num_busy += is_busy
-        work.num_failures += not is_busy or work.num_busy > MOST_BUSY
-        work.num_slips += failure.kind == "reply"
-        if failure.kind == "row" or work.num_failures >= max_attempts:
+        batch.num_busy += is_busy
+        batch.num_failures += not is_busy or batch.num_busy > MOST_BUSY
+        batch.num_bad_replies += failure.kind == "reply"
+        if failure.kind == "row" or batch.num_failures >= max_attempts:
             return False
-        step = min(work.num_failures + work.num_busy, MOST_BUSY)
+        step = min(batch.num_failures + batch.num_busy, MOST_BUSY)
         backoff = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**step) * random.uniform(0.5, 1.0)
         ready = time.monotonic() + max(backoff, min(failure.wait or 0.0, pool.LONGEST_PAUSE))
-        heapq.heappush(self._waiting, (ready, next(self._order), work))
+        heapq.heappush(self._waiting, (ready, next(self._order), batch))
         return True
 
-    def take(self) -> Work | None:
+    def take(self) -> Batch | None:
         """The work that has waited long enough, if any."""
         if self._waiting and self._waiting[0][0] <= time.monotonic():
             return heapq.heappop(self._waiting)[2]
@@ -79,15 +79,15 @@ class RecentCalls:
         self._recent: deque[bool] = deque(maxlen=RECENT_CALLS)
         self._failures = 0
 
-    def brought(self, nothing_because: str | None = None) -> None:
-        """Count a call, and why it brought nothing.
+    def record(self, failure: str | None = None) -> None:
+        """Count a call; `failure` is why it brought no answer.
 
-        A few failures among the first calls happen also where the share is as allowed, so chance is given its due.
+        Among few calls more than the allowed share may fail by chance, so the bound lies `DEVIATIONS` above it.
 
         Raises:
-            ServerError: so many fail that to go on makes no sense.
+            ServerError: more calls fail than that.
         """
-        failed = nothing_because is not None
+        failed = failure is not None
         if len(self._recent) == RECENT_CALLS:
             self._failures -= self._recent[0]
         self._recent.append(failed)
@@ -97,6 +97,6 @@ class RecentCalls:
         if failed and calls >= CALLS_TO_JUDGE and self._failures > bound:
             raise ServerError(
                 f"{self._failures} of the last {calls} calls brought no answer, more than runtime.max_failed_share "
-                f"allows (the last: {nothing_because}); every answer so far is stored: mend the server or the settings "
+                f"allows (the last: {failure}); every answer so far is stored: mend the server or the settings "
                 "and run again"
             )

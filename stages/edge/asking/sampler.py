@@ -1,4 +1,4 @@
-"""Asking: many queries in flight to OpenAI servers, every answer stored, failures retried or told apart.
+"""Asking: many queries in flight to OpenAI servers, every answer stored, failures retried or classified.
 
 One loop hands out work: what failed and has waited long enough, then what the backlog gives, each time to the endpoint
 that uses the smallest share of its limit. Each answer goes to the store in small batches as it comes, so a kill loses
@@ -20,7 +20,7 @@ from stages.edge.asking import probes, replies
 from stages.edge.asking.backlog import Backlog
 from stages.edge.asking.clients import client, complete
 from stages.edge.asking.progress import Progress
-from stages.edge.asking.retries import RecentCalls, Retries, Work
+from stages.edge.asking.retries import Batch, RecentCalls, Retries
 from stages.edge.asking.stalls import Watch
 from stages.edge.engines import pool
 from stages.edge.engines.pool import Endpoint
@@ -57,7 +57,7 @@ class Sampler:
         self._retries = Retries()
         self._calls = RecentCalls(runtime.max_failed_share)
         self._failed: dict[str, Answer] = {}
-        self._stopped: Exception | None = None
+        self._error: Exception | None = None
         progress.watch(endpoints)
 
     def ask(self, backlog: Backlog) -> dict[str, Answer]:
@@ -78,17 +78,17 @@ class Sampler:
     async def _ask(self, backlog: Backlog) -> dict[str, Answer]:
         asyncio.get_running_loop().set_exception_handler(_report)
         self._wake, self._saving = asyncio.Event(), asyncio.Lock()
-        self._tasks: dict[asyncio.Task[None], tuple[Endpoint, Work]] = {}
+        self._tasks: dict[asyncio.Task[None], tuple[Endpoint, Batch]] = {}
         self._backlog = backlog
         self._clients = {endpoint.url: client(endpoint.url) for endpoint in self._endpoints}
         self._alive_at = time.monotonic()
-        watches = [Watch(each, self._runtime.stall_seconds, self._stalled) for each in self._endpoints]
+        watches = [Watch(each, self._runtime.stall_seconds, self._on_stall) for each in self._endpoints]
         self._watches = {watch.endpoint.url: watch for watch in watches}
-        helpers = [asyncio.create_task(self._save_often())]
+        helpers = [asyncio.create_task(self._save_regularly())]
         try:
-            await asyncio.gather(*(watch.look() for watch in watches))
+            await asyncio.gather(*(watch.read_counters() for watch in watches))
             helpers += [asyncio.create_task(self._guarded(watch.run())) for watch in watches]
-            helpers += [asyncio.create_task(self._guarded(self._look_after(each))) for each in self._endpoints]
+            helpers += [asyncio.create_task(self._guarded(self._recover(each))) for each in self._endpoints]
             await self._hand_out()
         finally:
             for task in [*self._tasks, *helpers]:
@@ -100,26 +100,26 @@ class Sampler:
 
     async def _hand_out(self) -> None:
         while True:
-            if self._stopped:
-                raise self._stopped
+            if self._error:
+                raise self._error
             endpoint = pool.least_loaded(self._endpoints)
-            work = self._next() if endpoint else None
-            if endpoint and work:
+            batch = self._next() if endpoint else None
+            if endpoint and batch:
                 endpoint.began()
-                task = asyncio.create_task(self._attempt(endpoint, work))
-                self._tasks[task] = endpoint, work
-                task.add_done_callback(self._ended)
+                task = asyncio.create_task(self._attempt(endpoint, batch))
+                self._tasks[task] = endpoint, batch
+                task.add_done_callback(self._on_done)
                 continue
             if endpoint and not self._tasks and not self._retries:
                 return
-            self._stop_if_all_are_gone()
+            self._check_alive()
             await self._wait()
 
-    def _next(self) -> Work | None:
-        if due := self._retries.take():
-            return due
+    def _next(self) -> Batch | None:
+        if batch := self._retries.take():
+            return batch
         queries = self._backlog.take(self._runtime.samples_per_request)
-        return Work(queries) if queries else None
+        return Batch(queries) if queries else None
 
     async def _wait(self) -> None:
         """Until a request ends, or the time of a retry or of a paused endpoint comes."""
@@ -130,86 +130,86 @@ class Sampler:
         except TimeoutError:
             pass
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        endpoint, work = self._tasks.pop(task)
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        endpoint, batch = self._tasks.pop(task)
         endpoint.ended()
         self._wake.set()
         if task.cancelled() and self._watches[endpoint.url].stalled:
-            self._again(endpoint, work, STALLED)  # it never came to its first step
+            self._retry(endpoint, batch, STALLED)  # it never came to its first step
         elif not task.cancelled() and (error := task.exception()) is not None:
-            self._stop(error)
+            self._fail(error)
 
-    def _stop(self, error: BaseException) -> None:
-        if self._stopped is None and isinstance(error, Exception):
-            self._stopped = error
+    def _fail(self, error: BaseException) -> None:
+        if self._error is None and isinstance(error, Exception):
+            self._error = error
         self._wake.set()
 
     async def _guarded(self, helper: Any) -> None:  # noqa: ANN401
         try:
             await helper
         except Exception as error:
-            self._stop(error)
+            self._fail(error)
 
-    async def _attempt(self, endpoint: Endpoint, work: Work) -> None:
+    async def _attempt(self, endpoint: Endpoint, batch: Batch) -> None:
         started = time.monotonic()
         try:
             async with asyncio.timeout(endpoint.deadline(self._request.max_tokens, self._runtime.request_seconds)):
-                found = await self._call(endpoint, work)
+                answers = await self._call(endpoint, batch)
         except asyncio.CancelledError:
             if not self._watches[endpoint.url].stalled:
                 raise
-            self._again(endpoint, work, STALLED)
+            self._retry(endpoint, batch, STALLED)
             return
         except TimeoutError:
             seconds = time.monotonic() - started
             endpoint.was_late()
-            self._again(endpoint, work, replies.Failure("server", f"no answer after {seconds:.0f} s"))
+            self._retry(endpoint, batch, replies.Failure("server", f"no answer after {seconds:.0f} s"))
             return
         except (openai.OpenAIError, replies.BadReplyError, aiohttp.ClientError) as error:  # the last: no HTTP
-            self._again(endpoint, work, replies.failure(error, endpoint.url, self._request.model))
+            self._retry(endpoint, batch, replies.failure(error, endpoint.url, self._request.model))
             return
         self._alive_at = time.monotonic()
-        tokens = [answer.completion_tokens or 0 for answer in found if answer] or [0]
+        tokens = [answer.completion_tokens or 0 for answer in answers if answer] or [0]
         endpoint.answered(self._alive_at - started, tokens, saturated=endpoint.load >= 1)
-        lost = []
-        for query, answer in zip(work.queries, found, strict=True):
+        unanswered = []
+        for query, answer in zip(batch.queries, answers, strict=True):
             if answer is None:
-                lost.append(query)
+                unanswered.append(query)
             else:
-                self._calls.brought()
+                self._calls.record()
                 self._keep(query, answer)
-        if lost:
+        if unanswered:
             reason = replies.Failure("reply", "the reply held no answer: no content, or an unknown finish_reason")
-            self._again(endpoint, replace(work, queries=lost), reason)
+            self._retry(endpoint, replace(batch, queries=unanswered), reason)
 
-    async def _call(self, endpoint: Endpoint, work: Work) -> list[Answer | None]:
-        client, body = self._clients[endpoint.url], self._request.body(work.queries, work.num_slips)
+    async def _call(self, endpoint: Endpoint, batch: Batch) -> list[Answer | None]:
+        client, body = self._clients[endpoint.url], self._request.body(batch.queries, batch.num_bad_replies)
         watch = self._watches[endpoint.url]
         if watch.streams:
             completion = await watch.collect(client, body)
-            return replies.from_completion(completion, endpoint.url, self._request, len(work.queries))
-        return replies.answers(await complete(client, body), endpoint.url, self._request, len(work.queries))
+            return replies.from_completion(completion, endpoint.url, self._request, len(batch.queries))
+        return replies.answers(await complete(client, body), endpoint.url, self._request, len(batch.queries))
 
-    def _again(self, endpoint: Endpoint, work: Work, failure: replies.Failure) -> None:
+    def _retry(self, endpoint: Endpoint, batch: Batch, failure: replies.Failure) -> None:
         """Ask once more later, on whatever endpoint has room then, or give these queries up."""
         if failure.kind == "busy":
             endpoint.busy(failure.wait)
         if failure.kind in ("busy", "server"):
             endpoint.failed()  # one that is busy and answers nothing at all would draw all work to itself
         else:
-            self._calls.brought(nothing_because=failure.reason)
+            self._calls.record(failure=failure.reason)
         self._progress.retried(failure.reason)
-        if self._retries.again(work, failure, self._runtime.max_attempts):
+        if self._retries.schedule(batch, failure, self._runtime.max_attempts):
             return
-        for query in work.queries:
+        for query in batch.queries:
             status = "refused" if failure.kind == "row" else "failed"
             self._failed[query.key] = Answer(status, None, None, None, None, failure.reason)
-            self._tell(query, self._failed[query.key])
+            self._settle(query, self._failed[query.key])
 
-    def _stop_if_all_are_gone(self) -> None:
+    def _check_alive(self) -> None:
         if any(each.is_starting for each in self._endpoints):
             return
-        silent = time.monotonic() - max(self._alive_at, *(each.made_tokens_at for each in self._endpoints))
+        silent = time.monotonic() - max(self._alive_at, *(each.last_token_at for each in self._endpoints))
         if silent > self._runtime.give_up_seconds and not any(each.is_trusted for each in self._endpoints):
             names = ", ".join(each.url for each in self._endpoints)
             raise ServerError(
@@ -217,14 +217,14 @@ class Sampler:
                 "stored: mend the server and run again"
             )
 
-    async def _stalled(self, endpoint: Endpoint) -> None:
-        """Leave an endpoint alone that works on requests and makes no token; they are asked elsewhere."""
+    async def _on_stall(self, endpoint: Endpoint) -> None:
+        """Pause an endpoint that holds requests and makes no token; they are asked elsewhere."""
         endpoint.pause()
         for task, (where, _) in list(self._tasks.items()):
             if where is endpoint:
                 task.cancel()
 
-    async def _look_after(self, endpoint: Endpoint) -> None:
+    async def _recover(self, endpoint: Endpoint) -> None:
         async for is_ours in probes.recoveries(
             endpoint, self._clients[endpoint.url], self._watches[endpoint.url], self._restart
         ):
@@ -234,13 +234,13 @@ class Sampler:
 
     def _keep(self, query: Query, answer: Answer) -> None:
         self._unsaved.append((query.key, answer))
-        self._tell(query, answer)
+        self._settle(query, answer)
 
-    def _tell(self, query: Query, answer: Answer) -> None:
+    def _settle(self, query: Query, answer: Answer) -> None:
         self._progress.answered(answer)
         self._backlog.answered(query, answer)
 
-    async def _save_often(self) -> None:
+    async def _save_regularly(self) -> None:
         saved_at = time.monotonic()
         while True:
             await asyncio.sleep(0.02)
@@ -249,17 +249,17 @@ class Sampler:
                 try:
                     await self._save()
                 except Exception as error:
-                    self._stop(error)
+                    self._fail(error)
                 saved_at = time.monotonic()
 
     async def _save(self) -> None:
         async with self._saving:
-            batch, self._unsaved = self._unsaved, []
-            if batch:
+            rows, self._unsaved = self._unsaved, []
+            if rows:
                 try:
-                    await asyncio.to_thread(self._store.put, batch)
+                    await asyncio.to_thread(self._store.put, rows)
                 except BaseException:
-                    self._unsaved = [*batch, *self._unsaved]
+                    self._unsaved = [*rows, *self._unsaved]
                     raise
 
 

@@ -1,4 +1,4 @@
-"""What the stages that ask models have in common: their options, a look before they cost anything, and their traces."""
+"""What the stages that ask models have in common: their options, a preview, and their traces."""
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,40 +10,33 @@ from stages.core.tables.traces import TRACES, TRACES_KEY
 from stages.edge import params, track
 from stages.edge.asking import jobs
 from stages.edge.asking.jobs import Failures, Job
+from stages.edge.asking.progress import Log
 from stages.edge.cli import running
 from stages.edge.engines.endpoints import Served
 from stages.edge.files import tables
 
-Work = Sequence[tuple[Served, list[Job]]]
-Ask = Callable[[Served, list[Job], params.Runtime, Callable[[Mapping[str, float]], None], Failures], list[Job]]
-"""Asks the jobs of one model; gives jobs for what was drawn in all."""
+ModelJobs = Sequence[tuple[Served, list[Job]]]
+Ask = Callable[[Served, list[Job], params.Runtime, Log, Failures], list[Job]]
+"""Asks the jobs of one model; returns jobs for all that was drawn."""
 
 
 def arguments(description: str | None, *paths: str, item: str | None = None) -> argparse.Namespace:
     """The options of a stage: `item` if it has one, files and folders under `paths`, and those that all have."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = running.parser(description, *paths, "output")
     if item:
         parser.add_argument(f"--{item}", required=True)
-    for path in (*paths, "output"):
-        parser.add_argument(f"--{path}", type=Path, required=True)
     parser.add_argument("--preview", type=running.count, metavar="ROWS", help="only show ROWS prompts and answers")
     return parser.parse_args()
 
 
-def ask_all(
-    served: Served,
-    asked: list[Job],
-    runtime: params.Runtime,
-    log: Callable[[Mapping[str, float]], None],
-    failures: Failures,
-) -> list[Job]:
+def ask_all(served: Served, todo: list[Job], runtime: params.Runtime, log: Log, failures: Failures) -> list[Job]:
     """Ask as many samples as the jobs have."""
-    jobs.ask(served, asked, runtime, log, failures)
-    return asked
+    jobs.ask(served, todo, runtime, log, failures)
+    return todo
 
 
 def run(
-    name: str, settings: Mapping[str, object], work: Work, output: Path, preview: int | None, ask: Ask = ask_all
+    name: str, settings: Mapping[str, object], work: ModelJobs, output: Path, preview: int | None, ask: Ask = ask_all
 ) -> None:
     """Ask what the store does not hold yet and write the traces of all jobs; with `preview`, only show so many rows.
 
@@ -52,12 +45,12 @@ def run(
     """
     runtime = params.load(params.Runtime, "runtime")
     if preview is not None:
-        for served, asked in work:
-            jobs.show(served, asked, runtime, preview)
+        for served, todo in work:
+            jobs.show(served, todo, runtime, preview)
         return
     with track.stage(name, settings) as run:
         failures: Failures = {}
-        drawn = [(served, job) for served, asked in work for job in ask(served, asked, runtime, run.metrics, failures)]
+        drawn = [(served, job) for served, todo in work for job in ask(served, todo, runtime, run.metrics, failures)]
         counts: dict[str, float] = {}
         tables.write_sorted(_traces(drawn, failures, counts), output, TRACES, TRACES_KEY)
         run.metrics(counts)

@@ -1,4 +1,4 @@
-"""Noticing a server that holds requests and makes no token: a stuck engine still answers /v1/models and /health.
+"""Detecting a server that holds requests and makes no token: a stuck engine still answers /v1/models and /health.
 
 vLLM counts its tokens at /metrics; a server without that is asked to stream, so that every piece is a sign of life.
 """
@@ -14,67 +14,67 @@ import openai
 from stages.edge.asking.replies import BadReplyError
 from stages.edge.engines.pool import Endpoint
 
-LOOKS_PER_STALL = 6
-LONGEST_BETWEEN_LOOKS = 10.0
-SECONDS_TO_LOOK = 10.0
+READS_PER_STALL = 6
+LONGEST_BETWEEN_READS = 10.0
+SECONDS_TO_READ = 10.0
 WAITING = re.compile(r"^vllm:num_requests_waiting(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
-COUNTED = re.compile(r"^vllm:(?:generation|prompt)_tokens_total(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
+TOKENS = re.compile(r"^vllm:(?:generation|prompt)_tokens_total(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
 
 
 class Watch:
     """Watches one endpoint while it is asked."""
 
     def __init__(
-        self, endpoint: Endpoint, stall_seconds: float | None, stalled: Callable[[Endpoint], Awaitable[None]]
+        self, endpoint: Endpoint, stall_seconds: float | None, on_stall: Callable[[Endpoint], Awaitable[None]]
     ) -> None:
-        """`stalled` is called when requests made no progress for `stall_seconds`; None: it is never called."""
-        self.endpoint, self._seconds, self._tell = endpoint, stall_seconds, stalled
+        """`on_stall` is called when requests made no progress for `stall_seconds`; None: never."""
+        self.endpoint, self._seconds, self._on_stall = endpoint, stall_seconds, on_stall
         self.streams = False
         self.stalled = False
-        self._counted: float | None = None
+        self._num_tokens: float | None = None
 
-    async def look(self) -> None:
+    async def read_counters(self) -> None:
         """Read the server's counters once; without them, have the answers streamed."""
         if self._seconds is None:
             return
-        counted = await self._read()
-        self.streams = counted is None
-        self._counted = counted
+        num_tokens = await self._read()
+        self.streams = num_tokens is None
+        self._num_tokens = num_tokens
 
     async def run(self) -> None:
-        """Look now and then, for ever."""
+        """Read the counters regularly, for ever."""
         if self._seconds is None:
             return
         while True:
-            await asyncio.sleep(min(self._seconds / LOOKS_PER_STALL, LONGEST_BETWEEN_LOOKS))
+            await asyncio.sleep(min(self._seconds / READS_PER_STALL, LONGEST_BETWEEN_READS))
             endpoint, now = self.endpoint, self.endpoint.clock()
             if endpoint.state == "paused" or not endpoint.in_flight:
                 endpoint.progressed_at = now
                 continue
-            counted = await self._read()
-            self.streams = counted is None  # it may have been out of reach at first
-            if counted is not None and counted != self._counted:
-                self._counted = counted
+            num_tokens = await self._read()
+            self.streams = num_tokens is None  # it may have been out of reach at first
+            if num_tokens is not None and num_tokens != self._num_tokens:
+                self._num_tokens = num_tokens
                 endpoint.progressed()
             if now - endpoint.progressed_at > self._seconds:
                 self.stalled = True
-                await self._tell(endpoint)
+                await self._on_stall(endpoint)
 
     async def _read(self) -> float | None:
-        """All tokens that the server has read or made, or None if it does not say."""
+        """Number of tokens that the server has read and made; None if it does not count them."""
         url = f"{self.endpoint.url.removesuffix('/').removesuffix('/v1')}/metrics"
         try:
-            timeout = aiohttp.ClientTimeout(total=SECONDS_TO_LOOK)
+            timeout = aiohttp.ClientTimeout(total=SECONDS_TO_READ)
             async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
                 text = await response.text()
         except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError):
             return None
-        waiting, found = WAITING.findall(text), COUNTED.findall(text)
+        waiting, tokens = WAITING.findall(text), TOKENS.findall(text)
         self.endpoint.num_waiting = int(sum(map(float, waiting))) if waiting else None
-        return sum(map(float, found)) if found else None
+        return sum(map(float, tokens)) if tokens else None
 
     async def collect(self, client: openai.AsyncOpenAI, body: dict[str, Any]) -> dict[str, Any]:
-        """Ask for a stream and put its pieces together, as the body of an answer that was not streamed."""
+        """Ask for a stream and join its chunks to the body of an answer that was not streamed."""
         rest = {key: value for key, value in body.items() if key not in ("model", "messages")}
         stream = await client.chat.completions.create(
             model=body["model"], messages=body["messages"], extra_body=rest, stream=True,
@@ -84,11 +84,11 @@ class Watch:
         usage: dict[str, Any] | None = None
         model = None
         try:
-            async for piece in stream:
+            async for chunk in stream:
                 self.endpoint.progressed()
-                model, usage = piece.model or model, piece.usage.model_dump() if piece.usage else usage
-                for part in piece.choices or ():  # the last piece of some servers has none
-                    _add(choices, part)
+                model, usage = chunk.model or model, chunk.usage.model_dump() if chunk.usage else usage
+                for choice in chunk.choices or ():  # the last chunk of some servers has none
+                    _add(choices, choice)
         except (ValueError, AttributeError, TypeError) as error:
             raise BadReplyError(f"the stream breaks off: {error}") from error
         return {"model": model, "usage": usage, "choices": list(choices.values())}

@@ -23,7 +23,7 @@ from stages.edge.track.events import redacted
 SECONDS_TO_LIST_MODELS = 30.0
 NAMED_IN = "OPENAI_BASE_URL or runtime.endpoints"
 ASK = "REASONLITE_ASK"
-"""Variable that is `no` where nothing may be asked of a model: all answers have to be in the store."""
+"""Environment variable; with `no` nothing is asked of a model, and all answers must be in the store."""
 
 Limit = int | Literal["auto"]
 
@@ -52,9 +52,9 @@ def from_folder(
     role: Role, label: str, folder: Path, dtype: str, quantization: str | None, parser: str | None
 ) -> Served:
     """The weights in `folder`, identified by their content; `label` begins the name that they are served by."""
-    identified = weights.identity(folder)
-    content = {"weights": identified, "dtype": dtype, "quantization": quantization, **_reading(parser)}
-    name = weights.served_name(label, identified)
+    identity = weights.identity(folder)
+    content = {"weights": identity, "dtype": dtype, "quantization": quantization, **_parser_identity(parser)}
+    name = weights.served_name(label, identity)
     return Served(role, name, str(folder), content, _flags(dtype, quantization, parser, None), {})
 
 
@@ -65,17 +65,17 @@ def from_settings(role: Role, label: str, model: Model, base: Path) -> Served:
         served = from_folder(role, label, folder, model.dtype, model.quantization, model.reasoning_parser)
         return served._replace(extra_body=model.extra_body)
     content = {key: getattr(model, key) for key in ("name", "revision", "dtype", "quantization")}
-    content |= _reading(model.reasoning_parser)
+    content |= _parser_identity(model.reasoning_parser)
     flags = _flags(model.dtype, model.quantization, model.reasoning_parser, model.revision)
     return Served(role, model.name, model.name, content, flags, model.extra_body)
 
 
-def _reading(parser: str | None) -> dict[str, str | None]:
-    """What else decides the text of an answer: how it is told apart, and the date that gpt-oss is told."""
+def _parser_identity(parser: str | None) -> dict[str, str | None]:
+    """What else decides the text of an answer: its reasoning parser, and the date in gpt-oss's system message."""
     if parser is None:
         return {}
-    dated: dict[str, str | None] = {"system_date": server.SYSTEM_DATE} if parser == PARSER else {}
-    return {"reasoning_parser": parser, **dated}
+    date: dict[str, str | None] = {"system_date": server.SYSTEM_DATE} if parser == PARSER else {}
+    return {"reasoning_parser": parser, **date}
 
 
 def _flags(dtype: str, quantization: str | None, parser: str | None, revision: str | None) -> dict[str, str | None]:
@@ -83,22 +83,22 @@ def _flags(dtype: str, quantization: str | None, parser: str | None, revision: s
 
 
 class Serving(NamedTuple):
-    """The endpoints of a model, and what starts our own engines anew (None: they are not ours).
+    """The endpoints of a model, and the function that restarts our engines (None: they are not ours).
 
-    `revive(url)` starts those anew that have died, and the one at `url`, if any, though it says that it is well.
+    `revive(url)` starts those anew that have died, and the one at `url`, if any, even if it reports to be healthy.
     """
 
     endpoints: list[Endpoint]
     revive: Callable[[str | None], bool] | None
 
 
-class Lazy:
+class Lazy(contextlib.ExitStack):
     """Serves a model from the first time that it is needed to the end of the `with` block: most runs ask nothing."""
 
     def __init__(self, model: Served, runtime: Runtime) -> None:
         """Nothing is started before `start`."""
+        super().__init__()
         self._model, self._runtime = model, runtime
-        self._stack = contextlib.ExitStack()
         self._serving: Serving | None = None
 
     def start(self) -> Serving:
@@ -108,16 +108,8 @@ class Lazy:
             ServerError: as `serving`.
         """
         if self._serving is None:
-            self._serving = self._stack.enter_context(serving(self._model, self._runtime))
+            self._serving = self.enter_context(serving(self._model, self._runtime))
         return self._serving
-
-    def __enter__(self) -> "Lazy":
-        """Start nothing yet."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """End what was started."""
-        self._stack.__exit__(*error)  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager
@@ -130,12 +122,12 @@ def serving(model: Served, runtime: Runtime) -> Iterator[Serving]:
     """
     if os.environ.get(ASK) == "no":
         raise ServerError(
-            f"{model.name} would be asked: not all requests have keys under which an answer is stored, so they are not "
-            "those of before; `dvc repro` asks them"
+            f"{model.name} would be asked: not all requests have keys under which an answer is stored, so they differ "
+            "from those before; `dvc repro` asks them"
         )
-    there = _that_list(model.name, named(runtime, model.role))
-    if there:
-        yield Serving(there, None)
+    listed = _listing(model.name, named(runtime, model.role))
+    if listed:
+        yield Serving(listed, None)
         return
     log = project_root(Path.cwd()) / ".cache" / "logs" / f"{model.name.replace('/', '_')}.log"
     engines = server.replicas(model.source, model.name, model.flags, runtime.engine, log, None)
@@ -143,28 +135,28 @@ def serving(model: Served, runtime: Runtime) -> Iterator[Serving]:
         endpoints = [Endpoint(engine.url, runtime.concurrency) for engine in engines]
         turn = threading.Lock()
 
-        def revive(hangs: str | None) -> bool:
+        def revive(hung_url: str | None) -> bool:
             with turn:  # each endpoint asks for it, and one engine must not be started twice
-                return any([engine.revive(engine.url == hangs) for engine in engines])
+                return any([engine.revive(engine.url == hung_url) for engine in engines])
 
         yield Serving(endpoints, revive)
 
 
-def _that_list(model: str, urls: Mapping[str, Limit]) -> list[Endpoint]:
-    """The endpoints that list the model. One that is silent is left out with a word if another has the model."""
-    found: list[Endpoint] = []
+def _listing(model: str, urls: Mapping[str, Limit]) -> list[Endpoint]:
+    """The endpoints that list the model. A silent one is skipped with a message if another has the model."""
+    endpoints: list[Endpoint] = []
     silent: list[SilentServerError] = []
     for url, limit in urls.items():
         try:
             if lists(url, model):
-                found.append(Endpoint(url, limit))
+                endpoints.append(Endpoint(url, limit))
         except SilentServerError as error:
             silent.append(error)
-    if silent and not found:
+    if silent and not endpoints:
         raise silent[0]
     for each in silent:
         print(f"{each}; going on without it", file=sys.stderr, flush=True)
-    return found
+    return endpoints
 
 
 def named(runtime: Runtime, role: Role) -> dict[str, Limit]:
@@ -173,17 +165,17 @@ def named(runtime: Runtime, role: Role) -> dict[str, Limit]:
     Those in `OPENAI_BASE_URL` (comma-separated), then those that `runtime.endpoints` has for the role, and for all.
     """
     urls = [url.strip() for url in os.environ.get("OPENAI_BASE_URL", "").split(",")]
-    found: dict[str, Limit] = {_checked(url, "OPENAI_BASE_URL"): runtime.concurrency for url in urls if url}
+    limits: dict[str, Limit] = {_check_url(url, "OPENAI_BASE_URL"): runtime.concurrency for url in urls if url}
     for each in [*runtime.endpoints.get(role, []), *runtime.endpoints.get("all", [])]:
-        found.setdefault(_checked(each.url, "runtime.endpoints"), each.concurrency or runtime.concurrency)
-    return found
+        limits.setdefault(_check_url(each.url, "runtime.endpoints"), each.concurrency or runtime.concurrency)
+    return limits
 
 
-def _checked(url: str, source: str) -> str:
-    """A base URL as it was given in `source`.
+def _check_url(url: str, source: str) -> str:
+    """The base URL `url` from the setting `source`.
 
     Raises:
-        SettingError: it is none, or holds a user and password, which would be shown and logged with it.
+        SettingError: it is no URL, or holds a user and password, which would be shown and logged with it.
     """
     try:
         parts = urlsplit(url)
@@ -225,9 +217,4 @@ def client_settings(url: str, seconds: float) -> dict[str, Any]:
     key = os.environ.get("OPENAI_API_KEY", "").strip() or "none"
     if not (key.isascii() and key.isprintable()):
         raise SettingError("OPENAI_API_KEY holds a character that no key has: copy it anew")
-    return {
-        "base_url": url,
-        "api_key": key,
-        "max_retries": 0,
-        "timeout": seconds,
-    }
+    return {"base_url": url, "api_key": key, "max_retries": 0, "timeout": seconds}

@@ -22,7 +22,7 @@ GPU_VARIABLES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DE
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 QUIET = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 SYSTEM_DATE = "2025-06-28"
-"""gpt-oss is told a date in its system message, by default today's: with it the same question would be another each day
+"""Date in gpt-oss's system message. The default is today's, which would make each question a new one every day
 (vllm#22340). This one is the format's own example."""
 PINNED = {"VLLM_SYSTEM_START_DATE": SYSTEM_DATE}
 
@@ -30,8 +30,8 @@ PINNED = {"VLLM_SYSTEM_START_DATE": SYSTEM_DATE}
 def command(model: str, name: str, port: int, fields: Mapping[str, str | None], args: Sequence[str]) -> list[str]:
     """The `vllm serve` command line: loopback only, sampling defaults of vLLM rather than of the model's files."""
     flags = [part for key, value in fields.items() if value is not None for part in (f"--{key}", value)]
-    where = ["--host", "127.0.0.1", "--port", str(port), "--served-model-name", name, "--generation-config", "vllm"]
-    return [sys.executable, str(_program()), "serve", model, *where, *flags, *args]
+    address = ["--host", "127.0.0.1", "--port", str(port), "--served-model-name", name, "--generation-config", "vllm"]
+    return [sys.executable, str(_program()), "serve", model, *address, *flags, *args]
 
 
 def _program() -> Path:
@@ -39,11 +39,11 @@ def _program() -> Path:
     return Path(sys.executable).with_name("vllm")
 
 
-def _alone(environment: Mapping[str, str]) -> dict[str, str]:
-    """Without what torchrun tells its processes: an engine that one of them starts would look for the others."""
-    own = ("TORCHELASTIC_", "MASTER_")
+def _without_torchrun(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without torchrun's variables: with them an engine would look for the other processes."""
+    prefixes = ("TORCHELASTIC_", "MASTER_")
     names = ("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE")
-    return {name: value for name, value in environment.items() if not name.startswith(own) and name not in names}
+    return {name: value for name, value in environment.items() if not name.startswith(prefixes) and name not in names}
 
 
 class Engine:
@@ -64,7 +64,7 @@ class Engine:
             self._guard = subprocess.Popen(
                 [sys.executable, "-m", "stages.edge.cli.guard", *self._serve],
                 stdin=subprocess.PIPE, stdout=stream, stderr=subprocess.STDOUT,
-                env={**_alone(os.environ), **QUIET, **self._env, **PINNED}, start_new_session=True,
+                env={**_without_torchrun(os.environ), **QUIET, **self._env, **PINNED}, start_new_session=True,
             )  # fmt: skip
 
     def await_ready(self) -> None:
@@ -79,7 +79,7 @@ class Engine:
                 raise ServerError(
                     f"the engine ended before it was ready; the end of {self._log}:\n{last_lines(self._log)}"
                 )
-            if self.is_healthy() and _answers(f"{self.url}/models"):
+            if self.is_healthy() and _responds(f"{self.url}/models"):
                 return
             time.sleep(0.25)
         raise ServerError(
@@ -87,11 +87,11 @@ class Engine:
         )
 
     def is_healthy(self) -> bool:
-        """Whether it says that it can answer."""
-        return _answers(self._health)
+        """Whether its health check succeeds."""
+        return _responds(self._health)
 
     def revive(self, hangs: bool = False) -> bool:
-        """Start it anew if it has died, says that it cannot answer, or `hangs`; tell whether it had to be.
+        """Start it anew if it has died, is not healthy, or `hangs`; return whether it was started.
 
         Raises:
             ServerError: it has died too often within an hour, or does not come up again.
@@ -106,8 +106,8 @@ class Engine:
                 f"again; the end of {self._log}:\n{last_lines(self._log)}"
             )
         self._restarts.append(now)
-        what = "makes no progress" if hangs else "has died"
-        print(f"the engine at {self.url} {what}: starting it anew, see {self._log}", file=sys.stderr, flush=True)
+        reason = "makes no progress" if hangs else "has died"
+        print(f"the engine at {self.url} {reason}: starting it anew, see {self._log}", file=sys.stderr, flush=True)
         self.end()
         self.start()
         self.await_ready()
@@ -121,7 +121,7 @@ class Engine:
             self._guard.wait()
 
 
-def _answers(url: str) -> bool:
+def _responds(url: str) -> bool:
     with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(url, timeout=5):
         return True
     return False
@@ -160,11 +160,11 @@ def replicas(
             "under that name, and name the server in OPENAI_BASE_URL or in runtime.endpoints"
         )
     size = settings.tensor_parallel_size
-    found = visible_gpus(os.environ)
-    groups = [found[start : start + size] for start in range(0, len(found) - size + 1, size)][: settings.replicas]
+    gpus = visible_gpus(os.environ)
+    groups = [gpus[start : start + size] for start in range(0, len(gpus) - size + 1, size)][: settings.replicas]
     if size > 1 and not groups:
         raise SettingError(
-            f"params.yaml: runtime.engine.tensor_parallel_size is {size}, but {len(found)} GPUs are visible; lower it, "
+            f"params.yaml: runtime.engine.tensor_parallel_size is {size}, but {len(gpus)} GPUs are visible; lower it, "
             f"or show more of them ({', '.join(GPU_VARIABLES)})"
         )
     engines = []
@@ -184,7 +184,7 @@ def visible_gpus(environment: Mapping[str, str]) -> list[str]:
         if name in environment:
             return [gpu.strip() for gpu in environment[name].split(",") if gpu.strip()]
     if not any(Path(device).exists() for device in GPU_DEVICES):
-        return []  # torch takes seconds to say so
+        return []  # torch takes seconds to find none
     import torch
 
     return [str(number) for number in range(torch.cuda.device_count())]
@@ -211,10 +211,10 @@ def free_port() -> int:
 
 
 def last_lines(log: Path) -> str:
-    """The end of a log that says most about a failure."""
+    """The last errors in a log, or its last lines if it has none."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    telling = [line for line in lines if "Error" in line or "error:" in line] or lines
-    return "\n".join(telling[-LOG_LINES_SHOWN:])
+    errors = [line for line in lines if "Error" in line or "error:" in line] or lines
+    return "\n".join(errors[-LOG_LINES_SHOWN:])
 
 
 def serve(model: str, name: str, first_port: int | None, settings: params.Engine) -> None:

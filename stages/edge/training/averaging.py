@@ -1,4 +1,4 @@
-"""A student made of its training's candidates."""
+"""A student as the mean of its training's candidates."""
 
 import shutil
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The candidates that a training hands to the choice: folders of whole models, and what is known of how they came."""
+"""The candidates of a training, from which one is chosen: folders of whole models, and their origin."""
 
 import json
 from collections.abc import Sequence
@@ -36,8 +36,8 @@ def read(folder: Path) -> Candidates:
     return Candidates(sorted(folders, key=lambda each: int(each.name) if each.name.isdigit() else 0), origin)
 
 
-def from_run(learned: Path, kept: Sequence[Path], output: Path) -> None:
-    """Gather a run's candidates in a folder: the weights that it kept, or else the last; nothing takes room again."""
-    for name, folder in [(each.name, each) for each in kept] or [("last", learned)]:
+def from_run(last: Path, kept: Sequence[Path], output: Path) -> None:
+    """Link a run's candidates into a folder: the weights that it kept, or else the last."""
+    for name, folder in [(each.name, each) for each in kept] or [("last", last)]:
         weights.share(folder, output / name)
         (output / name / HISTORY).unlink(missing_ok=True)

@@ -21,12 +21,12 @@ RECORD = Path(recipe.__file__)
 
 
 def version() -> str:
-    """What stands for the deciding code in the key of a run: its version, or its hash while nobody has checked it."""
-    present = code()
-    return str(recipe.VERSION) if present == recipe.CODE else present
+    """The deciding code in the key of a run: its version, or its hash if that is not the recorded one."""
+    current = code_hash()
+    return str(recipe.VERSION) if current == recipe.CODE else current
 
 
-def code(folder: Path = Path(training.__file__).parent) -> str:
+def code_hash(folder: Path = Path(training.__file__).parent) -> str:
     """Hex SHA-256 over the modules that decide the weights, without their comments, docstrings and formatting."""
     digest = hashlib.sha256()
     for file in sorted(folder.glob("*.py")):
@@ -50,15 +50,15 @@ def _is_docstring(node: ast.stmt) -> bool:
 
 
 def record() -> None:
-    """Write down that the present code trains as the recorded version does. `first_losses` shows whether it does."""
+    """Record the present code as the recorded version. Only `first_losses` shows whether it trains the same."""
     text = RECORD.read_text(encoding="utf-8")
-    RECORD.write_text(re.sub(r'^CODE = ".*"$', f'CODE = "{code()}"', text, flags=re.MULTILINE), encoding="utf-8")
+    RECORD.write_text(re.sub(r'^CODE = ".*"$', f'CODE = "{code_hash()}"', text, flags=re.MULTILINE), encoding="utf-8")
 
 
 def first_losses(init: Path, sft: Path, settings: params.Train, runtime: params.Runtime, num_steps: int) -> list[float]:
     """The loss of each of the first optimiser steps of a run, trained by the present code in one process.
 
-    Only the rows of these steps are read. Nothing of it stays, and the scratch folders of runs are left alone.
+    Only the rows of these steps are read. Nothing is kept, and the scratch folders of runs are left alone.
 
     Raises:
         InputError: the rows or the student cannot be read.
@@ -68,29 +68,29 @@ def first_losses(init: Path, sft: Path, settings: params.Train, runtime: params.
 
     num_rows = sum(map(tables.height, tables.files(sft)))
     plan = batching.Plan(num_rows, settings.batch_size, settings.epochs, settings.seed)
-    wanted = np.unique(np.concatenate([plan.rows(step) for step in range(min(num_steps, plan.num_steps))]))
+    indices = np.unique(np.concatenate([plan.rows(step) for step in range(min(num_steps, plan.num_steps))]))
     alone = runtime.model_copy(update={"num_processes": 1, "num_hosts": 1, "launcher": [], "deepspeed": None})
     with tempfile.TemporaryDirectory() as folder:
-        rows = _Some(sft, wanted, num_rows)
+        rows = _SomeRows(sft, indices, num_rows)
         return learning.first_losses(settings, alone, init, rows, plan, num_steps, Path(folder))
 
 
-class _Some:
+class _SomeRows:
     """Some rows of a table as tokens, under the indices that they have in it."""
 
-    def __init__(self, sft: Path, wanted: batching.Rows, num_rows: int) -> None:
-        """`wanted` are sorted."""
+    def __init__(self, sft: Path, indices: batching.Rows, num_rows: int) -> None:
+        """`indices` are sorted."""
         start, parts = 0, []
         for file in tables.files(sft):
             height = tables.height(file)
-            here = wanted[(wanted >= start) & (wanted < start + height)] - start
+            in_file = indices[(indices >= start) & (indices < start + height)] - start
             tokens = pl.scan_parquet(file).select("input_ids", "num_prompt")
-            parts.append(tokens.select(pl.all().gather(here.tolist())).collect())
+            parts.append(tokens.select(pl.all().gather(in_file.tolist())).collect())
             start += height
         rows = pl.concat(parts).iter_rows()
-        self._rows: dict[int, tuple[list[int], int]] = dict(zip(wanted.tolist(), rows, strict=True))
+        self._rows: dict[int, tuple[list[int], int]] = dict(zip(indices.tolist(), rows, strict=True))
         self.lengths = np.zeros(num_rows, np.int64)
-        self.lengths[wanted] = [len(ids) for ids, _ in self._rows.values()]
+        self.lengths[indices] = [len(ids) for ids, _ in self._rows.values()]
 
     def row(self, index: int) -> tuple[list[int], int]:
         """Token ids of a row, and how many of them, from its start, are prompt."""

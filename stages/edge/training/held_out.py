@@ -1,5 +1,5 @@
 # ruff: noqa: ANN401, D102 - the libraries' interfaces
-"""The loss on rows that are never trained on, and the weights that it makes worth keeping."""
+"""The loss on rows that are never trained on, and the weights that are kept by it."""
 
 import shutil
 from pathlib import Path

@@ -39,23 +39,23 @@ def learn(
 
     from stages.edge.training import held_out, students
 
-    callbacks: list[Any] = [watching.live(run)]
-    watch = None
+    callbacks: list[Any] = [watching.progress_callback(run)]
+    measure = None
     if settings.held_out_every:
         rows = token_file.TokenFile(scratch / "held_out")
         keep = keeping.kept_by(settings.keep)
-        watch = held_out.HeldOut(rows, settings.held_out_every, keep, settings.num_checkpoints, scratch)
-        callbacks.insert(0, watch)
+        measure = held_out.HeldOut(rows, settings.held_out_every, keep, settings.num_checkpoints, scratch)
+        callbacks.insert(0, measure)
     learner, attention = _learner(
         settings, runtime, init, token_file.TokenFile(scratch / "tokens"), plan, scratch, callbacks
     )
-    if watch:
-        watch.learner = learner
-    newest = resuming.last_checkpoint(scratch)
+    if measure:
+        measure.learner = learner
+    checkpoint = resuming.last_checkpoint(scratch)
     if learner.is_world_process_zero():
-        watching.say_how(learner.accelerator, attention, newest)
+        watching.print_setup(learner.accelerator, attention, checkpoint)
         resuming.record_machine(scratch, runtime)
-    learner.train(resume_from_checkpoint=newest)
+    learner.train(resume_from_checkpoint=checkpoint)
     partial = scratch / "learned.partial"
     if learner.is_world_process_zero():
         shutil.rmtree(partial, ignore_errors=True)
@@ -90,12 +90,12 @@ def first_losses(
     libraries.settle()
     from transformers import TrainerCallback
 
-    class Stop(TrainerCallback):
+    class StopAfterSteps(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
             control.should_training_stop = state.global_step >= num_steps
 
     with watching.failures(runtime):
-        learner, _ = _learner(settings, runtime, init, rows, plan, folder, [Stop()])
+        learner, _ = _learner(settings, runtime, init, rows, plan, folder, [StopAfterSteps()])
         learner.train()
     return [entry["loss"] for entry in learner.state.log_history if "loss" in entry]
 
@@ -128,7 +128,7 @@ def _learner(
     config = trainer.SFTConfig(**_arguments(settings, runtime, folder))
     pad = tokenizer.pad_token_id or 0
     steps = trainer.Steps(rows, plan, limit, config.process_index, config.world_size, pad)
-    model, attention = students.loaded(init, settings, runtime)
+    model, attention = students.load(init, settings, runtime)
     if not trainer.is_sharded():
         model.to(config.device)
         if not runtime.padding:
@@ -143,7 +143,7 @@ def _learner(
 
 
 def _arguments(settings: params.Training, runtime: params.Runtime, folder: Path) -> dict[str, Any]:
-    """SFTConfig's arguments: those of the recipe, and those that tell how this machine trains."""
+    """SFTConfig's arguments: those of the recipe, and those of this machine."""
     import torch
 
     recipe = arguments.Optimisation(**settings.model_dump(include=set(arguments.Optimisation._fields)))

@@ -24,11 +24,11 @@ def rehearse(model: PreTrainedModel, steps: Steps, arguments: SFTConfig) -> None
     model.train()
     if arguments.gradient_checkpointing:
         model.gradient_checkpointing_enable(arguments.gradient_checkpointing_kwargs)
-    moved = student.on_device(batch, model, device)
+    inputs = student.on_device(batch, model, device)
     moments = [torch.empty(2 * each.numel(), device=device) for each in model.parameters()]
     with torch.autocast(device.type, torch.bfloat16, enabled=arguments.bf16):
         hidden = model.get_decoder()(
-            **{name: each for name, each in moved.items() if name != "labels"}, use_cache=False
+            **{name: each for name, each in inputs.items() if name != "labels"}, use_cache=False
         )[0]
     hidden.float().mean().backward()
     del moments, hidden
@@ -40,14 +40,14 @@ def rehearse(model: PreTrainedModel, steps: Steps, arguments: SFTConfig) -> None
 def largest(steps: Steps) -> list[int]:
     """Rows that fill a forward pass as far as any can: the longest first, then each that still fits."""
     lengths, limit = steps.traces.lengths, steps.limit
-    most = limit.rows or len(lengths)
+    max_rows = limit.rows or len(lengths)
     if limit.padded:
         longest = int(lengths.argmax())
-        return [longest] * min(most, limit.tokens // int(lengths[longest]), steps.plan.batch_size)
-    found: list[int] = []
+        return [longest] * min(max_rows, limit.tokens // int(lengths[longest]), steps.plan.batch_size)
+    rows: list[int] = []
     room = limit.tokens
     for row in lengths.argsort()[::-1][:ROWS_TO_FILL].tolist() + lengths.argsort()[:ROWS_TO_FILL].tolist():
-        if lengths[row] <= room and len(found) < most and row not in found:
-            found.append(row)
+        if lengths[row] <= room and len(rows) < max_rows and row not in rows:
+            rows.append(row)
             room -= int(lengths[row])
-    return found
+    return rows

@@ -7,25 +7,22 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import polars as pl
-
 from stages.edge import params
 from stages.edge.cli import claims
 from stages.edge.errors import InputError, SettingError
-from stages.edge.files import tables
 from stages.edge.models import weights
+from stages.edge.training import token_file
 
 GIB = 2**30
 CHECKPOINTS = 3
 BYTES_PER_WEIGHT = BYTES_PER_TOKEN = 4
-LENGTHS = pl.Schema({"num_tokens": pl.Int32()})
 MACHINE = "machine.json"
 
 
 def last_checkpoint(folder: Path) -> str | None:
     """The newest checkpoint that was written to its end; the Trainer writes `trainer_state.json` last."""
-    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json") if _is_whole(path)]
-    return str(max(whole, key=lambda path: int(path.name.rpartition("-")[2]))) if whole else None
+    finished = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json") if _is_whole(path)]
+    return str(max(finished, key=lambda path: int(path.name.rpartition("-")[2]))) if finished else None
 
 
 def _is_whole(state: Path) -> bool:
@@ -52,7 +49,7 @@ def check_space(scratch: Path, init: Path, sft: Path, num_candidates: int) -> No
         InputError: the disk has too little room.
     """
     scratch.mkdir(parents=True, exist_ok=True)
-    num_tokens = sum(int(tables.read(file, LENGTHS)["num_tokens"].sum()) for file in tables.files(sft))
+    num_tokens = int(token_file.lengths(sft)[0].sum())
     weights_bytes = BYTES_PER_WEIGHT * weights.num_parameters(init)
     needed = copies_of_weights(num_candidates) * weights_bytes + BYTES_PER_TOKEN * num_tokens
     written = sum(path.stat().st_size for path in scratch.rglob("*") if path.is_file())
@@ -78,7 +75,7 @@ def claimed(scratch: Path) -> Iterator[None]:
 
 
 def record_machine(scratch: Path, runtime: params.Runtime) -> None:
-    """Write down how checkpoints are cut, which only the same number of processes can put together again."""
+    """Record how checkpoints are split: only the same number of processes can read them again."""
     (scratch / MACHINE).write_text(json.dumps(_machine(runtime)))
 
 
@@ -93,8 +90,8 @@ def check_machine(scratch: Path, runtime: params.Runtime) -> None:
     before = json.loads((scratch / MACHINE).read_text())
     if before != _machine(runtime):
         raise SettingError(
-            f"params.yaml: runtime: the checkpoints of this run were written with {before}, and only that can go on "
-            f"from them: set it so until the stage is done, or remove {scratch}"
+            f"params.yaml: runtime: the checkpoints of this run were written with {before}, and nothing else can "
+            f"read them: set it so until the stage is done, or remove {scratch}"
         )
 
 
@@ -106,8 +103,8 @@ def _machine(runtime: params.Runtime) -> dict[str, object]:
 
 def kept(scratch: Path) -> list[Path]:
     """Folders of the weights that were kept at measurements, the latest step last."""
-    found = [path for path in (scratch / "kept").glob("*") if path.name.isdigit()]
-    return sorted(found, key=lambda path: int(path.name))
+    folders = [path for path in (scratch / "kept").glob("*") if path.name.isdigit()]
+    return sorted(folders, key=lambda path: int(path.name))
 
 
 def sweep(scratch: Path) -> None:

@@ -10,7 +10,7 @@ from stages.edge import params
 from stages.edge.errors import InputError, SettingError
 
 
-def loaded(init: Path, settings: params.Training, runtime: params.Runtime) -> tuple[Any, str | None]:
+def load(init: Path, settings: params.Training, runtime: params.Runtime) -> tuple[Any, str | None]:
     """(model with float32 weights, name of its attention or None for its own), ready to be trained.
 
     Raises:
@@ -19,27 +19,27 @@ def loaded(init: Path, settings: params.Training, runtime: params.Runtime) -> tu
     """
     from transformers import AutoModelForCausalLM
 
-    own = runtime.padding and runtime.attention == "auto"
-    named = None if own else attention.choose(runtime.attention)
-    chosen = {} if named is None else {"attn_implementation": named}
+    keeps_own = runtime.padding and runtime.attention == "auto"
+    name = None if keeps_own else attention.choose(runtime.attention)
+    options = {} if name is None else {"attn_implementation": name}
     try:
-        model = AutoModelForCausalLM.from_pretrained(init, dtype=student.WEIGHTS, **chosen)
+        model = AutoModelForCausalLM.from_pretrained(init, dtype=student.WEIGHTS, **options)
     except KeyError as error:
         if attention.NAME not in str(error):
             raise
         raise SettingError(
             f"params.yaml: {init} has an attention of its own that takes no other: set runtime.padding to true for it"
         ) from error
-    let_write(model, init)
+    mend_generation_config(model, init)
     try:
         student.prepare(model, settings.max_positions, settings.bf16)
     except ValueError as error:
         raise SettingError(f"params.yaml: {init}: {error}") from error
-    return model, named
+    return model, name
 
 
-def let_write(model: Any, init: Path) -> None:
-    """See that the generation settings can be written with the weights, hours later.
+def mend_generation_config(model: Any, init: Path) -> None:
+    """Mend generation settings that could not be written with the weights, hours later.
 
     Published models often have a temperature and do not say that they sample, which transformers refuses to write.
 

@@ -29,8 +29,8 @@ def lengths(sft: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     Raises:
         InputError: as `tables.read`.
     """
-    found = tables.read(sft, LENGTHS).cast(pl.Int64)
-    return found["num_tokens"].to_numpy(), found["num_prompt"].to_numpy()
+    columns = tables.read(sft, LENGTHS).cast(pl.Int64)
+    return columns["num_tokens"].to_numpy(), columns["num_prompt"].to_numpy()
 
 
 class TokenFile:
@@ -65,7 +65,7 @@ def write(sft: Path, student: Path, folder: Path) -> TokenFile:
         partial.mkdir(parents=True)
         with (partial / "tokens.bin").open("wb") as stream:
             for file in files:
-                for ids in _pieces(file):
+                for ids in _token_arrays(file):
                     stream.write(ids.tobytes())
         np.save(partial / "rows.npy", np.stack(lengths(sft)))
         shutil.rmtree(folder, ignore_errors=True)
@@ -73,7 +73,7 @@ def write(sft: Path, student: Path, folder: Path) -> TokenFile:
     return TokenFile(folder)
 
 
-def _pieces(file: Path) -> Iterator[npt.NDArray[np.int32]]:
+def _token_arrays(file: Path) -> Iterator[npt.NDArray[np.int32]]:
     """The ids of some rows after another. Polars would hold all of a file's at once."""
     from pyarrow import parquet
 
@@ -83,7 +83,7 @@ def _pieces(file: Path) -> Iterator[npt.NDArray[np.int32]]:
 
 
 def _check(file: Path, student: Path) -> None:
-    """See that the tokens of a file's first rows spell their messages, with the student's tokenizer and template.
+    """Check that the tokens of a file's first rows spell their messages, with the student's tokenizer and template.
 
     Raises:
         InputError: they do not.
@@ -92,8 +92,8 @@ def _check(file: Path, student: Path) -> None:
 
     tokenizer = _tokenizer(student)
     with parquet.ParquetFile(file) as rows:
-        some = next(rows.iter_batches(ROWS_READ_BACK, columns=["messages", "input_ids"]), None)
-    for row in some.to_pylist() if some else []:
+        batch = next(rows.iter_batches(ROWS_READ_BACK, columns=["messages", "input_ids"]), None)
+    for row in batch.to_pylist() if batch else []:
         text = tokenizer.decode(row["input_ids"], skip_special_tokens=False, clean_up_tokenization_spaces=False)
         rendered = tokenizer.apply_chat_template(row["messages"], tokenize=False)
         # Tokenizers may add or take a space at the edges, and templates strip lines.

@@ -1,4 +1,4 @@
-"""Watching a training run: its figures as they come, its failures as sentences, and its card."""
+"""What is shown of a training run: its figures as they come, and its failures as messages."""
 
 import contextlib
 import errno
@@ -19,7 +19,7 @@ SECONDS_BETWEEN_LINES = 10.0
 SHOWN = ("loss", "held_out_loss", "learning_rate", "grad_norm", "padding_share", "peak_gib")
 GIB = 2**30
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-UNWRITTEN = re.compile(r"No space left|Disk quota exceeded|File too large|failed writing|unexpected pos \d+ vs")
+WRITE_ERRORS = re.compile(r"No space left|Disk quota exceeded|File too large|failed writing|unexpected pos \d+ vs")
 PEAK_FLOPS = {
     "H100 PCIe": 756e12, "H100 NVL": 835e12, "H100": 989e12, "H200": 989e12, "B200": 2_250e12, "A100": 312e12,
     "L40S": 362e12, "MI300X": 1_307e12, "MI325X": 1_307e12, "RTX 4090": 165e12, "RTX 3090": 71e12,
@@ -28,7 +28,7 @@ PEAK_FLOPS = {
 
 
 def check_finite(name: str, value: float, step: int) -> None:
-    """Stop where a number of the training is none.
+    """Stop where a figure of the training is not finite.
 
     Raises:
         SettingError: it is NaN or infinite. No checkpoint of this step is written.
@@ -42,52 +42,52 @@ def check_finite(name: str, value: float, step: int) -> None:
 
 @contextlib.contextmanager
 def failures(runtime: params.Runtime) -> Iterator[None]:
-    """Tell the failures of a training run that a setting or a larger disk mends from faults of the program."""
-    kept = "the last checkpoint is kept, and the next run goes on from it"
+    """Turn the failures that a setting or a larger disk mends into messages; faults of the program pass."""
+    note = "the last checkpoint is kept, and the next run goes on from it"
     try:
         yield
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         text = str(error)
         if type(error).__name__ == "OutOfMemoryError":
-            change = (
+            advice = (
                 "lower runtime.micro_batch_tokens"
                 if runtime.gradient_checkpointing
                 else "set runtime.gradient_checkpointing: true"
             )
             raise SettingError(
-                f"out of memory in a forward or backward pass of {runtime.micro_batch_tokens} tokens: {change} in "
-                f"params.yaml; {kept}"
+                f"out of memory in a forward or backward pass of {runtime.micro_batch_tokens} tokens: {advice} in "
+                f"params.yaml; {note}"
             ) from error
         if _is_full(error):
-            raise InputError(f"the disk is full, or takes no more: make room; {kept}") from error
+            raise InputError(f"the disk is full, or takes no more: make room; {note}") from error
         if "runtime.padding" in text:
             raise SettingError(f"params.yaml: {text}") from error
         raise
 
 
 def _is_full(error: BaseException | None) -> bool:
-    """Whether a write failed for want of room, by whatever library: safetensors and torch tell it in words alone."""
+    """Whether a write failed for want of room, in any library: safetensors and torch say so only in their message."""
     while error is not None:
-        if getattr(error, "errno", None) in NO_ROOM or UNWRITTEN.search(str(error)):
+        if getattr(error, "errno", None) in NO_ROOM or WRITE_ERRORS.search(str(error)):
             return True
         error = error.__cause__ or error.__context__
     return False
 
 
-def say_how(accelerator: Any, attention: str | None, checkpoint: str | None) -> None:  # noqa: ANN401
+def print_setup(accelerator: Any, attention: str | None, checkpoint: str | None) -> None:  # noqa: ANN401
     """One line: on how many devices of which kind, how they share the work, and from where a run goes on."""
     kind = str(accelerator.distributed_type.value)
-    shared = f", sharing by {kind}" if accelerator.num_processes > 1 or kind == "DEEPSPEED" else ""
-    where = f"; going on from {Path(checkpoint).name}" if checkpoint else ""
+    sharing = f", sharing by {kind}" if accelerator.num_processes > 1 or kind == "DEEPSPEED" else ""
+    resumed = f"; going on from {Path(checkpoint).name}" if checkpoint else ""
     print(
-        f"training on {accelerator.num_processes} x {accelerator.device.type}{shared}, attention: "
-        f"{attention or 'own'}{where}",
+        f"training on {accelerator.num_processes} x {accelerator.device.type}{sharing}, attention: "
+        f"{attention or 'own'}{resumed}",
         file=sys.stderr,
         flush=True,
     )
 
 
-class Progress:
+class TrainingProgress:
     """Sends each step's figures to tracking and shows a line now and then: loss, tokens a second, time left."""
 
     def __init__(self, run: track.Run, peak_flops: float | None) -> None:
@@ -125,15 +125,15 @@ def peak_flops(device: str) -> float | None:
     return next((peak for part, peak in PEAK_FLOPS.items() if part in device), None)
 
 
-def live(run: track.Run) -> Any:  # noqa: ANN401
-    """A Trainer callback that feeds `Progress` from the main process."""
+def progress_callback(run: track.Run) -> Any:  # noqa: ANN401
+    """A Trainer callback that feeds `TrainingProgress` from the main process."""
     # Imported here, because transformers takes seconds and a finished run that is only copied never needs it.
     import torch
     from transformers import TrainerCallback
 
-    progress = Progress(run, peak_flops(torch.cuda.get_device_name()) if torch.cuda.is_available() else None)
+    progress = TrainingProgress(run, peak_flops(torch.cuda.get_device_name()) if torch.cuda.is_available() else None)
 
-    class Live(TrainerCallback):
+    class Callback(TrainerCallback):
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:  # noqa: ANN401
             if logs and "loss" in logs and state.is_world_process_zero:
                 if torch.cuda.is_available():
@@ -143,4 +143,4 @@ def live(run: track.Run) -> Any:  # noqa: ANN401
                         logs["held_out_loss"] = entry["held_out_loss"]
                 progress.logged(state.global_step, state.max_steps, logs)
 
-    return Live()
+    return Callback()

@@ -37,8 +37,8 @@ def test_a_problem_is_asked_once_and_labelled_with_its_judged_answer() -> None:
         ("b", "What is 2+2?", "\\boxed{4}"),
         ("c", "Why?", "Because."),
     )
-    found, system = scores.problems(rows)
-    assert found.select("problem_id", "prompt", "label").rows() == [
+    problems, system = scores.problems(rows)
+    assert problems.select("problem_id", "prompt", "label").rows() == [
         ("a", "What is 1+1?", "2"),
         ("b", "What is 2+2?", "4"),
     ]
@@ -62,26 +62,26 @@ def test_what_was_not_answered_counts_neither_way() -> None:
         verdict("b", 0, "no_answer"),
         verdict("b", 1, "correct"),
     ]
-    found = scores.score(pl.DataFrame(rows, schema=VERDICTS), 2)
-    assert found == (0.75, 1.0)  # a: 1 of 1, too few for pass@2; b: 1 of 2
+    score = scores.score(pl.DataFrame(rows, schema=VERDICTS), 2)
+    assert score == (0.75, 1.0)  # a: 1 of 1, too few for pass@2; b: 1 of 2
     nothing = [verdict("a", 0, "unscored")]
     assert scores.score(pl.DataFrame(nothing, schema=VERDICTS), 1) == (None, None)
 
 
 def test_the_best_goes_by_what_was_asked_for_and_of_equals_the_last_is_taken() -> None:
-    found = [
+    candidates = [
         CheckpointScore(0.5, 0.9),
         CheckpointScore(0.6, 0.8),
         CheckpointScore(0.6, None),
         CheckpointScore(None, 0.9),
     ]
-    assert scores.best(found, by_pass=False) == 2
-    assert scores.best(found, by_pass=True) == 3
+    assert scores.best(candidates, by_pass=False) == 2
+    assert scores.best(candidates, by_pass=True) == 3
 
 
 def test_a_mean_is_summed_in_float64_and_keeps_the_type() -> None:
     import torch
 
     parts = [torch.tensor([1.0, 2.0**-24], dtype=torch.float32), torch.tensor([2.0, 2.0**-24], dtype=torch.float32)]
-    found = averaging.mean([*parts, torch.tensor([0.0, 2.0**-24])])
-    assert found.dtype == torch.float32 and found.tolist() == [1.0, 2.0**-24]
+    mean = averaging.mean([*parts, torch.tensor([0.0, 2.0**-24])])
+    assert mean.dtype == torch.float32 and mean.tolist() == [1.0, 2.0**-24]

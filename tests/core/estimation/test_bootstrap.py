@@ -115,9 +115,9 @@ def test_the_interval_of_a_difference_over_exams_holds_the_truth_in_nine_of_ten_
 
 @pytest.mark.parametrize("score", [0.0, 1.0])
 def test_thirty_problems_all_failed_or_all_solved_leave_a_doubt_of_some_points(score: float) -> None:
-    found = bayesian_bootstrap([np.full(30, score)], SCORE_PRIOR, 2000, seed=0)
-    assert found is not None
-    value, low, high = found
+    interval = bayesian_bootstrap([np.full(30, score)], SCORE_PRIOR, 2000, seed=0)
+    assert interval is not None
+    value, low, high = interval
     assert value == score
     assert 0.02 < high - low < 0.15
     assert 0 <= low <= high <= 1
@@ -133,9 +133,9 @@ def test_more_problems_narrow_the_interval_and_more_resamples_do_not() -> None:
 
 
 def test_strata_weigh_the_same_whatever_their_size() -> None:
-    found = bayesian_bootstrap([np.zeros(10), np.ones(300)], SCORE_PRIOR, 2000, seed=0)
-    assert found is not None
-    value, low, high = found
+    interval = bayesian_bootstrap([np.zeros(10), np.ones(300)], SCORE_PRIOR, 2000, seed=0)
+    assert interval is not None
+    value, low, high = interval
     assert value == 0.5
     assert low < 0.5 < high
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core.estimation.precision import Look, Target, look
+from stages.core.estimation.precision import Look, PrecisionTarget, look
 from stages.core.scoring.scoring import Method, metrics
 from tests.core.scoring.test_scoring import right, table, wrong
 
@@ -14,7 +14,7 @@ MOST = 256
 
 def after(right: list[int], num_drawn: int, ci_width: float, most: int = MOST) -> Look:
     """With as many scored samples as drawn ones."""
-    return look(np.array(right), np.full(len(right), num_drawn), num_drawn, Target(ci_width, most))
+    return look(np.array(right), np.full(len(right), num_drawn), num_drawn, PrecisionTarget(ci_width, most))
 
 
 def exam(shares: np.ndarray, ci_width: float, draw: np.random.Generator) -> tuple[Look, int, np.ndarray]:
@@ -28,9 +28,9 @@ def exam(shares: np.ndarray, ci_width: float, draw: np.random.Generator) -> tupl
 
 def test_the_interval_is_the_printed_one_but_for_its_resampling() -> None:
     scores = table([[right()] * number + [wrong("5")] * (4 - number) for number in (0, 1, 4, 3, 2)])
-    found = metrics(scores, Method(4, 2, 10_000, 42, is_open=True))
-    seen = look(scores["num_correct"].to_numpy(), scores["num_samples"].to_numpy(), 4, Target(0.01, MOST))
-    assert seen.width == pytest.approx(found["ci_high"] - found["ci_low"], rel=0.03)
+    printed = metrics(scores, Method(4, 2, 10_000, 42, is_open=True))
+    seen = look(scores["num_correct"].to_numpy(), scores["num_samples"].to_numpy(), 4, PrecisionTarget(0.01, MOST))
+    assert seen.width == pytest.approx(printed["ci_high"] - printed["ci_low"], rel=0.03)
 
 
 def test_it_ends_settled_as_soon_as_the_interval_is_narrow() -> None:
@@ -75,15 +75,15 @@ def test_one_sample_of_each_problem_does_not_tell_what_more_would_do() -> None:
     one = after([0, 1] * 100, 1, 0.08)
     assert (one.why, one.next_end) == (None, 2)
     counts = np.array([8] * 9 + [1] * 9)
-    some = look(np.array([4] * 9 + [0, 1] * 4 + [1]), counts, 8, Target(0.2, MOST))
+    some = look(np.array([4] * 9 + [0, 1] * 4 + [1]), counts, 8, PrecisionTarget(0.2, MOST))
     assert some.why is None, "a problem with one scored sample has the sampling variance of the others"
 
 
 def test_without_a_scored_sample_there_is_nothing_to_wait_for() -> None:
     nothing = np.zeros(3, dtype=np.int64)
-    assert look(nothing, nothing, 4, Target(0.1, MOST)) == Look(None, None, "hopeless", 4)
-    some = look(np.array([2, 0, 1]), np.array([4, 0, 4]), 4, Target(0.9, MOST))
-    assert some == look(np.array([2, 1]), np.array([4, 4]), 4, Target(0.9, MOST)), "it is left out"
+    assert look(nothing, nothing, 4, PrecisionTarget(0.1, MOST)) == Look(None, None, "hopeless", 4)
+    some = look(np.array([2, 0, 1]), np.array([4, 0, 4]), 4, PrecisionTarget(0.9, MOST))
+    assert some == look(np.array([2, 1]), np.array([4, 4]), 4, PrecisionTarget(0.9, MOST)), "it is left out"
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=8), st.floats(0.01, 0.9), st.integers(6, 40))

@@ -13,26 +13,26 @@ from stages.core.sampling.adaptive import Rule
 RULE = Rule(start=4, step=2, most=16, confidence=0.95, hopeless_share=0.25)
 
 
-def said(*answers: str | None) -> list[str | None]:
+def boxed(*answers: str | None) -> list[str | None]:
     return [None if answer is None else f"So it is \\boxed{{{answer}}}." for answer in answers]
 
 
 @pytest.mark.parametrize(
     ("answers", "why"),
     [
-        (said("4", "4", "4", "4"), "settled"),  # 1 - 2^-5 = 0.969
-        (said("4", "4", "4", None), None),  # 1 - 2^-4 = 0.938
-        (said("4", "4", "4", "5"), None),
-        (said("4", "4", "4", "4", "4", "5"), None),  # 0.9375
-        (said("4", "4", "4", "4", "4", "4", "5"), "settled"),  # 0.965
-        (said(*["4"] * 8, *["5"] * 8), "exhausted"),
-        (said(None, None, None, None), None),
-        (said(*[None] * 10), "hopeless"),  # 0.75^11 = 0.042
-        (said(*[None] * 9), None),  # 0.75^10 = 0.056
-        (said(*map(str, range(15))), None),  # 0.064 with one vote
-        (said("7", *[None] * 14), None),
-        (said("7", *[None] * 14, "8"), "exhausted"),
-        (said("1/2", "0.5", "\\frac{1}{2}", "\\dfrac12"), "settled"),  # one value, four spellings
+        (boxed("4", "4", "4", "4"), "settled"),  # 1 - 2^-5 = 0.969
+        (boxed("4", "4", "4", None), None),  # 1 - 2^-4 = 0.938
+        (boxed("4", "4", "4", "5"), None),
+        (boxed("4", "4", "4", "4", "4", "5"), None),  # 0.9375
+        (boxed("4", "4", "4", "4", "4", "4", "5"), "settled"),  # 0.965
+        (boxed(*["4"] * 8, *["5"] * 8), "exhausted"),
+        (boxed(None, None, None, None), None),
+        (boxed(*[None] * 10), "hopeless"),  # 0.75^11 = 0.042
+        (boxed(*[None] * 9), None),  # 0.75^10 = 0.056
+        (boxed(*map(str, range(15))), None),  # 0.064 with one vote
+        (boxed("7", *[None] * 14), None),
+        (boxed("7", *[None] * 14, "8"), "exhausted"),
+        (boxed("1/2", "0.5", "\\frac{1}{2}", "\\dfrac12"), "settled"),  # one value, four spellings
         (["no answer at all"] * 4, None),
     ],
 )
@@ -46,17 +46,17 @@ def test_rounds_end_where_the_rule_says(drawn: int, end: int) -> None:
 
 
 def test_only_whole_rounds_are_counted_and_the_rest_of_the_store_is_ignored() -> None:
-    assert adaptive.drawn(said("4", "4", "4", "4", *["5"] * 12), RULE)[:2] == (4, "settled")
-    assert adaptive.drawn(said("4", "4", "4", "5", *["4"] * 12), RULE)[:2] == (8, "settled")  # 7 to 1
-    assert adaptive.drawn(said(*["4", "5"] * 8), RULE)[:2] == (16, "exhausted")
+    assert adaptive.drawn(boxed("4", "4", "4", "4", *["5"] * 12), RULE)[:2] == (4, "settled")
+    assert adaptive.drawn(boxed("4", "4", "4", "5", *["4"] * 12), RULE)[:2] == (8, "settled")  # 7 to 1
+    assert adaptive.drawn(boxed(*["4", "5"] * 8), RULE)[:2] == (16, "exhausted")
 
 
 @given(st.integers(0, 30), st.integers(0, 30))
 def test_being_more_frequent_is_certain_for_nobody_and_symmetric(first: int, second: int) -> None:
-    found = adaptive.probability_more_frequent(first, second)
-    assert 0 < found < 1
-    assert found + adaptive.probability_more_frequent(second, first) == pytest.approx(1)
-    assert (found > 0.5) == (first > second) or first == second
+    probability = adaptive.probability_more_frequent(first, second)
+    assert 0 < probability < 1
+    assert probability + adaptive.probability_more_frequent(second, first) == pytest.approx(1)
+    assert (probability > 0.5) == (first > second) or first == second
 
 
 @pytest.mark.parametrize("first", range(0, 34, 3))

@@ -60,7 +60,7 @@ def request(**changed: Any) -> Request:
 
 
 def ask(problems: pl.DataFrame, **changed: Any) -> list[Query]:
-    return [query for asked in request(**changed).queries(problems) for query in asked]
+    return [query for samples in request(**changed).queries(problems) for query in samples]
 
 
 def problem_table(*ids: str) -> pl.DataFrame:
@@ -79,8 +79,8 @@ def test_a_key_is_the_hex_sha_256_of_one_canonical_text() -> None:
     )
     messages = [{"role": "user", "content": "Caf\u00e9?"}]
     fields = {"temperature": 0.8, "max_tokens": 64}
-    made = request(identity={"model": "m", "revision": None}, fields=fields, effort="high").key(messages, 3)
-    assert made == hashlib.sha256(text.encode("ascii")).hexdigest()
+    key = request(identity={"model": "m", "revision": None}, fields=fields, effort="high").key(messages, 3)
+    assert key == hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 @pytest.mark.parametrize("field", sorted(IDENTITY))
@@ -147,8 +147,8 @@ def test_the_seed_fits_the_engines_31_bits_and_comes_from_the_key(digest: str) -
 
 
 def test_samples_of_a_problem_have_different_seeds() -> None:
-    asked = ask(problem_table("1+1"), num_samples=64)
-    assert len({query.seed for query in asked}) == 64
+    queries = ask(problem_table("1+1"), num_samples=64)
+    assert len({query.seed for query in queries}) == 64
 
 
 # rendering
@@ -200,9 +200,9 @@ def test_an_empty_system_prompt_or_suffix_adds_nothing() -> None:
 
 
 def test_queries_come_in_the_order_of_the_rows_then_by_sample() -> None:
-    asked = ask(problem_table("b", "a"), num_samples=2)
-    assert [(query.problem_id, query.sample) for query in asked] == [("b", 0), ("b", 1), ("a", 0), ("a", 1)]
-    assert all(query.benchmark is None for query in asked)
+    queries = ask(problem_table("b", "a"), num_samples=2)
+    assert [(query.problem_id, query.sample) for query in queries] == [("b", 0), ("b", 1), ("a", 0), ("a", 1)]
+    assert all(query.benchmark is None for query in queries)
 
 
 def test_more_samples_ask_only_for_the_difference() -> None:
@@ -220,9 +220,9 @@ def test_an_exam_knows_its_benchmark_and_asks_one_question_of_two_benchmarks_onl
     exams = pl.DataFrame(
         [(name, "same", None, "What is 1?") for name in ("aime24", "aime25")], schema=BENCHMARKS_IN, orient="row"
     )
-    asked = ask(exams, num_samples=1)
-    assert [query.benchmark for query in asked] == ["aime24", "aime25"]
-    assert asked[0].key == asked[1].key
+    queries = ask(exams, num_samples=1)
+    assert [query.benchmark for query in queries] == ["aime24", "aime25"]
+    assert queries[0].key == queries[1].key
 
 
 def test_no_problems_make_no_queries() -> None:
@@ -272,13 +272,13 @@ def test_reasoning_that_the_server_parsed_wins(content: str | None) -> None:
 
 
 def test_each_query_is_one_row_and_one_without_an_answer_has_failed() -> None:
-    asked = ask(problem_table("openmath_reasoning:12"), num_samples=3)
+    queries = ask(problem_table("openmath_reasoning:12"), num_samples=3)
     answers = {
-        asked[0].key: Answer("stop", "<think>R</think>42", None, 10, 20, None),
-        asked[2].key: Answer("refused", None, None, None, None, "HTTP 400: too long"),
+        queries[0].key: Answer("stop", "<think>R</think>42", None, 10, 20, None),
+        queries[2].key: Answer("refused", None, None, None, None, "HTTP 400: too long"),
         "a key that nobody asked for": Answer("stop", "1", None, 1, 1, None),
     }
-    table = traces(asked, answers, "teacher", "medium", ["fixed"] * 3)
+    table = traces(queries, answers, "teacher", "medium", ["fixed"] * 3)
     assert table.schema == TRACES
     assert table.drop("query_key").rows() == [
         ("teacher", "medium", None, "openmath_reasoning:12", 0, "R", "42", "stop", 10, 20, "fixed", None),
@@ -311,7 +311,7 @@ def test_each_query_is_one_row_and_one_without_an_answer_has_failed() -> None:
             "HTTP 400: too long",
         ),
     ]
-    assert table["query_key"].to_list() == [query.key for query in asked]
+    assert table["query_key"].to_list() == [query.key for query in queries]
 
 
 def test_a_truncated_trace_is_kept_as_one() -> None:

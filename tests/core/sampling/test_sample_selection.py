@@ -10,43 +10,43 @@ from stages.core.sampling.queries import Answer, Query
 RULE = Rule(start=4, step=2, most=8, confidence=0.95, hopeless_share=0.25)
 
 
-def asked(problem: str, number: int = 8, budget: str = "") -> list[Query]:
+def samples_of(problem: str, number: int = 8, budget: str = "") -> list[Query]:
     return [Query(f"{problem}{sample}{budget}", None, problem, sample, ()) for sample in range(number)]
 
 
-def says(answer: str, status: str = "stop") -> Answer:
+def answer(answer: str, status: str = "stop") -> Answer:
     return Answer(status, f"\\boxed{{{answer}}}", None, 1, 1, None)
 
 
 def test_without_a_rule_every_sample_is_drawn_also_one_without_an_answer() -> None:
-    found = sample_selection.drawn([asked("a", 2), asked("b", 1)], None, {"a0": says("4")}, None)
-    assert [query.key for query in found.asked] == ["a0", "a1", "b0"]
-    assert found.stopped == ["fixed"] * 3
+    drawn = sample_selection.drawn([samples_of("a", 2), samples_of("b", 1)], None, {"a0": answer("4")}, None)
+    assert [query.key for query in drawn.queries] == ["a0", "a1", "b0"]
+    assert drawn.stopped == ["fixed"] * 3
 
 
 def test_with_a_rule_each_problem_has_its_own_end() -> None:
-    stored = {query.key: says("4") for query in asked("a")}
-    stored |= {query.key: says(str(query.sample % 2)) for query in asked("b")}
-    found = sample_selection.drawn([asked("a"), asked("b")], None, stored, RULE)
-    assert [query.key for query in found.asked] == ["a0", "a1", "a2", "a3", *(f"b{sample}" for sample in range(8))]
-    assert found.stopped == ["settled"] * 4 + ["exhausted"] * 8
-    assert found.doubts == [pytest.approx(1 / 32)], "Beta(5, 1) below 1/2"
+    stored = {query.key: answer("4") for query in samples_of("a")}
+    stored |= {query.key: answer(str(query.sample % 2)) for query in samples_of("b")}
+    drawn = sample_selection.drawn([samples_of("a"), samples_of("b")], None, stored, RULE)
+    assert [query.key for query in drawn.queries] == ["a0", "a1", "a2", "a3", *(f"b{sample}" for sample in range(8))]
+    assert drawn.stopped == ["settled"] * 4 + ["exhausted"] * 8
+    assert drawn.doubts == [pytest.approx(1 / 32)], "Beta(5, 1) below 1/2"
 
 
 def test_a_longer_answer_stands_in_for_one_that_was_cut_off_and_for_no_other() -> None:
     stored = {
-        "a0": says("4"), "a1": says("4", "length"), "a2": says("4", "length"),
-        "a0+": says("5"), "a1+": says("5"), "a3+": says("5"),
+        "a0": answer("4"), "a1": answer("4", "length"), "a2": answer("4", "length"),
+        "a0+": answer("5"), "a1+": answer("5"), "a3+": answer("5"),
     }  # fmt: skip
-    found = sample_selection.drawn([asked("a", 4)], [asked("a", 4, "+")], stored, None)
-    assert [query.key for query in found.asked] == ["a0", "a1+", "a2", "a3"]
-    longer = sample_selection.longer([asked("a", 4)], [asked("a", 4, "+")], stored, None)
+    drawn = sample_selection.drawn([samples_of("a", 4)], [samples_of("a", 4, "+")], stored, None)
+    assert [query.key for query in drawn.queries] == ["a0", "a1+", "a2", "a3"]
+    longer = sample_selection.longer([samples_of("a", 4)], [samples_of("a", 4, "+")], stored, None)
     assert [[query.key for query in each] for each in longer] == [["a1+", "a2+"]]
 
 
 def test_a_sample_that_the_rule_did_not_draw_is_not_asked_for_again_though_the_store_has_it() -> None:
-    stored = {query.key: says("4", "length" if query.sample in (1, 6) else "stop") for query in asked("a")}
-    longer = sample_selection.longer([asked("a")], [asked("a", 8, "+")], stored, RULE)
+    stored = {query.key: answer("4", "length" if query.sample in (1, 6) else "stop") for query in samples_of("a")}
+    longer = sample_selection.longer([samples_of("a")], [samples_of("a", 8, "+")], stored, RULE)
     assert [[query.key for query in each] for each in longer] == [["a1+"]]
 
 
@@ -61,10 +61,10 @@ def table(*problems: tuple[str, str, list[str], list[int | None]]) -> pl.DataFra
 
 
 def test_rows_tokens_statuses_and_reasons_are_counted() -> None:
-    found = sample_selection.counts(
+    counts = sample_selection.counts(
         table(("a", "settled", ["stop", "length"], [10, 20]), ("b", "hopeless", ["failed"], [None]))
     )
-    assert found == {
+    assert counts == {
         "num_traces": 3, "num_tokens": 30, "num_stop": 1, "num_length": 1, "num_failed": 1,
         "num_problems_settled": 1, "num_problems_hopeless": 1,
     }  # fmt: skip
@@ -83,8 +83,8 @@ def test_what_was_not_drawn_counts_like_the_mean_of_its_problem() -> None:
 
 
 def test_longer_answers_do_not_change_where_a_problem_stops() -> None:
-    stored = {query.key: says(str(query.sample), "length") for query in asked("a")}
-    stored |= {query.key: says("4") for query in asked("a", 8, "+")}
-    found = sample_selection.drawn([asked("a")], [asked("a", 8, "+")], stored, RULE)
-    assert [query.key for query in found.asked] == [f"a{sample}+" for sample in range(8)]
-    assert set(found.stopped) == {"exhausted"}
+    stored = {query.key: answer(str(query.sample), "length") for query in samples_of("a")}
+    stored |= {query.key: answer("4") for query in samples_of("a", 8, "+")}
+    drawn = sample_selection.drawn([samples_of("a")], [samples_of("a", 8, "+")], stored, RULE)
+    assert [query.key for query in drawn.queries] == [f"a{sample}+" for sample in range(8)]
+    assert set(drawn.stopped) == {"exhausted"}

@@ -48,11 +48,11 @@ def drain(source: Backlog, most: int = 1) -> list[list[Query]]:
 @pytest.mark.parametrize("most", [1, 3, 100])
 def test_every_missing_query_comes_once_in_order(most: int) -> None:
     with store.opened("model", "high") as answers:
-        asked = [query for each in problems(50, 4) for query in each]
-        known = random.Random(0).sample(asked, 77)
+        queries = [query for each in problems(50, 4) for query in each]
+        known = random.Random(0).sample(queries, 77)
         answers.put([(query.key, Answer("stop", "4", None, 1, 1, None)) for query in known])
         groups = drain(backlog.Fixed(problems(50, 4), answers, progress()), most)
-    assert [query for group in groups for query in group] == [query for query in asked if query not in known]
+    assert [query for group in groups for query in group] == [query for query in queries if query not in known]
     assert all(len(group) <= most and len({query.problem_id for query in group}) == 1 for group in groups)
 
 
@@ -75,23 +75,23 @@ def test_a_question_that_stands_there_twice_is_asked_once_however_far_apart(
         source = (
             backlog.Adaptive(twice, answers, progress(), rule) if rule else backlog.Fixed(twice, answers, progress())
         )
-        asked = [query.key for group in drain(source) for query in group]
-    assert len(asked) == len(set(asked)) == 30 * (RULE.start if rule else RULE.most)
+        keys = [query.key for group in drain(source) for query in group]
+    assert len(keys) == len(set(keys)) == 30 * (RULE.start if rule else RULE.most)
 
 
 def test_problems_are_made_only_as_they_are_taken() -> None:
-    made = Counter[str]()
+    counts = Counter[str]()
 
     def counted() -> Iterator[list[Query]]:
         for each in problems(10**9, 2):
-            made["problems"] += 1
+            counts["problems"] += 1
             yield each
 
     with store.opened("model", "high") as answers:
         source = backlog.Fixed(counted(), answers, progress())
         for _ in range(10):
             source.take(1)
-    assert made["problems"] <= backlog.QUERIES_AT_ONCE
+    assert counts["problems"] <= backlog.QUERIES_AT_ONCE
 
 
 def test_a_peek_loses_nothing_and_tells_whether_there_is_anything() -> None:
@@ -102,7 +102,7 @@ def test_a_peek_loses_nothing_and_tells_whether_there_is_anything() -> None:
         assert not backlog.Peeked(backlog.Fixed(iter([]), answers, progress()), 4)
 
 
-def says(query: Query) -> Answer:
+def answer_to(query: Query) -> Answer:
     """Problem p0 is easy, p1 is contested, p2 is hopeless, p3 fails."""
     kinds = {"p0": "4", "p1": str(4 + query.sample % 2), "p2": str(query.sample)}
     if query.problem_id == "p3":
@@ -113,16 +113,16 @@ def says(query: Query) -> Answer:
 def ask_all(source: Backlog, answers: store.Store, most: int, in_flight: int, seed: int) -> list[Query]:
     """Ask with several requests in flight whose answers come in an order of chance."""
     draw = random.Random(seed)
-    asked: list[Any] = []
+    queries: list[Any] = []
     waiting: list[Any] = []
     while True:
         while len(waiting) < in_flight and (group := source.take(most)):
-            asked += group
+            queries += group
             waiting += group
         if not waiting:
-            return asked
+            return queries
         query = waiting.pop(draw.randrange(len(waiting)))
-        answer = says(query)
+        answer = answer_to(query)
         if answer.status != "failed":
             answers.put([(query.key, answer)])
         source.answered(query, answer)
@@ -132,14 +132,13 @@ def ask_all(source: Backlog, answers: store.Store, most: int, in_flight: int, se
 def test_adaptive_rounds_ask_as_much_as_each_problem_needs_in_whatever_order_answers_come(seed: int) -> None:
     with store.opened("model", f"part{seed}") as answers:
         source = backlog.Adaptive(problems(4, RULE.most), answers, progress(), RULE)
-        asked = ask_all(source, answers, 1 + seed, 7, seed)
-        drawn = Counter(query.problem_id for query in asked)
+        queries = ask_all(source, answers, 1 + seed, 7, seed)
+        drawn = Counter(query.problem_id for query in queries)
         assert drawn == {"p0": 4, "p1": 10, "p2": 10, "p3": 10}
-        assert len({query.key for query in asked}) == len(asked)
+        assert len({query.key for query in queries}) == len(queries)
         for each in problems(4, RULE.most):
             stored = answers.get([query.key for query in each])
-            found = {query.sample: stored[query.key] for query in each if query.key in stored}
-            assert adaptive.drawn(sample_selection.contents(each, found), RULE)[0] == drawn[each[0].problem_id]
+            assert adaptive.drawn(sample_selection.contents(each, stored), RULE)[0] == drawn[each[0].problem_id]
 
 
 def test_a_second_adaptive_run_asks_only_what_failed() -> None:
@@ -151,19 +150,19 @@ def test_a_second_adaptive_run_asks_only_what_failed() -> None:
 
 def test_what_was_asked_with_a_fixed_number_is_used_by_an_adaptive_run() -> None:
     with store.opened("model", "high") as answers:
-        answers.put([(query.key, says(query)) for each in problems(3, 4) for query in each])
-        asked = ask_all(backlog.Adaptive(problems(3, RULE.most), answers, progress(), RULE), answers, 1, 3, 0)
-    assert Counter(query.problem_id for query in asked) == {"p1": 6, "p2": 6}
+        answers.put([(query.key, answer_to(query)) for each in problems(3, 4) for query in each])
+        queries = ask_all(backlog.Adaptive(problems(3, RULE.most), answers, progress(), RULE), answers, 1, 3, 0)
+    assert Counter(query.problem_id for query in queries) == {"p1": 6, "p2": 6}
 
 
 def test_reasoning_that_the_server_left_in_the_content_is_no_answer() -> None:
-    (asked,) = problems(1, 1)
-    found = {0: Answer("stop", "<think>is it \\boxed{3}?</think>\\boxed{4}", None, 1, 1, None)}
-    assert sample_selection.contents(asked, found) == ["\\boxed{4}"]
+    (samples,) = problems(1, 1)
+    stored = {samples[0].key: Answer("stop", "<think>is it \\boxed{3}?</think>\\boxed{4}", None, 1, 1, None)}
+    assert sample_selection.contents(samples, stored) == ["\\boxed{4}"]
 
 
 def test_a_question_of_two_benchmarks_is_asked_once() -> None:
-    (asked,) = problems(1, 3)
+    (queries,) = problems(1, 3)
     with store.opened("model", "exam") as answers:
-        twice = [asked, [query._replace(benchmark="other") for query in asked]]
+        twice = [queries, [query._replace(benchmark="other") for query in queries]]
         assert len(drain(backlog.Fixed(twice, answers, progress()))) == 3

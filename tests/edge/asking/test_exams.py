@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from stages.core.estimation.precision import Target
+from stages.core.estimation.precision import PrecisionTarget
 from stages.core.tables.traces import TRACES_KEY
 from stages.edge.asking import exams, jobs
 from stages.edge.asking.jobs import Job
@@ -45,27 +45,28 @@ def ask(server: ScriptedServer, ci_width: float, most: int = MOST) -> dict[str, 
     served = Served("student", "m", "m", {"model": "m"}, {}, {})
     settings = runtime(endpoints={"student": [{"url": server.url, "concurrency": None}]})
     failures: jobs.Failures = {}
-    target = Target(ci_width, most)
-    found = exams.ask(served, [job()], settings, lambda figures: None, failures, golds=GOLDS, target=target)
+    target = PrecisionTarget(ci_width, most)
+    drawn = exams.ask(served, [job()], settings, lambda figures: None, failures, golds=GOLDS, target=target)
     assert not failures
-    return {each.problems["benchmark"][0]: each for each in found}
+    return {each.problems["benchmark"][0]: each for each in drawn}
 
 
-def asked(server: ScriptedServer) -> Counter[str]:
+def num_asked(server: ScriptedServer) -> Counter[str]:
     return Counter(body["messages"][-1]["content"].split("-")[0] for body in server.requests if "seed" in body)
 
 
 def test_each_benchmark_is_asked_as_often_as_its_own_interval_needs(capsys: pytest.CaptureFixture[str]) -> None:
     with ScriptedServer(["m"], reply) as server:
-        found = ask(server, 0.27)
-        alike, known = found["alike"], found["known"]
+        drawn = ask(server, 0.27)
+        alike, known = drawn["alike"], drawn["known"]
         assert (known.request.num_samples, known.stopped) == (START, "hopeless")
         assert START < alike.request.num_samples <= MOST and alike.stopped == "settled"
-        assert asked(server) == {"known": PROBLEMS * START, "alike": PROBLEMS * alike.request.num_samples}
-        told = capsys.readouterr().err
-        assert "m, known: 4 samples of 12 problems, interval 50.6 points wide, 27.0 asked" in told
-        assert "more samples would leave it at about 50.6" in told and "only more problems narrow it" in told
-        assert f"going on to {alike.request.num_samples} samples" in told and "27.0 asked: as narrow as asked" in told
+        assert num_asked(server) == {"known": PROBLEMS * START, "alike": PROBLEMS * alike.request.num_samples}
+        output = capsys.readouterr().err
+        assert "m, known: 4 samples of 12 problems, interval 50.6 points wide, 27.0 asked" in output
+        assert "more samples would leave it at about 50.6" in output and "only more problems narrow it" in output
+        assert f"going on to {alike.request.num_samples} samples" in output
+        assert "27.0 asked: as narrow as asked" in output
 
 
 def test_what_was_drawn_is_not_drawn_again_and_a_narrower_interval_asks_for_the_difference() -> None:
@@ -79,16 +80,16 @@ def test_what_was_drawn_is_not_drawn_again_and_a_narrower_interval_asks_for_the_
         assert len(server.requests) == num, "nothing is asked twice"
         narrower = ask(server, 0.05)["alike"]
         assert (narrower.request.num_samples, narrower.stopped) == (MOST, "exhausted")
-        assert asked(server)["alike"] == PROBLEMS * MOST
+        assert num_asked(server)["alike"] == PROBLEMS * MOST
 
 
 def test_the_traces_say_why_no_more_were_drawn_and_stand_in_order() -> None:
     with ScriptedServer(["m"], reply) as server:
-        found = ask(server, 0.27)
+        drawn = ask(server, 0.27)
     served = Served("student", "m", "m", {"model": "m"}, {}, {})
     traces = pl.concat(
         table
-        for each in sorted(found.values(), key=lambda job: job.place)
+        for each in sorted(drawn.values(), key=lambda job: job.place)
         for table in jobs.traces(served, each, {}, {})
     )
     assert dict(traces.select("benchmark", "stopped").unique().iter_rows()) == {"alike": "settled", "known": "hopeless"}
@@ -106,10 +107,10 @@ def test_a_problem_that_is_always_refused_is_asked_once_and_ends_no_exam() -> No
     failures: jobs.Failures = {}
     with ScriptedServer(["m"], broken) as server:
         settings = runtime(endpoints={"student": [{"url": server.url, "concurrency": None}]}, max_failed_share=0.05)
-        target = Target(0.28, MOST)
-        found = exams.ask(served, [job()], settings, lambda figures: None, failures, golds=GOLDS, target=target)
+        target = PrecisionTarget(0.28, MOST)
+        drawn = exams.ask(served, [job()], settings, lambda figures: None, failures, golds=GOLDS, target=target)
         num_refused = sum(body["messages"][-1]["content"] == "alike-00" for body in server.requests if "seed" in body)
-    alike = found[0]
+    alike = drawn[0]
     assert alike.request.num_samples > START and len(failures) == alike.request.num_samples == num_refused
     traces = pl.concat(jobs.traces(served, alike, failures, {}))
     refused = traces.filter(pl.col("status") == "refused")
@@ -121,7 +122,7 @@ def test_an_exam_of_which_nothing_can_be_scored_says_so(capsys: pytest.CaptureFi
     with ScriptedServer(["m"], reply) as server:
         settings = runtime(endpoints={"student": [{"url": server.url, "concurrency": None}]})
         no_golds = GOLDS.with_columns(gold=pl.lit(None, pl.String))
-        target = Target(0.27, MOST)
-        found = exams.ask(served, [job()], settings, lambda figures: None, {}, golds=no_golds, target=target)
-    assert [(each.request.num_samples, each.stopped) for each in found] == [(START, "hopeless")] * 2
+        target = PrecisionTarget(0.27, MOST)
+        drawn = exams.ask(served, [job()], settings, lambda figures: None, {}, golds=no_golds, target=target)
+    assert [(each.request.num_samples, each.stopped) for each in drawn] == [(START, "hopeless")] * 2
     assert "m, alike: 4 samples of 12 problems, of which none was scored\n" in capsys.readouterr().err

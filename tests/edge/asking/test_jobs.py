@@ -31,20 +31,20 @@ def job(num_problems: int) -> Job:
     return Job("m", "exam", problems, request(num_samples=2))
 
 
-def ask(asked: Job, server: ScriptedServer) -> None:
+def ask(job: Job, server: ScriptedServer) -> None:
     served = Served("teacher", "m", "m", {"model": "m"}, {}, {})
     settings = runtime(endpoints={"teacher": [{"url": server.url, "concurrency": None}]})
     failures: jobs.Failures = {}
-    jobs.ask(served, [asked], settings, lambda figures: None, failures)
+    jobs.ask(served, [job], settings, lambda figures: None, failures)
     assert failures == {}
 
 
 def test_a_long_run_is_looked_at_first_and_what_that_brought_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
     with ScriptedServer(["m"], lambda body: Reply(body["messages"][-1]["content"])) as server:
         ask(job(20), server)
-        told = capsys.readouterr().err
-        assert "8 of 8 answered, 5 tokens each, 0 truncated. 40 queries are about" in told
-        assert told.index("8 of 8 answered") < told.index("answers wanted") and "8 already stored" in told
+        output = capsys.readouterr().err
+        assert "8 of 8 answered, 5 tokens each, 0 truncated. 40 queries are about" in output
+        assert output.index("8 of 8 answered") < output.index("answers wanted") and "8 already stored" in output
         completions = [body for body in server.requests if "seed" in body]
         assert len(completions) == 40 == len({body["seed"] for body in completions}), "no sample is asked for twice"
         first = {body["messages"][-1]["content"] for body in completions[:8]}
@@ -64,10 +64,10 @@ def test_servers_that_render_efforts_alike_stop_a_long_run_before_it_costs_anyth
     def reply(body: dict[str, object]) -> Reply:
         return Reply("4", prompt_ids=(1, 2, 3))
 
-    asked = job(20)._replace(request=request({**SAMPLING, "reasoning_effort": "high"}, num_samples=2))
+    long_job = job(20)._replace(request=request({**SAMPLING, "reasoning_effort": "high"}, num_samples=2))
     with ScriptedServer(["m"], reply) as server:
         with pytest.raises(ServerError, match="renders the reasoning efforts low and high of m alike"):
-            ask(asked, server)
+            ask(long_job, server)
         assert [body["max_tokens"] for body in server.requests] == [1, 1]
 
 

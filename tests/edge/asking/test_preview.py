@@ -13,8 +13,8 @@ from tests.scripted_server import Reply, ScriptedServer
 
 
 def show(url: str, effort: str | None = None, number: int = 3, seconds: float = 10.0) -> None:
-    asked: list[Query] = [query for (query,) in some_problems(number)]
-    preview.show(request({**SAMPLING, "reasoning_effort": effort}), asked, [Endpoint(url, 2)], 1_000_000, seconds)
+    queries: list[Query] = [query for (query,) in some_problems(number)]
+    preview.show(request({**SAMPLING, "reasoning_effort": effort}), queries, [Endpoint(url, 2)], 1_000_000, seconds)
 
 
 def test_prompts_answers_tokens_and_projected_time_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,11 +26,11 @@ def test_prompts_answers_tokens_and_projected_time_are_shown(capsys: pytest.Capt
 
     with ScriptedServer(["m"], reply) as server:
         show(server.url)
-    told = capsys.readouterr().err
-    assert "[user] question 0" in told, "a server that does not render prompts: the messages"
-    assert "content: 4\N{REPLACEMENT CHARACTER}[2J" in told and "\x1b" not in told
-    assert "thought thought" in told and "(4000 characters)" in told
-    assert "3 of 3 answered, 500 tokens each, 1 truncated. 1,000,000 queries are about 500.0M tokens" in told
+    output = capsys.readouterr().err
+    assert "[user] question 0" in output, "a server that does not render prompts: the messages"
+    assert "content: 4\N{REPLACEMENT CHARACTER}[2J" in output and "\x1b" not in output
+    assert "thought thought" in output and "(4000 characters)" in output
+    assert "3 of 3 answered, 500 tokens each, 1 truncated. 1,000,000 queries are about 500.0M tokens" in output
 
 
 def test_a_server_that_answers_nothing_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,8 +78,8 @@ def test_a_server_that_does_not_say_how_it_renders_or_hangs_is_no_crash(
 
     with ScriptedServer(["m"], reply) as server:
         show(server.url, "high", seconds=1.0)
-    told = capsys.readouterr().err
-    assert "cannot be told here" in told and "3 of 3 answered" in told
+    output = capsys.readouterr().err
+    assert "it is unknown whether" in output and "3 of 3 answered" in output
 
 
 def test_a_server_that_hangs_ends_the_look() -> None:
@@ -93,13 +93,13 @@ def test_a_server_that_hangs_ends_the_look() -> None:
 def test_where_it_cannot_be_told_whether_efforts_differ_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     with ScriptedServer(["m"], lambda body: Reply("4")) as server:
         show(server.url, "high")
-    assert "cannot be told here" in capsys.readouterr().err
+    assert "it is unknown whether" in capsys.readouterr().err
 
 
 def test_the_prompt_is_rendered_with_the_fields_that_are_sent(capsys: pytest.CaptureFixture[str]) -> None:
     with ScriptedServer(["m"], lambda body: Reply("4")) as server:
-        asked = [query for (query,) in some_problems(1)]
+        queries = [query for (query,) in some_problems(1)]
         fields = {"chat_template_kwargs": {"enable_thinking": False}}
-        preview.show(request({**SAMPLING, **fields}), asked, [Endpoint(server.url, 2)], 1, 10.0)
+        preview.show(request({**SAMPLING, **fields}), queries, [Endpoint(server.url, 2)], 1, 10.0)
     rendered = next(body for body in server.requests if "add_generation_prompt" in body)
     assert rendered["chat_template_kwargs"] == {"enable_thinking": False}

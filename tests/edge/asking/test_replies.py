@@ -81,9 +81,9 @@ def test_what_is_no_completion_is_a_bad_reply(text: str) -> None:
 
 def test_choices_are_told_apart_by_their_index_not_by_their_order() -> None:
     choices = [{**message(content=str(place))[0], "index": place} for place in (2, 0, 1)]
-    found = read(body(choices=choices), 3)
-    assert [answer and answer.content for answer in found] == ["0", "1", "2"]
-    assert [answer and answer.completion_tokens for answer in found] == [None, None, None]
+    answers = read(body(choices=choices), 3)
+    assert [answer and answer.content for answer in answers] == ["0", "1", "2"]
+    assert [answer and answer.completion_tokens for answer in answers] == [None, None, None]
 
 
 def test_a_model_with_more_behind_its_name_than_a_date_is_another_model() -> None:
@@ -95,9 +95,9 @@ def test_a_model_with_more_behind_its_name_than_a_date_is_another_model() -> Non
 def test_retry_after_may_be_a_date_and_a_reason_never_holds_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret-0123")
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
-    found = replies.failure(status_error(429, "slow, sk-very-secret-0123", {"retry-after": later}), "http://x/v1", "m")
-    assert found.kind == "busy" and found.wait == pytest.approx(90, abs=5)
-    assert "slow" in found.reason and "secret" not in found.reason
+    busy = replies.failure(status_error(429, "slow, sk-very-secret-0123", {"retry-after": later}), "http://x/v1", "m")
+    assert busy.kind == "busy" and busy.wait == pytest.approx(90, abs=5)
+    assert "slow" in busy.reason and "secret" not in busy.reason
 
 
 def status_error(status: int, message: str, headers: dict[str, str]) -> openai.APIStatusError:
@@ -131,18 +131,18 @@ def test_reasoning_that_never_ended_is_an_answer_where_the_parser_tells_it_from_
     """vLLM's parser of Qwen3 gives such a text as reasoning without content; as a fault it would be drawn again, till
     a better one comes."""
     unclosed = body(choices=message(content=None, reasoning="2 + 2 is"))
-    told = request(identity={"model": "m", "reasoning_parser": "qwen3"})
-    assert replies.answers(unclosed, "http://x/v1", told, 1) == [Answer("stop", None, "2 + 2 is", 1, 2, None)]
+    with_parser = request(identity={"model": "m", "reasoning_parser": "qwen3"})
+    assert replies.answers(unclosed, "http://x/v1", with_parser, 1) == [Answer("stop", None, "2 + 2 is", 1, 2, None)]
     gpt_oss = request(identity={"model": "m", "reasoning_parser": "openai_gptoss"})
     assert replies.answers(unclosed, "http://x/v1", gpt_oss, 1) == [None], "a turn that was lost is a slip"
     assert read(unclosed) == [None]
-    assert replies.answers(body(choices=message(content=None)), "http://x/v1", told, 1) == [None]
+    assert replies.answers(body(choices=message(content=None)), "http://x/v1", with_parser, 1) == [None]
 
 
 @pytest.mark.parametrize("number", [2**31, 10**25, -1])
 def test_a_number_of_tokens_that_no_answer_has_is_none(number: int) -> None:
-    found = read(body(usage={"prompt_tokens": number, "completion_tokens": number}))
-    assert found == [Answer("stop", "4", None, None, None, None)]
+    answers = read(body(usage={"prompt_tokens": number, "completion_tokens": number}))
+    assert answers == [Answer("stop", "4", None, None, None, None)]
 
 
 def test_a_turn_that_cannot_be_read_any_more_is_a_failed_answer_and_one_stored_in_its_parts_stays_so(
@@ -158,5 +158,5 @@ def test_a_turn_that_cannot_be_read_any_more_is_a_failed_answer_and_one_stored_i
         pytest.skip("REASONLITE_TEST_DATA is not set: the vocabulary of harmony lies there")
     monkeypatch.setenv("TIKTOKEN_ENCODINGS_BASE", str(Path(data) / "tokenizers"))
     broken = Answer("stop", "<|start|><|message|>x", None, 1, 2, None, is_raw=True)
-    found = replies.split({"k": broken})["k"]
-    assert found.status == "failed" and found.content is None and "no harmony text" in str(found.reason)
+    answer = replies.split({"k": broken})["k"]
+    assert answer.status == "failed" and answer.content is None and "no harmony text" in str(answer.reason)

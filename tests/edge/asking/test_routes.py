@@ -113,7 +113,7 @@ def settings_of_machine() -> params.Runtime:
     return runtime(stall_seconds=None)
 
 
-def asked(route: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> tuple[list[dict[str, Any]], set[str]]:
+def requests_of(route: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> tuple[list[dict[str, Any]], set[str]]:
     """The bodies that a server received on a route, and the keys under which the answers were stored."""
     identified = weights.identity(Path("weights"))
     served = {HUB, *(weights.served_name(label, identified) for label in ("turbo", "checkpoint-weights"))}
@@ -124,12 +124,12 @@ def asked(route: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> tuple[l
 
 
 def stored() -> set[str]:
-    found = set()
+    keys = set()
     for each in sorted(path for path in store.root().iterdir() if path.is_dir()):
         for path in keeping.files(each.name):
             with keeping.reading(path) as file:
-                found |= {key.hex() for key, *_ in file.rows()}
-    return found
+                keys |= {key.hex() for key, *_ in file.rows()}
+    return keys
 
 
 def key(identity: dict[str, Any], effort: str | None, body: dict[str, Any], sample: int) -> str:
@@ -178,11 +178,11 @@ def test_a_route_stores_under_the_key_of_what_it_sent_and_two_that_send_the_same
     identity, effort = ROUTES[route]
     if "weights" in identity:
         identity = {**identity, "weights": weights.identity(folder / "weights")}
-    bodies, keys = asked(route, monkeypatch)
+    bodies, keys = requests_of(route, monkeypatch)
     assert len(bodies) == len(keys) == 2
     samples = {int(key(identity, effort, body, n)[:8], 16) & 0x7FFFFFFF: (body, n) for body in bodies for n in (0, 1)}
-    found = {key(identity, effort, *samples[body["seed"]]) for body in bodies}
-    assert found == keys, "the key is that of the body, and the seed that of the key"
+    sent = {key(identity, effort, *samples[body["seed"]]) for body in bodies}
+    assert sent == keys, "the key is that of the body, and the seed that of the key"
     assert keys == KEYS[route]
 
 
@@ -204,7 +204,7 @@ def test_an_import_stores_under_the_keys_that_the_teacher_looks_for(
     options = ("--effort", "medium", "--model", "teacher", "--output", "imported")
     verb("edge.reasonlite.__main__", "import", "theirs", *options)
     assert stored() == KEYS[teach]
-    assert asked(teach, monkeypatch) == ([], KEYS[teach]), "nothing is left to ask"
+    assert requests_of(teach, monkeypatch) == ([], KEYS[teach]), "nothing is left to ask"
 
 
 REQUEST = test_sampler.request({**SAMPLING, "reasoning_effort": "high", "guided_regex": "x"})

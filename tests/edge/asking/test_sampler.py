@@ -86,11 +86,11 @@ def _asks(place: int) -> dict[str, str]:
     return {"role": "user", "content": f"question {place}"}
 
 
-class Asked(NamedTuple):
+class Outcome(NamedTuple):
     """What failed for good, by key; all stored answers by key; the progress."""
 
     failed: dict[str, Answer]
-    found: dict[str, Answer]
+    answers: dict[str, Answer]
     progress: Progress
 
 
@@ -103,17 +103,17 @@ def ask(
     restart: Callable[[str | None], bool] | None = None,
     extra_body: dict[str, Any] | None = None,
     **changes: Any,
-) -> Asked:
+) -> Outcome:
     """Ask `num_samples` of `number` problems, as far as they are not stored yet."""
     problems = some_problems(number, num_samples)
     settings = runtime(**changes)
     with store.opened("model", "part") as answers:
         progress = Progress("test", number * num_samples, lambda figures: None)
-        asked = request({**sampling, "reasoning_effort": effort, **(extra_body or {})})
+        whole_request = request({**sampling, "reasoning_effort": effort, **(extra_body or {})})
         endpoints = [Endpoint(url, settings.concurrency) for url in urls]
-        asker = Sampler(endpoints, asked, answers, settings, progress, restart)
+        asker = Sampler(endpoints, whole_request, answers, settings, progress, restart)
         failed = asker.ask(backlog.Fixed(problems, answers, progress))
-        return Asked(failed, answers.get([query.key for each in problems for query in each]), progress)
+        return Outcome(failed, answers.get([query.key for each in problems for query in each]), progress)
 
 
 def question(body: dict[str, Any]) -> str:
@@ -127,9 +127,9 @@ def test_each_answer_is_stored_with_its_status_reasoning_and_tokens() -> None:
         return Reply(f"to {question(body)}")
 
     with ScriptedServer(["m"], reply) as server:
-        failed, found, _ = ask([server.url], 3)
+        failed, answers, _ = ask([server.url], 3)
     assert not failed
-    by_problem = {int(key[:8], 16): answer for key, answer in found.items()}
+    by_problem = {int(key[:8], 16): answer for key, answer in answers.items()}
     assert by_problem[0][:3] == ("stop", "to question 0", None)
     assert by_problem[1][:5] == ("length", "cut of", "a long thought", 3, 7)
     assert by_problem[2].content == "to question 2"
@@ -225,9 +225,9 @@ def test_a_fault_is_tried_again(fault: Reply, streams: bool) -> None:
             return fault if seen[question(body)] == 1 else Reply("4")
 
     with ScriptedServer(["m"], reply, metrics=not streams) as server:
-        failed, found, _ = ask([server.url], 2, request_seconds=2.0, stall_seconds=30.0 if streams else None)
+        failed, answers, _ = ask([server.url], 2, request_seconds=2.0, stall_seconds=30.0 if streams else None)
     assert not failed and server.requests[0].get("stream", False) == streams
-    assert [answer.content for answer in found.values()] == ["4", "4"]
+    assert [answer.content for answer in answers.values()] == ["4", "4"]
     assert seen == {"question 0": 2, "question 1": 2}
 
 
@@ -238,30 +238,30 @@ def test_a_query_that_keeps_failing_is_told_with_its_reason_not_stored_and_asked
         return Reply("broken", status=500) if broken and question(body) == "question 1" else Reply("4")
 
     with ScriptedServer(["m"], reply) as server:
-        failed, found, _ = ask([server.url], 4)
+        failed, answers, _ = ask([server.url], 4)
         (answer,) = failed.values()
-        assert answer.status == "failed" and "500" in str(answer.reason) and len(found) == 3
+        assert answer.status == "failed" and "500" in str(answer.reason) and len(answers) == 3
         assert Counter(map(question, server.requests))["question 1"] == 3
         broken = False
-        failed, found, _ = ask([server.url], 4)
-    assert not failed and len(found) == 4
+        failed, answers, _ = ask([server.url], 4)
+    assert not failed and len(answers) == 4
     assert len(server.requests) == 3 + 3 + 1
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_a_refused_query_has_its_reason_is_not_tried_again_and_is_asked_by_the_next_run(status: int) -> None:
     with ScriptedServer(["m"], lambda body: Reply("prompt is too long", status=status)) as server:
-        failed, found, _ = ask([server.url], 1)
+        failed, answers, _ = ask([server.url], 1)
         assert len(server.requests) == 1
         ask([server.url], 1)
     (answer,) = failed.values()
-    assert not found and answer.status == "refused"
+    assert not answers and answer.status == "refused"
     assert "prompt is too long" in str(answer.reason)
     assert len(server.requests) == 2, "another server, or a longer context, may take it"
 
 
 @pytest.mark.parametrize(
-    ("reply", "told"),
+    ("reply", "message"),
     [
         (Reply("no", status=401), "OPENAI_API_KEY"),
         (Reply("no", status=403), "OPENAI_API_KEY"),
@@ -269,10 +269,10 @@ def test_a_refused_query_has_its_reason_is_not_tried_again_and_is_asked_by_the_n
         (Reply("4", model="another"), "was asked for m and answered as another"),
     ],
 )
-def test_a_server_that_cannot_serve_us_stops_the_run_with_one_sentence(reply: Reply, told: str) -> None:
+def test_a_server_that_cannot_serve_us_stops_the_run_with_one_sentence(reply: Reply, message: str) -> None:
     with ScriptedServer(["m"], lambda body: reply) as server, pytest.raises(ServerError) as error:
         ask([server.url], 50)
-    assert told in str(error.value) and server.url in str(error.value)
+    assert message in str(error.value) and server.url in str(error.value)
     assert len(server.requests) <= 8
 
 
@@ -304,8 +304,8 @@ def test_a_hiccup_of_all_requests_at_once_stops_nothing() -> None:
         return Reply("busy", status=503) if first.acquire(blocking=False) else Reply("4")
 
     with ScriptedServer(["m"], reply) as server:
-        failed, found, _ = ask([server.url], 20, concurrency=8)
-    assert not failed and len(found) == 20
+        failed, answers, _ = ask([server.url], 20, concurrency=8)
+    assert not failed and len(answers) == 20
 
 
 def test_the_work_of_a_sick_server_is_done_by_the_others() -> None:
@@ -313,8 +313,8 @@ def test_the_work_of_a_sick_server_is_done_by_the_others() -> None:
         ScriptedServer(["m"], lambda body: Reply("4", seconds=0.01)) as well,
         ScriptedServer(["m"], lambda body: Reply("broken", status=500)) as sick,
     ):
-        failed, found, _ = ask([well.url, sick.url], 200, max_attempts=20)
-    assert not failed and len(found) == 200
+        failed, answers, _ = ask([well.url, sick.url], 200, max_attempts=20)
+    assert not failed and len(answers) == 200
     assert len(sick.requests) < 60, "it is left alone, and probed now and then"
 
 
@@ -323,16 +323,16 @@ def test_a_server_that_is_always_busy_does_not_draw_the_work_to_itself() -> None
         ScriptedServer(["m"], lambda body: Reply("4", seconds=0.01)) as well,
         ScriptedServer(["m"], lambda body: Reply("later", status=503)) as busy,
     ):
-        failed, found, _ = ask([well.url, busy.url], 200)
-    assert not failed and len(found) == 200
+        failed, answers, _ = ask([well.url, busy.url], 200)
+    assert not failed and len(answers) == 200
     assert len(busy.requests) < 60
 
 
 def test_a_server_that_is_always_busy_and_the_only_one_is_given_up() -> None:
-    told = r"no answer for \d+ s .*429: later.*every answer so far is stored"
+    message = r"no answer for \d+ s .*429: later.*every answer so far is stored"
     with (
         ScriptedServer(["m"], lambda body: Reply("later", status=429)) as server,
-        pytest.raises(ServerError, match=told),
+        pytest.raises(ServerError, match=message),
     ):
         ask([server.url], 50)
 
@@ -365,9 +365,9 @@ def test_a_server_that_holds_requests_without_a_token_is_left_alone(metrics: boo
         ScriptedServer(["m"], reply, metrics=metrics) as sick,
         ScriptedServer(["m"], lambda body: Reply("4", seconds=0.01), metrics=metrics) as well,
     ):
-        failed, found, _ = ask([sick.url, well.url], 60, concurrency=2, stall_seconds=0.6, request_seconds=120.0)
-        assert not failed and len(found) == 60
-        assert {each.content for each in found.values()} == {"4"}, "nobody waited for the late ones"
+        failed, answers, _ = ask([sick.url, well.url], 60, concurrency=2, stall_seconds=0.6, request_seconds=120.0)
+        assert not failed and len(answers) == 60
+        assert {each.content for each in answers.values()} == {"4"}, "nobody waited for the late ones"
         assert Counter(map(question, sick.requests + well.requests)).most_common(3)[2][1] == 1
 
 
@@ -389,9 +389,9 @@ def test_a_streamed_reply_without_content_is_no_answer_and_each_choice_has_its_t
         return Reply("4", "a thought", completion_tokens=3 + body.get("choice", 0))
 
     with ScriptedServer(["m"], reply, metrics=False) as server:
-        failed, found, _ = ask([server.url], 1, num_samples=2, samples_per_request=2)
+        failed, answers, _ = ask([server.url], 1, num_samples=2, samples_per_request=2)
     assert not failed and len(server.requests) == 2
-    assert sorted((answer.content, answer.completion_tokens) for answer in found.values()) == [("4", 3), ("4", 4)]
+    assert sorted((answer.content, answer.completion_tokens) for answer in answers.values()) == [("4", 3), ("4", 4)]
 
 
 def test_a_line_comes_also_while_no_answer_does(
@@ -423,8 +423,8 @@ def test_an_engine_of_our_own_is_started_anew_when_it_fails() -> None:
         return Reply("4") if alive.is_set() else Reply("EngineDeadError", status=500)
 
     with ScriptedServer(["m"], reply) as server:
-        failed, found, _ = ask([server.url], 30, restart=revive, max_attempts=10)
-    assert not failed and len(found) == 30 and len(restarts) == 1
+        failed, answers, _ = ask([server.url], 30, restart=revive, max_attempts=10)
+    assert not failed and len(answers) == 30 and len(restarts) == 1
 
 
 def test_an_engine_that_cannot_be_started_anew_stops_the_run() -> None:
@@ -451,8 +451,8 @@ def test_an_engine_of_our_own_that_hangs_is_started_anew_though_it_says_that_it_
         return Reply("4") if alive.is_set() else Reply("4", seconds=8.0)
 
     with ScriptedServer(["m"], reply) as server:
-        failed, found, _ = ask([server.url], 10, restart=revive, stall_seconds=0.6, give_up_seconds=20.0)
-    assert not failed and len(found) == 10 and hung == [server.url]
+        failed, answers, _ = ask([server.url], 10, restart=revive, stall_seconds=0.6, give_up_seconds=20.0)
+    assert not failed and len(answers) == 10 and hung == [server.url]
 
 
 def test_a_run_is_not_given_up_while_its_engine_is_being_started() -> None:
@@ -469,8 +469,8 @@ def test_a_run_is_not_given_up_while_its_engine_is_being_started() -> None:
         return Reply("4") if alive.is_set() else Reply("EngineDeadError", status=500)
 
     with ScriptedServer(["m"], reply) as server:
-        failed, found, _ = ask([server.url], 5, restart=revive, max_attempts=50, give_up_seconds=1.0)
-    assert not failed and len(found) == 5
+        failed, answers, _ = ask([server.url], 5, restart=revive, max_attempts=50, give_up_seconds=1.0)
+    assert not failed and len(answers) == 5
 
 
 @pytest.fixture
@@ -502,19 +502,19 @@ def test_a_reply_that_was_no_answer_is_asked_for_with_another_seed_and_stored_un
         return Reply(str(body["seed"])) if body["seed"] != 0 else Reply(None)
 
     with ScriptedServer(["m"], reply) as server:
-        failed, found, _ = ask([server.url], 1)
+        failed, answers, _ = ask([server.url], 1)
     assert not failed
     assert [body["seed"] for body in server.requests] == [0, SEED_STEP]
-    assert [answer.content for answer in found.values()] == [str(SEED_STEP)]
+    assert [answer.content for answer in answers.values()] == [str(SEED_STEP)]
 
 
 def test_a_few_failures_among_many_calls_are_chance_and_many_stop_the_run() -> None:
     calls = retries.RecentCalls(0.01)
     for number in range(5000):
-        calls.brought("no content" if number % 100 == 50 else None)
+        calls.record("no content" if number % 100 == 50 else None)
     with pytest.raises(ServerError, match=r"calls brought no answer.*no content"):
         for _ in range(100):
-            calls.brought("no content")
+            calls.record("no content")
 
 
 def test_one_bad_reply_early_in_a_run_does_not_stop_it() -> None:
@@ -527,20 +527,20 @@ def test_one_bad_reply_early_in_a_run_does_not_stop_it() -> None:
         return Reply("4")
 
     with ScriptedServer(["m"], reply) as server:
-        failed, found, _ = ask([server.url], 100, max_failed_share=0.01)
-    assert not failed and len(found) == 100
+        failed, answers, _ = ask([server.url], 100, max_failed_share=0.01)
+    assert not failed and len(answers) == 100
 
 
 def test_a_server_that_wants_a_day_for_one_request_gets_a_minute() -> None:
     waiting = retries.Retries()
-    waiting.again(retries.Work([]), replies.Failure("busy", "429", 86_400.0), 3)
+    waiting.schedule(retries.Batch([]), replies.Failure("busy", "429", 86_400.0), 3)
     assert waiting.seconds_to_next() <= pool.LONGEST_PAUSE
 
 
 def test_a_query_for_which_servers_are_always_busy_is_given_up_at_last() -> None:
-    work, waiting = retries.Work([]), retries.Retries()
-    told = [waiting.again(work, replies.Failure("busy", "429"), 3) for _ in range(retries.MOST_BUSY + 3)]
-    assert told == [True] * (retries.MOST_BUSY + 2) + [False]
+    batch, waiting = retries.Batch([]), retries.Retries()
+    scheduled = [waiting.schedule(batch, replies.Failure("busy", "429"), 3) for _ in range(retries.MOST_BUSY + 3)]
+    assert scheduled == [True] * (retries.MOST_BUSY + 2) + [False]
 
 
 def test_several_samples_of_a_problem_may_travel_together_and_are_rows_of_their_own() -> None:
@@ -548,11 +548,11 @@ def test_several_samples_of_a_problem_may_travel_together_and_are_rows_of_their_
         return Reply(f"{question(body)}, choice {body.get('choice', 0)}", completion_tokens=3 + body.get("choice", 0))
 
     with ScriptedServer(["m"], reply) as server:
-        _, found, _ = ask([server.url], 2, num_samples=5, samples_per_request=4)
+        _, answers, _ = ask([server.url], 2, num_samples=5, samples_per_request=4)
     assert sorted((question(body), body.get("n", 1)) for body in server.requests) == [
         ("question 0", 1), ("question 0", 4), ("question 1", 1), ("question 1", 4),
     ]  # fmt: skip
-    first = [found[query.key] for query in some_problems(1, 5)[0]]
+    first = [answers[query.key] for query in some_problems(1, 5)[0]]
     assert [answer.content for answer in first[:4]] == [f"question 0, choice {place}" for place in range(4)]
     assert [answer.completion_tokens for answer in first[:4]] == [3, 4, 5, 6]
 
@@ -562,8 +562,8 @@ def test_of_samples_that_travelled_together_only_the_lost_are_asked_again() -> N
         return Reply(None) if body.get("choice") == 2 else Reply("4")
 
     with ScriptedServer(["m"], reply) as server:
-        failed, found, _ = ask([server.url], 1, num_samples=4, samples_per_request=4)
-    assert not failed and len(found) == 4
+        failed, answers, _ = ask([server.url], 1, num_samples=4, samples_per_request=4)
+    assert not failed and len(answers) == 4
     assert [body.get("n", 1) for body in server.requests] == [4, 1]
 
 
@@ -593,8 +593,8 @@ def test_the_key_is_sent_and_stands_in_no_error(monkeypatch: pytest.MonkeyPatch,
 def test_any_text_that_a_model_can_emit_is_stored_as_it_came() -> None:
     raw = b'{"model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "a\\ud800b\\u0000\\u2028"}}]}'
     with ScriptedServer(["m"], lambda body: Reply(raw=raw)) as server:
-        _, found, _ = ask([server.url], 1)
-    (answer,) = found.values()
+        _, answers, _ = ask([server.url], 1)
+    (answer,) = answers.values()
     assert answer.content == "a\ud800b\x00\u2028"
 
 
@@ -605,7 +605,7 @@ def test_progress_shows_tokens_truncations_retries_servers_and_the_time_left(
     progress = Progress("teacher, effort high", 4, shown.append)
     one = Endpoint("http://x/v1", 8)
     progress.watch([one])
-    progress.found(1)
+    progress.stored(1)
     one.began()
     one.num_waiting = 3
     time.sleep(0.01)
@@ -637,8 +637,8 @@ def test_the_pieces_of_a_foreign_stream_are_an_answer_or_none_and_never_a_crash(
     raw = "".join(f"data: {json.dumps(each)}\n\n" for each in [*whole, None] if each is not None) + "data: [DONE]\n\n"
     reply = Reply(raw=raw.encode(), headers=(("Content-Type", "text/event-stream"),))
     with ScriptedServer(["m"], lambda body: reply, metrics=False) as server:
-        failed, found, _ = ask([server.url], 1, max_attempts=1, max_failed_share=1.0)
-    assert [answer.content for answer in found.values()] == (["4"] if is_answer else [])
+        failed, answers, _ = ask([server.url], 1, max_attempts=1, max_failed_share=1.0)
+    assert [answer.content for answer in answers.values()] == (["4"] if is_answer else [])
     assert len(failed) == (not is_answer)
 
 
@@ -664,6 +664,6 @@ def test_work_whose_server_stalls_before_its_first_step_is_asked_again(monkeypat
         settings = runtime()
         sampler = Sampler([Endpoint(server.url, 1)], request(), answers, settings, progress)
         monkeypatch.setattr(asyncio, "create_task", create_task)
-        asked = some_problems(2)
-        assert sampler.ask(backlog.Fixed(asked, answers, progress)) == {}
-        assert cancelled and len(answers.get([query.key for each in asked for query in each])) == 2
+        queries = some_problems(2)
+        assert sampler.ask(backlog.Fixed(queries, answers, progress)) == {}
+        assert cancelled and len(answers.get([query.key for each in queries for query in each])) == 2

@@ -21,7 +21,7 @@ from tests.tiny_models import save_tiny_model
 MODEL = Served("student", "turbo-1", "models/turbo", {"weights": "1"}, {"dtype": "float32"}, {})
 
 
-def say(_body: dict[str, Any]) -> Reply:
+def reply(_body: dict[str, Any]) -> Reply:
     return Reply("4")
 
 
@@ -43,26 +43,26 @@ def engines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
 
 def test_a_model_goes_to_those_servers_that_list_it(engines: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     with (
-        ScriptedServer(["other"], say) as one,
-        ScriptedServer(["turbo-1"], say) as two,
-        ScriptedServer(["turbo-1", "x"], say) as three,
+        ScriptedServer(["other"], reply) as one,
+        ScriptedServer(["turbo-1"], reply) as two,
+        ScriptedServer(["turbo-1", "x"], reply) as three,
     ):
         monkeypatch.setenv("OPENAI_BASE_URL", f"{one.url}, {two.url}")
         settings = runtime(endpoints={"student": [{"url": three.url, "concurrency": 9}]})
-        with endpoints.serving(MODEL, settings) as found:
-            assert [(each.url, each.limit) for each in found.endpoints] == [(two.url, 4), (three.url, 9)]
-            assert found.revive is None
+        with endpoints.serving(MODEL, settings) as serving:
+            assert [(each.url, each.limit) for each in serving.endpoints] == [(two.url, 4), (three.url, 9)]
+            assert serving.revive is None
     assert engines == []
 
 
 def test_a_model_that_no_server_has_gets_an_engine_of_its_own(
     engines: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with ScriptedServer(["turbo-0"], say) as stale:
+    with ScriptedServer(["turbo-0"], reply) as stale:
         monkeypatch.setenv("OPENAI_BASE_URL", stale.url)
-        with endpoints.serving(MODEL, runtime()) as found:
-            assert len(found.endpoints) == 1 and found.endpoints[0].url != stale.url
-            assert found.revive is not None
+        with endpoints.serving(MODEL, runtime()) as serving:
+            assert len(serving.endpoints) == 1 and serving.endpoints[0].url != stale.url
+            assert serving.revive is not None
     assert "models/turbo" in engines[0] and "turbo-1" in engines[0]
 
 
@@ -103,7 +103,7 @@ def test_a_named_server_that_is_not_there_is_an_error_and_no_reason_for_an_engin
 
 def test_a_wrong_key_is_told(engines: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "wrong")
-    with ScriptedServer(["turbo-1"], say, key="right") as closed:
+    with ScriptedServer(["turbo-1"], reply, key="right") as closed:
         monkeypatch.setenv("OPENAI_BASE_URL", closed.url)
         with pytest.raises(ServerError, match="OPENAI_API_KEY"), endpoints.serving(MODEL, runtime()):
             pass
@@ -124,7 +124,7 @@ def test_a_page_that_is_no_list_of_models_is_told_and_left_out_when_another_has_
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as site, ScriptedServer(["turbo-1"], say) as there:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as site, ScriptedServer(["turbo-1"], reply) as turbo:
         threading.Thread(target=site.serve_forever, args=(0.05,), daemon=True).start()
         url = f"http://127.0.0.1:{site.server_port}"
         monkeypatch.setenv("OPENAI_BASE_URL", url)
@@ -133,9 +133,9 @@ def test_a_page_that_is_no_list_of_models_is_told_and_left_out_when_another_has_
             endpoints.serving(MODEL, runtime()),
         ):
             pass
-        monkeypatch.setenv("OPENAI_BASE_URL", f"{url},{there.url}")
-        with endpoints.serving(MODEL, runtime()) as found:
-            assert [each.url for each in found.endpoints] == [there.url]
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{url},{turbo.url}")
+        with endpoints.serving(MODEL, runtime()) as serving:
+            assert [each.url for each in serving.endpoints] == [turbo.url]
         site.shutdown()
     assert engines == [] and "is no list of models" in capsys.readouterr().err
 
@@ -144,10 +144,10 @@ def test_a_silent_server_is_left_out_with_a_word_when_another_has_the_model(
     engines: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     silent = f"http://127.0.0.1:{server.free_port()}/v1"
-    with ScriptedServer(["turbo-1"], say) as there, ScriptedServer(["other"], say) as other:
-        monkeypatch.setenv("OPENAI_BASE_URL", f"{silent},{there.url}")
-        with endpoints.serving(MODEL, runtime()) as found:
-            assert [each.url for each in found.endpoints] == [there.url]
+    with ScriptedServer(["turbo-1"], reply) as turbo, ScriptedServer(["other"], reply) as other:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{silent},{turbo.url}")
+        with endpoints.serving(MODEL, runtime()) as serving:
+            assert [each.url for each in serving.endpoints] == [turbo.url]
         assert f"{silent} does not answer" in capsys.readouterr().err
         monkeypatch.setenv("OPENAI_BASE_URL", f"{silent},{other.url}")
         with pytest.raises(ServerError, match=silent), endpoints.serving(MODEL, runtime()):
@@ -182,7 +182,7 @@ def test_a_folder_that_is_named_as_a_model_is_known_by_its_weights(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "message"),
     [
         ("http://bob:hunter2@127.0.0.1:9/v1", "holds a password: leave it out"),
         ("127.0.0.1:8000/v1", "is no base URL"),
@@ -192,13 +192,13 @@ def test_a_folder_that_is_named_as_a_model_is_known_by_its_weights(tmp_path: Pat
 )
 @pytest.mark.parametrize("by", ["environment", "settings"])
 def test_a_url_that_is_none_or_holds_a_password_is_refused_without_showing_it(
-    by: str, url: str, told: str, monkeypatch: pytest.MonkeyPatch
+    by: str, url: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     named = {"student": [{"url": url, "concurrency": None}]} if by == "settings" else {}
     if by == "environment":
         monkeypatch.setenv("OPENAI_BASE_URL", url)
-    with pytest.raises(SettingError, match=told) as error:
+    with pytest.raises(SettingError, match=message) as error:
         endpoints.named(runtime(endpoints=named), "student")
     assert "hunter2" not in str(error.value)
     assert ("runtime.endpoints" if by == "settings" else "OPENAI_BASE_URL") in str(error.value)

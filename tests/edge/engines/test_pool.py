@@ -119,7 +119,7 @@ def test_a_token_of_whatever_request_opens_an_endpoint_that_was_taken_back(clock
     assert not one.has_room
     clock.now += 5
     one.progressed()
-    assert one.has_room and one.state == "open" and one.made_tokens_at == clock.now
+    assert one.has_room and one.state == "open" and one.last_token_at == clock.now
 
 
 def test_a_deadline_covers_the_longest_choice_and_grows_when_a_request_was_late(clock: Clock) -> None:

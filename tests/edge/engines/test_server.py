@@ -192,8 +192,8 @@ def test_an_engine_that_dies_again_and_again_is_given_up_with_the_end_of_its_log
 
 
 def settings(**changes: Any) -> params.Engine:
-    given = {"args": ["--x"], "env": {"A": "1"}, "start_seconds": 5.0, "tensor_parallel_size": 1, "replicas": None}
-    return params.Engine.model_validate({**given, **changes})
+    fields = {"args": ["--x"], "env": {"A": "1"}, "start_seconds": 5.0, "tensor_parallel_size": 1, "replicas": None}
+    return params.Engine.model_validate({**fields, **changes})
 
 
 @pytest.mark.parametrize(
@@ -219,12 +219,12 @@ def test_each_group_of_gpus_gets_an_engine(
     for name in server.GPU_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, visible)
-    found = server.replicas("org/model", "m", {}, settings(**changes), tmp_path / "m.log", 8000)
-    assert [engine._env.get(variable) for engine in found] == groups
-    assert [engine.url for engine in found] == [f"http://127.0.0.1:{8000 + place}/v1" for place in range(len(groups))]
-    assert len({engine._log for engine in found}) == len(groups)
+    engines = server.replicas("org/model", "m", {}, settings(**changes), tmp_path / "m.log", 8000)
+    assert [engine._env.get(variable) for engine in engines] == groups
+    assert [engine.url for engine in engines] == [f"http://127.0.0.1:{8000 + place}/v1" for place in range(len(groups))]
+    assert len({engine._log for engine in engines}) == len(groups)
     size = changes.get("tensor_parallel_size", 1)
-    for one in found:
+    for one in engines:
         assert (f"--tensor-parallel-size {size}" in " ".join(one._serve)) == (size > 1)
         assert one._serve[-1] == "--x" and one._env["A"] == "1"
 

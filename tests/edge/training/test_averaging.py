@@ -17,8 +17,8 @@ def test_the_mean_of_weights_is_that_of_each_number(tmp_path: Path) -> None:
     parts = [load_file(folder / "model.safetensors") for folder in folders]
     mean = load_file(tmp_path / "mean/model.safetensors")
     assert mean.keys() == parts[0].keys()
-    for name, found in mean.items():
-        assert np.allclose(found, sum(part[name] for part in parts) / 3, atol=1e-7)
+    for name, tensor in mean.items():
+        assert np.allclose(tensor, sum(part[name] for part in parts) / 3, atol=1e-7)
     averaging.average(folders[:1], tmp_path / "one")
     assert weights.identity(tmp_path / "one") == weights.identity(folders[0])
     assert weights.num_parameters(folders[0]) == sum(each.size for each in parts[0].values())

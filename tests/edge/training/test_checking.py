@@ -20,9 +20,9 @@ LOSSES = [5.612267, 5.547784, 5.060071, 4.166677, 3.653238]
 
 
 def test_the_code_that_decides_the_weights_is_the_code_that_was_checked() -> None:
-    assert checking.code() == recipe.CODE, (
+    assert checking.code_hash() == recipe.CODE, (
         "code in stages/core/training that decides the trained weights has changed. If they change with it, raise "
-        f"VERSION in {recipe.__name__} and set CODE to {checking.code()!r}: every training then runs anew. If they do "
+        f"VERSION in {recipe.__name__} and set CODE to {checking.code_hash()!r}: every training then runs anew. If they do "
         "not, `python -m stages.verify train@turbo --record` compares the losses of the first steps and records that."
     )
 
@@ -57,12 +57,12 @@ def package(tmp_path: Path) -> Path:
     ],
 )
 def test_an_edit_that_can_change_the_weights_changes_the_hash(file: str, old: str, new: str, package: Path) -> None:
-    before = checking.code(package)
-    assert before == checking.code()
+    before = checking.code_hash(package)
+    assert before == checking.code_hash()
     text = (package / file).read_text()
     assert old in text
     (package / file).write_text(text.replace(old, new))
-    assert checking.code(package) != before
+    assert checking.code_hash(package) != before
 
 
 def test_comments_docstrings_line_breaks_and_what_only_reports_change_nothing(package: Path) -> None:
@@ -73,7 +73,7 @@ def test_comments_docstrings_line_breaks_and_what_only_reports_change_nothing(pa
         file.write_text("# A comment.\n\n\n" + text.replace(docstring, "Another sentence.", 1))
     for name in recipe.REPORTING:
         (package / f"{name}.py").write_text("")
-    assert checking.code(package) == checking.code()
+    assert checking.code_hash(package) == checking.code_hash()
 
 
 def test_what_decides_the_weights_imports_nothing_of_the_project_that_is_not_hashed() -> None:
@@ -85,20 +85,20 @@ def test_what_decides_the_weights_imports_nothing_of_the_project_that_is_not_has
             if isinstance(node, ast.Import):
                 assert not any(each.name.startswith("stages") for each in node.names), file
             elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stages"):
-                found = {str(node.module).removeprefix("stages.core.training.")}
-                found = {each.name for each in node.names} if node.module == "stages.core.training" else found
-                assert found <= names, f"{file.name} imports {found - names}"
+                modules = {str(node.module).removeprefix("stages.core.training.")}
+                modules = {each.name for each in node.names} if node.module == "stages.core.training" else modules
+                assert modules <= names, f"{file.name} imports {modules - names}"
 
 
 def test_a_run_is_known_by_its_version_while_its_code_is_checked_and_by_its_code_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recipe, "CODE", checking.code())
+    monkeypatch.setattr(recipe, "CODE", checking.code_hash())
     assert checking.version() == str(recipe.VERSION)
     monkeypatch.setattr(recipe, "CODE", "of before")
-    assert checking.version() == checking.code()
+    assert checking.version() == checking.code_hash()
     copy = Path(shutil.copyfile(checking.RECORD, tmp_path / "recipe.py"))
-    copy.write_text(copy.read_text().replace(checking.code(), "0" * 64))
+    copy.write_text(copy.read_text().replace(checking.code_hash(), "0" * 64))
     monkeypatch.setattr(checking, "RECORD", copy)
     checking.record()
-    assert copy.read_text().count(f'CODE = "{checking.code()}"\n') == 1
+    assert copy.read_text().count(f'CODE = "{checking.code_hash()}"\n') == 1

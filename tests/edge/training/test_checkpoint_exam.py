@@ -46,9 +46,9 @@ def test_each_checkpoint_gets_its_own_score(tmp_path: Path, monkeypatch: pytest.
     with ScriptedServer(names, reply) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         first, second = checkpoint_exam.examine(folders, rows, SETTINGS, LIMITS, runtime(), lambda _: None)
-        asked = len(server.requests)
+        num_requests = len(server.requests)
         again = checkpoint_exam.examine(folders, rows, SETTINGS, LIMITS, runtime(), lambda _: None)
-        assert len(server.requests) == asked == 16, "what is stored is not asked again"
+        assert len(server.requests) == num_requests == 16, "what is stored is not asked again"
     assert second == (1.0, 1.0)
     assert first.avg is not None and first.avg < 0.6
     assert again == [first, second]

@@ -22,16 +22,16 @@ def test_a_model_that_takes_no_attention_but_its_own_is_refused_in_a_sentence(tm
     random("GPTJ", "eager", n_embd=64, n_head=4, n_layer=2, rotary_dim=8).save_pretrained(tmp_path)
     machine = runtime(padding=False, attention="documents")
     with pytest.raises(SettingError, match=r"an attention of its own that takes no other: set runtime.padding to true"):
-        students.loaded(tmp_path, settings(), machine)
-    model, named = students.loaded(tmp_path, settings(), runtime(padding=True, attention="auto"))
+        students.load(tmp_path, settings(), machine)
+    model, named = students.load(tmp_path, settings(), runtime(padding=True, attention="auto"))
     assert named is None and type(model).__name__ == "GPTJForCausalLM"
 
 
 def test_a_cap_on_attention_is_never_left_out(tmp_path: Path) -> None:
     random("Gemma2", "eager", head_dim=16, attn_logit_softcapping=2.0).save_pretrained(tmp_path)
     with pytest.raises(SettingError, match=r"set runtime.padding to true and runtime.attention to eager"):
-        students.loaded(tmp_path, settings(), runtime(padding=True, attention="sdpa"))
-    model, named = students.loaded(tmp_path, settings(), runtime(padding=True, attention="eager"))
+        students.load(tmp_path, settings(), runtime(padding=True, attention="sdpa"))
+    model, named = students.load(tmp_path, settings(), runtime(padding=True, attention="eager"))
     assert named == model.config._attn_implementation == "eager"
     tensors = [torch.zeros(1, 2, 4, 8) for _ in range(3)]
     with pytest.raises(ValueError, match=r"has no softcap: set runtime.padding to true and runtime.attention to eager"):
@@ -43,10 +43,10 @@ def test_a_published_temperature_without_sampling_does_not_stop_the_first_checkp
     model.generation_config = transformers.GenerationConfig(temperature=0.6, top_p=0.95)
     with pytest.raises(ValueError, match="do_sample"):
         model.save_pretrained(tmp_path / "refused")
-    students.let_write(model, tmp_path)
+    students.mend_generation_config(model, tmp_path)
     model.save_pretrained(tmp_path / "written")
     again = transformers.GenerationConfig.from_pretrained(tmp_path / "written")
     assert (again.temperature, again.top_p, again.do_sample) == (0.6, 0.95, True)
     model.generation_config.max_new_tokens = -5
     with pytest.raises(InputError, match=r"generation_config.json: mend it"):
-        students.let_write(model, tmp_path)
+        students.mend_generation_config(model, tmp_path)

@@ -25,13 +25,13 @@ def test_every_row_is_there_in_the_tables_order(student: Path, tmp_path: Path, m
     write_sft(tmp_path, 24)
     sft = tmp_path / "data/sft/turbo"
     assert len(tables.files(sft)) == 3
-    found = token_file.write(sft, student, tmp_path / "tokens")
-    rows = [(ids.tolist(), num_prompt) for ids, num_prompt in map(found.row, range(24))]
+    tokens = token_file.write(sft, student, tmp_path / "tokens")
+    rows = [(ids.tolist(), num_prompt) for ids, num_prompt in map(tokens.row, range(24))]
     wanted = list(tables.read(sft, SFT).select("input_ids", "num_prompt").iter_rows())
     assert rows == wanted
     lengths, num_prompt = token_file.lengths(sft)
-    assert found.lengths.tolist() == lengths.tolist() == [len(ids) for ids, _ in wanted]
-    assert found.num_prompt.tolist() == num_prompt.tolist() == [num for _, num in wanted]
+    assert tokens.lengths.tolist() == lengths.tolist() == [len(ids) for ids, _ in wanted]
+    assert tokens.num_prompt.tolist() == num_prompt.tolist() == [num for _, num in wanted]
 
 
 def test_what_a_kill_left_is_made_anew_and_what_is_finished_is_kept(student: Path, tmp_path: Path) -> None:
@@ -39,11 +39,11 @@ def test_what_a_kill_left_is_made_anew_and_what_is_finished_is_kept(student: Pat
     half = tmp_path / "tokens.partial"
     half.mkdir()
     (half / "tokens.bin").write_bytes(b"half")
-    made = token_file.write(tmp_path / "data/sft/turbo", student, tmp_path / "tokens")
+    first = token_file.write(tmp_path / "data/sft/turbo", student, tmp_path / "tokens")
     stamp = (tmp_path / "tokens/tokens.bin").stat().st_mtime_ns
-    again = token_file.write(tmp_path / "data/sft/turbo", student, tmp_path / "tokens")
+    second = token_file.write(tmp_path / "data/sft/turbo", student, tmp_path / "tokens")
     assert not half.exists() and (tmp_path / "tokens/tokens.bin").stat().st_mtime_ns == stamp
-    assert again.row(4)[0].tolist() == made.row(4)[0].tolist()
+    assert second.row(4)[0].tolist() == first.row(4)[0].tolist()
 
 
 @pytest.mark.parametrize("change", ["other ids", "another end", "another template"])
@@ -92,5 +92,5 @@ def test_a_template_that_writes_another_text_than_the_messages_is_refused(studen
 
 def test_an_empty_table_makes_an_empty_file(student: Path, tmp_path: Path) -> None:
     tables.write(pl.DataFrame(schema=SFT), tmp_path / "sft", SFT, SFT_KEY)
-    found = token_file.write(tmp_path / "sft", student, tmp_path / "tokens")
-    assert len(found.lengths) == 0
+    tokens = token_file.write(tmp_path / "sft", student, tmp_path / "tokens")
+    assert len(tokens.lengths) == 0

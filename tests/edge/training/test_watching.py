@@ -33,7 +33,7 @@ def test_every_step_is_tracked_and_a_line_shows_the_rate_and_what_is_left(
     clock = iter([0.0, 100.0, 110.0, 112.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     run = Recorder()
-    steps = watching.Progress(run, peak_flops=None)  # type: ignore[arg-type]
+    steps = watching.TrainingProgress(run, peak_flops=None)  # type: ignore[arg-type]
     for step, tokens in ((41, 1000.0), (42, 2000.0), (43, 2200.0)):
         steps.logged(step, 44, {"loss": 0.5, "num_tokens": tokens, "grad_norm": 1.0, "learning_rate": 1e-4})
     assert [step for step, _ in run.logged] == [41, 42, 43]
@@ -43,23 +43,23 @@ def test_every_step_is_tracked_and_a_line_shows_the_rate_and_what_is_left(
 
 
 @pytest.mark.parametrize(
-    ("raised", "told"),
+    ("raised", "message"),
     [
         (lambda: torch.OutOfMemoryError("CUDA out of memory"), "set runtime.gradient_checkpointing: true"),
         (lambda: OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
         (lambda: RuntimeError("PytorchStreamWriter failed writing file"), "the disk is full"),
     ],
 )
-def test_a_lack_of_memory_or_disk_says_what_to_do(raised: Callable[[], Exception], told: str) -> None:
-    with pytest.raises(PipelineError, match=told), watching.failures(runtime()):
+def test_a_lack_of_memory_or_disk_says_what_to_do(raised: Callable[[], Exception], message: str) -> None:
+    with pytest.raises(PipelineError, match=message), watching.failures(runtime()):
         raise raised()
     with pytest.raises(RuntimeError, match="a fault"), watching.failures(runtime()):
         raise RuntimeError("a fault of the program")
 
 
 def test_with_activations_computed_anew_already_only_smaller_passes_help() -> None:
-    told = pytest.raises(PipelineError, match=r"lower runtime\.micro_batch_tokens")
-    with told, watching.failures(runtime(gradient_checkpointing=True)):
+    raises = pytest.raises(PipelineError, match=r"lower runtime\.micro_batch_tokens")
+    with raises, watching.failures(runtime(gradient_checkpointing=True)):
         raise torch.OutOfMemoryError
 
 
@@ -93,7 +93,7 @@ def test_a_checkpoint_for_which_the_disk_has_no_room_is_told_so(library: str, tm
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["loss", "grad_norm"])
 def test_a_number_that_is_none_stops_before_its_weights_are_kept(name: str, value: float) -> None:
-    steps = watching.Progress(Recorder(), peak_flops=None)  # type: ignore[arg-type]
+    steps = watching.TrainingProgress(Recorder(), peak_flops=None)  # type: ignore[arg-type]
     with pytest.raises(PipelineError, match=r"of step 7 is (nan|inf): lower train's learning_rate"):
         steps.logged(7, 9, {"loss": 0.5, "grad_norm": 1.0, name: value})
 
@@ -109,7 +109,7 @@ def test_mfu_is_model_flops_a_second_over_the_peak(monkeypatch: pytest.MonkeyPat
     clock = iter([0.0, 10.0, 20.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     run = Recorder()
-    steps = watching.Progress(run, peak_flops=100e12)  # type: ignore[arg-type]
+    steps = watching.TrainingProgress(run, peak_flops=100e12)  # type: ignore[arg-type]
     for step in (1, 2):
         steps.logged(step, 9, {"loss": 0.5, "num_tokens": 100.0 * step, "tera_flops": 500.0})
     assert run.logged[1][1]["mfu"] == pytest.approx(500e12 / 10 / 100e12)
