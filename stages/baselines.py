@@ -31,14 +31,14 @@ def main() -> None:
         prompts: list[tuple[str | None, params.Teach | params.Prompt]] = [
             (effort, params.load(params.Teach, f"teach.{effort}")) for effort in baseline.efforts
         ]
-        asked = [
+        model_jobs = [
             jobs.made(
                 baseline.name, effort, f"exam-{effort or 'plain'}", served, questions, each,
                 protocol.sampling, protocol.num_samples,
             )
             for effort, each in prompts or [(None, prompt)]
         ]  # fmt: skip
-        work.append((served, asked))
+        work.append((served, model_jobs))
     settings = {
         "protocol": protocol.model_dump(),
         "prompt": prompt.model_dump(),

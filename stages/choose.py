@@ -25,12 +25,12 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     args = parser.parse_args()
     choice = params.load_part(params.Choice, f"train.{args.stage}")
-    limits = params.load(params.Symbolic, "symbolic")
+    limits = params.load(params.SymbolicLimits, "symbolic")
     versions = params.load_shared(params.Versions, "versions")
     runtime = params.load(params.Runtime, "runtime")
     with track.stage(f"choose@{args.stage}", choice.model_dump()) as run:
-        trained, found = read_metrics(args.trained), candidates.read(args.candidates)
-        chosen, by_step = found.folders, {}
+        trained, saved = read_metrics(args.trained), candidates.read(args.candidates)
+        chosen, by_step = saved.folders, {}
         if choice.is_examined and choice.checkpoint_exam:
             params.check_versions(versions)
             rows = tables.read(args.held_out, scores.HELD_OUT_IN)
@@ -41,7 +41,7 @@ def main() -> None:
         figures = {"kept_steps": steps, **({"checkpoint_exam": by_step} if by_step else {})}
         with scratch.replacing(args.output) as partial:
             averaging.average(chosen, partial)
-            text = card(args.stage, **found.origin, figures={**trained, **figures})
+            text = card(args.stage, **saved.origin, figures={**trained, **figures})
             (partial / "README.md").write_text(text, encoding="utf-8")
         write_metrics(figures, args.metrics)
         run.metrics(figures)

@@ -39,27 +39,27 @@ def main() -> None:
     with track.stage("collect", settings.model_dump(mode="json")) as run:
         every = [*settings.sources, *(exam.source for exam in settings.benchmarks)]
         commits = hub.Commits(every, args.provenance)
-        asked = [sources.take(each, args.sources, settings.generator, commits.of(each)) for each in every]
-        taken = {each.name: one for each, one in zip(settings.sources, asked, strict=False)}
-        of_exams = zip(settings.benchmarks, asked[len(settings.sources) :], strict=True)
-        made = {exam.source.name: one.problems for exam, one in of_exams}
-        exams = _benchmarks(settings, made)
-        found = pl.concat([each.problems for each in taken.values()])
-        unique, dropped = duplicates.drop(found, settings.deduplicate.min_similarity)
+        results = [sources.take(each, args.sources, settings.generator, commits.of(each)) for each in every]
+        taken = {each.name: result for each, result in zip(settings.sources, results, strict=False)}
+        of_exams = zip(settings.benchmarks, results[len(settings.sources) :], strict=True)
+        questions = {exam.source.name: result.problems for exam, result in of_exams}
+        exams = _benchmarks(settings, questions)
+        collected = pl.concat([each.problems for each in taken.values()])
+        unique, dropped = duplicates.drop(collected, settings.deduplicate.min_similarity)
         rules = settings.decontaminate
         evidence = contamination.evidence(unique, exams, rules, _embedded(rules, unique, exams))
         kept = unique.join(evidence.filter(~pl.col("kept")), on="problem_id", how="anti")
         if kept.is_empty():
             raise EmptyError(
-                f"no problem is left of {found.height}: {evidence['problem_id'].n_unique()} stand in a benchmark; see "
-                "`collect` in params.yaml"
+                f"no problem is left of {collected.height}: {evidence['problem_id'].n_unique()} stand in a benchmark; "
+                "see `collect` in params.yaml"
             )
         tables.write(kept, args.problems, PROBLEMS, PROBLEMS_KEY)
         tables.write(exams, args.benchmarks, BENCHMARKS, BENCHMARKS_KEY)
         tables.write(dropped, args.duplicates, DUPLICATES, DUPLICATES_KEY)
         tables.write(evidence, args.evidence, EVIDENCE, EVIDENCE_KEY)
         commits.remember()
-        write_metrics(_provenance(settings, taken, made, commits.by_name()), args.provenance)
+        write_metrics(_provenance(settings, taken, questions, commits.by_name()), args.provenance)
         metrics = collection.metrics(taken, unique, dropped, evidence, kept) | {"num_exam_problems": exams.height}
         write_csv(collection.funnel(metrics), args.plot)
         write_metrics(metrics, args.metrics)
@@ -67,18 +67,18 @@ def main() -> None:
         run.artifact(args.provenance)
 
 
-def _benchmarks(settings: params.Collect, made: dict[str, pl.DataFrame]) -> pl.DataFrame:
+def _benchmarks(settings: params.Collect, questions: dict[str, pl.DataFrame]) -> pl.DataFrame:
     dates = [each.published for each in settings.sources if not isinstance(each, params.GeneratedSource)]
     newest = max(filter(None, dates), default=None)
-    return pl.concat([_benchmark(exam, made[exam.source.name], newest) for exam in settings.benchmarks])
+    return pl.concat([_benchmark(exam, questions[exam.source.name], newest) for exam in settings.benchmarks])
 
 
-def _benchmark(exam: params.Benchmark, made: pl.DataFrame, newest: date | None) -> pl.DataFrame:
+def _benchmark(exam: params.Benchmark, questions: pl.DataFrame, newest: date | None) -> pl.DataFrame:
     name = exam.source.name
-    if made.height != exam.num_problems:
-        raise InputError(f"benchmark {name}: has {made.height} questions where {exam.num_problems} are expected")
+    if questions.height != exam.num_problems:
+        raise InputError(f"benchmark {name}: has {questions.height} questions where {exam.num_problems} are expected")
     try:
-        rows = problems.benchmark_rows(name, exam.published, made, exam.answers, newest)
+        rows = problems.benchmark_rows(name, exam.published, questions, exam.answers, newest)
     except ValueError as error:
         raise InputError(f"{error}; correct the source") from error
     digest = problems.answers_digest(rows["gold"])
@@ -101,7 +101,7 @@ def _embedded(rules: params.Decontaminate, unique: pl.DataFrame, exams: pl.DataF
 
 
 def _provenance(
-    settings: params.Collect, taken: dict[str, Intake], made: dict[str, pl.DataFrame], revisions: dict[str, str]
+    settings: params.Collect, taken: dict[str, Intake], questions: dict[str, pl.DataFrame], revisions: dict[str, str]
 ) -> dict[str, Any]:
     """What was read, so that the same can be read again: commits, and hashes of the rows that came."""
     return {
@@ -109,8 +109,8 @@ def _provenance(
         "sources": {name: {"content": problems.content_digest(each.problems)} for name, each in taken.items()},
         "benchmarks": {
             exam.source.name: {
-                "content": problems.content_digest(made[exam.source.name]),
-                "answers": problems.answers_digest(made[exam.source.name]["gold"]),
+                "content": problems.content_digest(questions[exam.source.name]),
+                "answers": problems.answers_digest(questions[exam.source.name]["gold"]),
             }
             for exam in settings.benchmarks
         },

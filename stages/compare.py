@@ -30,19 +30,19 @@ def main() -> None:
     print(f"{args.b} against {args.a}, mean over the benchmarks, on the same problems:\n")
     for name in [name for name in before if name in after]:
         try:
-            found = core.difference(before[name], after[name], method)
+            difference = core.difference(before[name], after[name], method)
         except ValueError as error:
             raise InputError(f"{args.a} and {args.b} had other exams: {error}") from error
-        if found is None:
+        if difference is None:
             print(f"- {name}: unscored")
             continue
         if before[name].equals(after[name]):
             print(f"- {name}: no difference")
             continue
         efforts = [table["effort"][0] or "none" for table in (before[name], after[name])]
-        asked = f" (effort {efforts[0]}, then {efforts[1]})" if len(set(efforts)) > 1 else ""
+        effort_note = f" (effort {efforts[0]}, then {efforts[1]})" if len(set(efforts)) > 1 else ""
         gained, lost = differences.gained_and_lost(before[name], after[name])
-        print(f"- {name}{asked}: {core.gain(found)}; {len(gained)} problems gained, {len(lost)} lost")
+        print(f"- {name}{effort_note}: {core.gain(difference)}; {len(gained)} problems gained, {len(lost)} lost")
         for word, ids in (("gained", gained), ("lost", lost)):
             if ids:
                 print(f"    {word} {', '.join(ids[:SHOWN])}{', ...' if len(ids) > SHOWN else ''}")

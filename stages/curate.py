@@ -40,16 +40,18 @@ def main() -> None:
 
 
 def _curate(args: argparse.Namespace, settings: params.Curate, run: track.Run, stack: contextlib.ExitStack) -> None:
-    """No row of every trace is in memory: decisions wait on the disk until the `stack` ends."""
+    """Decisions are kept on the disk until the `stack` ends: those on all traces may not fit in memory."""
     problems = tables.read(args.problems, filtering.PROBLEMS_IN)
     texts = stack.enter_context(scratch.folder(args.sft, "texts"))
-    made = _of_published(args, settings, texts) if settings.published else _of_traces(args, settings, problems, texts)
-    each = stack.enter_context(scratch.on_disk(made.decisions, args.sft))
+    source = (
+        _from_published(args, settings, texts) if settings.published else _from_traces(args, settings, problems, texts)
+    )
+    pieces = stack.enter_context(scratch.on_disk(source.decisions, args.sft))
     ids = set(problems["problem_id"])
     if settings.published:
-        ids = {name for piece in each for name in piece["problem_id"].unique()}
-    apart = filtering.held_out(ids, settings.num_held_out_problems, settings.seed)
-    selected = selection.select(each, problems, apart, settings.balance, settings.target)
+        ids = {name for piece in pieces for name in piece["problem_id"].unique()}
+    held_out_ids = filtering.held_out(ids, settings.num_held_out_problems, settings.seed)
+    selected = selection.select(pieces, problems, held_out_ids, settings.balance, settings.target)
     decisions = stack.enter_context(scratch.on_disk(selected, args.rejects))
     rejects = (piece.filter(pl.col("reason").is_not_null()).select(list(REJECTS)) for piece in decisions)
     tables.write_sorted(rejects, args.rejects, REJECTS, SFT_KEY)
@@ -66,21 +68,21 @@ def _curate(args: argparse.Namespace, settings: params.Curate, run: track.Run, s
             f"curate.{args.stage} in params.yaml"
         )
     is_held_out = pl.col("reason").eq_missing(pl.lit("held_out", pl.Enum(REASONS)))
-    for path, wanted in ((args.held_out, is_held_out), (args.sft, pl.col("reason").is_null())):
-        tables.write_sorted(made.rows(decisions, wanted), path, SFT, SFT_KEY)
+    for path, condition in ((args.held_out, is_held_out), (args.sft, pl.col("reason").is_null())):
+        tables.write_sorted(source.rows(decisions, condition), path, SFT, SFT_KEY)
 
 
-class _Made(NamedTuple):
-    """Decisions that each row got by itself, and what writes the rows of those that are wanted."""
+class _Source(NamedTuple):
+    """The decision on each row by itself, and a function that gives the rows of selected decisions."""
 
     decisions: Iterator[pl.DataFrame]
     rows: Callable[[Iterable[pl.DataFrame], pl.Expr], Iterator[pl.DataFrame]]
 
 
-def _of_traces(args: argparse.Namespace, settings: params.Curate, problems: pl.DataFrame, texts: Path) -> _Made:
+def _from_traces(args: argparse.Namespace, settings: params.Curate, problems: pl.DataFrame, texts: Path) -> _Source:
     prompt = params.load(params.Prompt, "exam.prompt")
     # A student is trained in the form in which it is examined: without the teacher's examples.
-    asked = prompt.system, prompt.suffix
+    prompt_parts = prompt.system, prompt.suffix
     runtime = params.load(params.Runtime, "runtime")
     efforts = list(settings.mixture)
     num_verdicts = candidates.num_verdicts(args.verdicts, efforts)
@@ -93,17 +95,18 @@ def _of_traces(args: argparse.Namespace, settings: params.Curate, problems: pl.D
         candidates.decide,
         rules=settings,
         places=candidates.Places(args.verdicts, args.votes, args.problems, args.student, texts, time.time_ns()),
-        prompt=asked,
+        prompt=prompt_parts,
     )
     decided = shards.each(pieces, filtering.TRACES_IN, work, runtime.num_workers, runtime.pool)
-    decisions = _all(decided, num_verdicts, args)
-    return _Made(
-        decisions, lambda selected, wanted: candidates.conversations(pieces, selected, wanted, problems, asked, texts)
+    decisions = _complete(decided, num_verdicts, args)
+    return _Source(
+        decisions,
+        lambda selected, wanted: candidates.conversations(pieces, selected, wanted, problems, prompt_parts, texts),
     )
 
 
-def _all(decided: Iterator[pl.DataFrame], num_verdicts: int, args: argparse.Namespace) -> Iterator[pl.DataFrame]:
-    """The decisions, if there is one for each verdict."""
+def _complete(decided: Iterator[pl.DataFrame], num_verdicts: int, args: argparse.Namespace) -> Iterator[pl.DataFrame]:
+    """The same decisions; an InputError at the end if a verdict has none."""
     yield pl.DataFrame(schema=filtering.DECISIONS)
     num_rows = 0
     for piece in decided:
@@ -116,11 +119,11 @@ def _all(decided: Iterator[pl.DataFrame], num_verdicts: int, args: argparse.Name
         )
 
 
-def _of_published(args: argparse.Namespace, settings: params.Curate, texts: Path) -> _Made:
+def _from_published(args: argparse.Namespace, settings: params.Curate, texts: Path) -> _Source:
     runtime = params.load(params.Runtime, "runtime")
     assert settings.published
     decisions = published.decide(settings.published, settings, args.student, runtime, texts)
-    return _Made(decisions, partial(published.rows, texts))
+    return _Source(decisions, partial(published.rows, texts))
 
 
 if __name__ == "__main__":

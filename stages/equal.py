@@ -32,7 +32,7 @@ Record = Mapping[str, Any]
 def main() -> None:
     """Judge every line, in order."""
     args = running.parser(__doc__, "input", "output").parse_args()
-    limits = params.load(params.Symbolic, "symbolic")
+    limits = params.load(params.SymbolicLimits, "symbolic")
     runtime = params.load(params.Runtime, "runtime")
     with (
         scratch.replacing(args.output, is_folder=False) as partial,
@@ -59,7 +59,7 @@ def _judged(records: list[Record], pool: algebra.Symbolic) -> Iterator[Record]:
     pairs = [(_text(record["gold"]), _text(record["pred"])) for record in records]
     payloads = {pair: (extraction.payload(pair[0]), extraction.payload(pair[1])) for pair in set(pairs)}
     cheap = {payload: accepts_extracted(*payload) for payload in set(payloads.values())}
-    outcomes = pool.decide([payload for payload, found in cheap.items() if found.equal is None], "accepts")
+    outcomes = pool.decide([payload for payload, decision in cheap.items() if decision.equal is None], "accepts")
     for record, pair in zip(records, pairs, strict=True):
         payload = payloads[pair]
         equal, tier = cheap[payload]

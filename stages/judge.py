@@ -26,12 +26,13 @@ from stages.edge.files import scratch, tables
 from stages.edge.files.metrics import write_metrics
 from stages.edge.workers import algebra, shards
 from stages.edge.workers.algebra import Outcome
+from stages.edge.workers.decisions import Pair
 
 
 def labels(args: argparse.Namespace) -> None:
     """Judge the teacher's answers against the labels of the vote."""
-    found = tables.read(args.votes, LABELS)
-    work = partial(judging.prepare, labels=found)
+    votes = tables.read(args.votes, LABELS)
+    work = partial(judging.prepare, labels=votes)
     metrics = _judge(f"judge@{args.answers.stem}", args.answers, ANSWERS, work, args.output)
     write_metrics(metrics, args.metrics)
 
@@ -50,7 +51,7 @@ def _judge(
     stage: str, source: Path, needs: pl.Schema, work: Callable[[pl.DataFrame], pl.DataFrame], output: Path
 ) -> dict[str, int | float]:
     """Prepare the rows of `source` with `work`, decide the rest by algebra, and write verdicts or marks."""
-    limits = params.load(params.Symbolic, "symbolic")
+    limits = params.load(params.SymbolicLimits, "symbolic")
     params.check_versions(params.load_shared(params.Versions, "versions"))
     runtime = params.load(params.Runtime, "runtime")
     finish, schema = (judging.verdicts, VERDICTS) if needs is ANSWERS else (judging.exam_verdicts, EXAM_VERDICTS)
@@ -61,9 +62,9 @@ def _judge(
             num_missed = sum(int(piece["missed"].sum()) for piece in pieces)
             with algebra.symbolic(limits, runtime) as pool:
                 outcomes = pool.decide(sorted(pairs), "accepts")
-                opinions, agreement = _opinions(outcomes, runtime, run)
+                llm_answers, agreement = _ask_llm_judge(outcomes, runtime, run)
             counts: Counter[str] = Counter()
-            judged = (finish(piece, outcomes, opinions) for piece in pieces)
+            judged = (finish(piece, outcomes, llm_answers) for piece in pieces)
             tables.write_sorted(_counted(judged, counts), output, schema, VERDICTS_KEY)
         metrics = judging.metrics(counts, num_missed)
         run.metrics(metrics | pool.metrics() | agreement)
@@ -76,10 +77,10 @@ def _counted(judged: Iterable[pl.DataFrame], counts: Counter[str]) -> Iterator[p
         yield verdicts
 
 
-def _opinions(
-    outcomes: Mapping[algebra.Pair, algebra.Outcome], runtime: params.Runtime, run: track.Run
-) -> tuple[dict[algebra.Pair, bool], dict[str, float]]:
-    """What a language model says of the pairs that algebra left, and how far it agrees with algebra on the others."""
+def _ask_llm_judge(
+    outcomes: Mapping[Pair, Outcome], runtime: params.Runtime, run: track.Run
+) -> tuple[dict[Pair, bool], dict[str, float]]:
+    """A language model's answers to the pairs that algebra left undecided, and its agreement with algebra on others."""
     settings = params.load(params.Judge, "judge").llm
     if settings is None:
         return {}, {}
@@ -89,11 +90,11 @@ def _opinions(
         if outcome in (Outcome.EQUAL, Outcome.DIFFERENT)
     }
     both = llm_verdicts.overlap(decided, settings.num_overlap)
-    found = llm_judge.ask([*(outcomes.keys() - decided.keys()), *both], settings, runtime, run.metrics)
-    common = [pair for pair in both if pair in found]
-    kappa = llm_verdicts.cohens_kappa([decided[pair] for pair in common], [found[pair] for pair in common])
-    figures = {"num_opinions": float(len(found.keys() - decided.keys())), "num_overlap": float(len(common))}
-    return found, figures | ({} if kappa is None else {"cohens_kappa": kappa})
+    answers = llm_judge.ask([*(outcomes.keys() - decided.keys()), *both], settings, runtime, run.metrics)
+    common = [pair for pair in both if pair in answers]
+    kappa = llm_verdicts.cohens_kappa([decided[pair] for pair in common], [answers[pair] for pair in common])
+    figures = {"num_opinions": float(len(answers.keys() - decided.keys())), "num_overlap": float(len(common))}
+    return answers, figures | ({} if kappa is None else {"cohens_kappa": kappa})
 
 
 def main() -> None:

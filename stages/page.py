@@ -45,16 +45,16 @@ def main() -> None:
     settings = params.load(params.Report, "report")
     with track.stage("page", settings.model_dump()) as run:
         method = result_table.method(settings, exam.protocol)
-        found, summary = read_metrics(args.eval), read_metrics(args.summary)
+        evaluation, summary = read_metrics(args.eval), read_metrics(args.summary)
         exams = tables.read(args.benchmarks, browser.EXAMS_IN)
-        texts = _texts(args, found, summary, exams, exam, settings)
+        texts = _texts(args, evaluation, summary, exams, exam, settings)
         rows = _rows(args, exams, settings.num_traces)
         encoded = browser.encoded(rows) | {"rows_per_block": ROWS_PER_BLOCK}
         judged = sum(metrics["num_traces"] for metrics in _by_stage(args.judged).values())
         answered = sum(map(tables.height, tables.files(args.exams)))
-        texts["told_of_traces"] = _told(rows.height, judged + answered)
+        texts["trace_note"] = _trace_note(rows.height, judged + answered)
         blocks = browser.texts(rows, ROWS_PER_BLOCK)
-        page = webpage.render(texts, _charts(args, found, method, settings), encoded, blocks)
+        page = webpage.render(texts, _charts(args, evaluation, method, settings), encoded, blocks)
         write_text(page, args.output)
         run.artifact(args.output)
 
@@ -66,14 +66,14 @@ def _by_stage(files: list[Path]) -> dict[str, Any]:
 
 def _texts(
     args: argparse.Namespace,
-    found: core.Metrics,
+    evaluation: core.Metrics,
     summary: core.Metrics,
     exams: pl.DataFrame,
     exam: params.Exam,
     settings: params.Report,
 ) -> dict[str, object]:
-    contents = result_table.contents(found, summary, exams, exam, settings)
-    dates = core.dates(exams, core.benchmarks(found))
+    contents = result_table.contents(evaluation, summary, exams, exam, settings)
+    dates = core.dates(exams, core.benchmarks(evaluation))
     older = [name for name, (_, is_younger) in dates.items() if is_younger is False]
     collected = read_metrics(args.collected)
     return {
@@ -81,13 +81,13 @@ def _texts(
         "cells": contents.cells,
         "notes": [*contents.notes, *(f"* {each}" for each in contents.footnotes)],
         "gains": [f"{name.replace('_', ' ')}: {core.gain(gain)}" for name, gain in summary["difference"].items()],
-        "warnings": warnings.warnings(found, summary["difference"], _by_stage(args.judged), collected, older),
+        "warnings": warnings.warnings(evaluation, summary["difference"], _by_stage(args.judged), collected, older),
         "tables": warnings.funnels(collected, _by_stage(args.curated)),
     }
 
 
 def _charts(
-    args: argparse.Namespace, found: core.Metrics, method: scoring.Method, settings: params.Report
+    args: argparse.Namespace, evaluation: core.Metrics, method: scoring.Method, settings: params.Report
 ) -> list[tuple[str, Mapping[str, Any]]]:
     def plots(kind: str) -> dict[str, pl.DataFrame]:
         files = sorted(args.plots.glob(f"{kind}_*.csv"), reverse=True)  # turbo before final
@@ -96,8 +96,8 @@ def _charts(
     logs = {file.stem: _csv(file, LOG) for file in sorted(args.logs.glob("*.csv"), reverse=True)}
     scores = core.students(tables.read(args.scores, SCORES), method)
     return [
-        ("Exams", charts.accuracy(found, method.average, settings.published)),
-        ("Accuracy and tokens", charts.tokens(found, method.average)),
+        ("Exams", charts.accuracy(evaluation, method.average, settings.published)),
+        ("Accuracy and tokens", charts.tokens(evaluation, method.average)),
         ("More samples: one right (pass@k), and most right (maj@k)", charts.by_k(scores)),
         ("Accuracy within a budget of tokens", charts.budgets(_csv(args.plots / "budgets.csv", budgets.BUDGETS))),
         ("Where the teacher's answers agree, they are right", charts.votes(plots("vote"))),
@@ -109,22 +109,22 @@ def _charts(
 
 
 def _csv(path: Path, schema: pl.Schema) -> pl.DataFrame:
-    """Some columns of a file that a stage wrote for a plot; one without rows does not tell their types."""
+    """Some columns of a file that a stage wrote for a plot; types are set, as a file without rows has none."""
     return pl.read_csv(path, schema_overrides=schema).select(list(schema))
 
 
 def _rows(args: argparse.Namespace, exams: pl.DataFrame, num_traces: int) -> pl.DataFrame:
     """The rows of the browser: the excerpt of the teacher's traces, and about as many of the students'."""
-    found = [tables.read(args.excerpt, EXCERPT)]
+    parts = [tables.read(args.excerpt, EXCERPT)]
     folders = tables.folders(args.exams)
     ids = excerpts.problem_ids(folders, num_traces)
     for folder in folders:
         marks = excerpts.of(args.marks / f"{folder.name}.parquet", browser.VERDICTS_IN, ids)
-        found.append(browser.exam_excerpt(folder.name, excerpts.of(folder, browser.TRACES_IN, ids), marks, exams))
-    return pl.concat(found)
+        parts.append(browser.exam_excerpt(folder.name, excerpts.of(folder, browser.TRACES_IN, ids), marks, exams))
+    return pl.concat(parts)
 
 
-def _told(num_rows: int, total: int) -> str:
+def _trace_note(num_rows: int, total: int) -> str:
     if num_rows == total:
         return f"All {num_rows:,} traces of this run, the teacher's and the students'."
     return f"{num_rows:,} of {total:,} traces: all of some problems, which are the same in every run."

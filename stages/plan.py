@@ -62,9 +62,9 @@ def _plan(name: str, settings: params.Profile, args: argparse.Namespace) -> dict
     if args.price is not None and not (math.isfinite(args.price) and args.price >= 0):
         raise SettingError(f"--price {args.price}: must be a number that is not negative")
     stages = repro_state.stages(Path.cwd(), params.text_with(name))
-    found = evidence.gather(Path.cwd(), name, settings, stages)
-    works = Forecast(settings, found, _assumed(args.assume)).works(stages)
-    before = Forecast(settings, evidence.NONE, {}).works(stages)
+    known = evidence.gather(Path.cwd(), name, settings, stages)
+    works = Forecast(settings, known, _assumed(args.assume)).works(stages)
+    expected = Forecast(settings, evidence.NONE, {}).works(stages)
     planned = {
         stage: Planned(
             str(each.verdict),
@@ -77,21 +77,21 @@ def _plan(name: str, settings: params.Profile, args: argparse.Namespace) -> dict
         for stage, each in stages.items()
     }
     epochs = {stage: each.epochs for stage, each in settings.train.items()}
-    return plan_document.document(name, planned, num_gpus, args.price, before, evidence.happened(found, epochs))
+    return plan_document.document(name, planned, num_gpus, args.price, expected, evidence.happened(known, epochs))
 
 
-def _assumed(given: list[str]) -> Mapping[str, float]:
-    found = {}
-    for each in given:
-        key, _, value = each.rpartition("=")
+def _assumed(options: list[str]) -> Mapping[str, float]:
+    assumed = {}
+    for option in options:
+        key, _, value = option.rpartition("=")
         try:
             number = float(value)
         except ValueError:
             number = math.nan
         if not key or not math.isfinite(number) or number <= 0:
-            raise SettingError(f"--assume {each}: must be KEY=NUMBER with a number above 0")
-        found[key] = number
-    return found
+            raise SettingError(f"--assume {option}: must be KEY=NUMBER with a number above 0")
+        assumed[key] = number
+    return assumed
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ def main() -> None:
     args = running.parser(__doc__, "traces", "output").parse_args()
     runtime = params.load(params.Runtime, "runtime")
     with track.stage(f"read@{args.traces.name}", {}) as run:
-        found = shards.mapped(args.traces, table.TRACES_IN, table.read_answers, runtime.num_workers, runtime.pool)
-        num_rows = tables.write_sorted(found, args.output, ANSWERS, ANSWERS_KEY)
+        answers = shards.mapped(args.traces, table.TRACES_IN, table.read_answers, runtime.num_workers, runtime.pool)
+        num_rows = tables.write_sorted(answers, args.output, ANSWERS, ANSWERS_KEY)
         run.metrics({"num_traces": num_rows})
 
 

@@ -69,12 +69,12 @@ def _budgets(
     exam: params.Exam,
     method: scoring.Method,
 ) -> pl.DataFrame:
-    found = [pl.DataFrame(schema=budgets.BUDGETS)]
+    parts = [pl.DataFrame(schema=budgets.BUDGETS)]
     for name, table in students.items():
         own = (pl.col("model") == name) & pl.col("effort").eq_missing(pl.lit(table["effort"][0], pl.String))
         some = marks.filter(own), traces.filter(own)
-        found.append(budgets.at_budgets(*some, exam.max_tokens(name), method.num_resamples, method.seed))
-    return pl.concat(found)
+        parts.append(budgets.at_budgets(*some, exam.max_tokens(name), method.num_resamples, method.seed))
+    return pl.concat(parts)
 
 
 if __name__ == "__main__":

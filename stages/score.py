@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--golds", type=Path, help="needed where the traces do not hold them")
     parser.add_argument("--strict", action="store_true", help="only boxes and statements are answers")
     args = parser.parse_args()
-    limits = params.load(params.Symbolic, "symbolic")
+    limits = params.load(params.SymbolicLimits, "symbolic")
     runtime = params.load(params.Runtime, "runtime")
     settings = params.load(params.Report, "report")
     samples, golds = _samples(args.traces)
@@ -52,17 +52,17 @@ def main() -> None:
         raise InputError(f"{args.traces}: {len(missing)} problems have no gold, such as {missing[0]!r}: {step}")
     usable = {name: gold for name, gold in golds.items() if gold.strip()}
     if empty := sorted(golds.keys() - usable.keys()):
-        told = f"{len(empty)} golds are empty, such as that of {empty[0]!r}: answers to these problems are unscored"
-        print(told, file=sys.stderr)
+        message = f"{len(empty)} golds are empty, such as that of {empty[0]!r}: answers to these problems are unscored"
+        print(message, file=sys.stderr)
     traces, labels = _tables(samples, usable, args.strict)
     prepared = judging.prepare(table.read_answers(traces.select(list(table.TRACES_IN))), labels)
     with algebra.symbolic(limits, runtime) as pool:
         outcomes = pool.decide(judging.undecided(prepared), "accepts")
     marks = judging.exam_verdicts(prepared, {pair: str(outcome) for pair, outcome in outcomes.items()})
-    found = scoring.summary(marks, traces, settings.num_resamples, settings.seed)
-    found["num_golds_without_samples"] = len(golds.keys() - {each.problem_id for each in samples})
-    write_metrics(found, args.output)
-    shown = {key: value for key, value in found.items() if key != "problems"}
+    metrics = scoring.summary(marks, traces, settings.num_resamples, settings.seed)
+    metrics["num_golds_without_samples"] = len(golds.keys() - {each.problem_id for each in samples})
+    write_metrics(metrics, args.output)
+    shown = {key: value for key, value in metrics.items() if key != "problems"}
     print("\n".join(f"{key:<26} {value}" for key, value in shown.items()))
 
 
@@ -101,8 +101,8 @@ def _golds(path: Path) -> dict[str, str]:
         is_number = isinstance(gold, int | float) and not isinstance(gold, bool) and math.isfinite(gold)
         if name is None or not (isinstance(gold, str) or is_number):
             raise InputError(f'{place}: is no {{"problem_id": ..., "gold": ...}}')
-        key, said = queries.escape_surrogates(str(name)), queries.escape_surrogates(str(gold))
-        if golds.setdefault(key, said) != said:
+        key, text = queries.escape_surrogates(str(name)), queries.escape_surrogates(str(gold))
+        if golds.setdefault(key, text) != text:
             raise InputError(f"{place}: problem {name!r} has another gold before; correct one of them")
     return golds
 

@@ -63,7 +63,7 @@ def _key(args: argparse.Namespace, settings: params.Training) -> str:
     kept = {"keep": keeping.kept_by(settings.keep)}
     parts = [checking.version(), settings.model_copy(update=kept).model_dump_json()]
     for table in (args.sft, *([args.held_out] if settings.held_out_every else [])):
-        parts += ["table", *(tables.content(file) for file in tables.files(table))]
+        parts += ["table", *(tables.content_hash(file) for file in tables.files(table))]
     parts.append(weights.identity(args.init))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 

@@ -13,7 +13,7 @@ keeps them without a run. Nothing in the project changes, and no model is asked.
 - the others look at all rows together, so they run on all of them
 - train: the losses of the first steps, each within 0.1 % of the recorded one; `--record` notes that they are
 
-It says of each stage that it is equal, or what differs, and then exits with 1.
+For each stage it prints "equal", or what differs; it exits with 1 if a stage differs.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def _is_equal(name: str, stage: Stage, args: argparse.Namespace) -> bool:
-    """Verify one stage and print what came of it."""
+    """Verify one stage and print the result."""
     verb = name.partition("@")[0]
     try:
         _check_inputs(stage)
@@ -79,21 +79,18 @@ def _is_equal(name: str, stage: Stage, args: argparse.Namespace) -> bool:
 
 
 def _check_inputs(stage: Stage) -> None:
-    """See that nothing but code changed: else the out is another one for another reason."""
-    why = stage.reasons
-    if why.is_new:
+    """Check that only code changed: otherwise the out may differ for another reason."""
+    reasons = stage.reasons
+    if reasons.is_new:
         raise InputError("it did not run here; run `dvc repro`")
-    for kind, names in (("settings", why.settings), ("inputs", why.data), ("outs", why.outs)):
+    for kind, names in (("settings", reasons.settings), ("inputs", reasons.data), ("outs", reasons.outs)):
         if names:
             raise InputError(f"its {kind} changed since it ran ({shortened(list(names), 3)}); run `dvc repro`")
 
 
 def _needs_all(verb: str) -> bool:
     """Whether settings make the rows of a problem depend on those of others."""
-    if verb in (
-        "judge",
-        "mark",
-    ):  # a model is also asked about pairs that are drawn from all, to compare it with algebra
+    if verb in ("judge", "mark"):  # the LLM judge is also asked about a sample of all pairs, for its agreement
         return params.load(params.Judge, "judge").llm is not None
     return verb in ("exam", "baselines") and params.load(params.Protocol, "exam.protocol").until is not None
 
@@ -101,24 +98,24 @@ def _needs_all(verb: str) -> bool:
 def _outs(name: str, stage: Stage, ids: set[str] | None) -> tuple[str, list[str]]:
     """What was compared, and what differs."""
     project = Path.cwd()
-    num_rows, others, differences = 0, list[str](), list[str]()
+    num_rows, not_compared, differences = 0, list[str](), list[str]()
     with rerun.made_anew(project, name, stage, ids) as folder:
         for out in stage.outs:
             place = out.relative_to(project)
             if ids is not None and not comparing.is_table(out):
-                others.append(str(place))
+                not_compared.append(str(place))
                 continue
-            found = comparing.compare(out, folder / place, ids)
-            num_rows += found.num_rows or 0
-            differences += [f"{place}: {each}" for each in found.differences]
-    num_outs = len(stage.outs) - len(others)
+            comparison = comparing.compare(out, folder / place, ids)
+            num_rows += comparison.num_rows or 0
+            differences += [f"{place}: {each}" for each in comparison.differences]
+    num_outs = len(stage.outs) - len(not_compared)
     of = (
         "all rows and files"
         if ids is None
         else f"{len(ids)} problems in {num_outs} {'outs' if num_outs > 1 else 'out'}"
     )
     rows = f", {num_rows} rows" if num_rows else ""
-    rest = f"; not compared, as they count all rows: {', '.join(others)}" if others else ""
+    rest = f"; not compared, as they count all rows: {', '.join(not_compared)}" if not_compared else ""
     return f"{of}{rows}{rest}", differences
 
 
@@ -129,14 +126,14 @@ def _first_losses(key: str, stage: Stage, num_steps: int) -> tuple[str, list[str
     options = rerun.options(stage.command)
     settings, runtime = params.load(params.Train, f"train.{key}"), params.load(params.Runtime, "runtime")
     recorded = pl.read_csv(options["losses"])["loss"].head(num_steps).to_list()
-    found = checking.first_losses(options["init"], options["sft"], settings, runtime, len(recorded))
-    if len(found) != len(recorded):
-        raise InputError(f"{len(found)} steps were made where {options['losses']} has {len(recorded)}")
-    return f"losses of the first {len(recorded)} steps", list(_different_losses(found, recorded))
+    losses = checking.first_losses(options["init"], options["sft"], settings, runtime, len(recorded))
+    if len(losses) != len(recorded):
+        raise InputError(f"{len(losses)} steps were made where {options['losses']} has {len(recorded)}")
+    return f"losses of the first {len(recorded)} steps", list(_different_losses(losses, recorded))
 
 
-def _different_losses(found: list[float], recorded: list[float]) -> Iterator[str]:
-    for step, (now, before) in enumerate(zip(found, recorded, strict=True), start=1):
+def _different_losses(losses: list[float], recorded: list[float]) -> Iterator[str]:
+    for step, (now, before) in enumerate(zip(losses, recorded, strict=True), start=1):
         if not math.isclose(now, before, rel_tol=TOLERANCE):
             yield f"step {step}: loss {now:.6g}, was {before:.6g}"
 

@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--effort", required=True, help="whose traces are counted, unless all efforts are pooled")
     args = parser.parse_args()
     settings = params.load(params.Vote, "vote")
-    limits = params.load(params.Symbolic, "symbolic")
+    limits = params.load(params.SymbolicLimits, "symbolic")
     params.check_versions(params.load_shared(params.Versions, "versions"))
     runtime = params.load(params.Runtime, "runtime")
     with track.stage(f"vote@{args.effort}", settings.model_dump()) as run:

@@ -326,7 +326,7 @@ SECTIONS: dict[str, Any] = {
     "teach.medium": params.Teach,
     "teach.high": params.Teach,
     "vote": params.Vote,
-    "symbolic": params.Symbolic,
+    "symbolic": params.SymbolicLimits,
     "curate.turbo": params.Curate,
     "curate.final": params.Curate,
     "train.turbo": params.Train,

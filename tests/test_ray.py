@@ -126,9 +126,9 @@ def test_votes_verdicts_and_rows_of_two_nodes_are_byte_for_byte_those_of_one_mac
     assert len(written(there)) >= len(MADE)
     # Which node takes which task is Ray's choice, and a quick one may take all of a kind.
     done = [(where, name.rpartition(".")[2]) for where, name in cluster.tasks()]
-    done = [(where, name) for where, name in done if name in {"_run_there", "_decide_there"}]
+    done = [(where, name) for where, name in done if name in {"_run_in_task", "_decide_in_task"}]
     assert {where for where, _ in done} == set(cluster.addresses), "not all nodes worked"
-    assert {name for _, name in done} == {"_run_there", "_decide_there"}, "not both kinds of tasks ran there"
+    assert {name for _, name in done} == {"_run_in_task", "_decide_in_task"}, "not both kinds of tasks ran there"
 
 
 def test_a_node_that_dies_in_the_middle_costs_nothing_but_its_work(
@@ -138,7 +138,7 @@ def test_a_node_that_dies_in_the_middle_costs_nothing_but_its_work(
     shutil.copytree(here / "data/votes", there / "data/votes")
     process = start(there, judge("medium"), **cluster.environment)
     deadline = time.monotonic() + 120
-    while not any("_decide_there" in task for task in cluster.running(0)):
+    while not any("_decide_in_task" in task for task in cluster.running(0)):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
     cluster.kill(0)

@@ -84,7 +84,7 @@ def main() -> int:
             f"{len(late)} of {num_servers} servers got no GPUs, of which {free} are free; end what uses the others "
             "(`ray status`), or wait for it"
         )
-    urls = cluster.taken(asked)
+    urls = cluster.fetched(asked)
     found = {"OPENAI_BASE_URL": ",".join(urls), "OPENAI_API_KEY": key}
     print(f"OPENAI_BASE_URL={found['OPENAI_BASE_URL']}", file=sys.stderr, flush=True)
     return subprocess.run(command, env={**os.environ, **found}, check=False).returncode

@@ -36,7 +36,7 @@ Check = Callable[[], None]
 
 @contextlib.contextmanager
 def held(path: Path, what: str, leased: bool | None = None) -> Iterator[Check]:
-    """Hold the claim on the file `path`, waiting while another process has it; `what` says what such a one does.
+    """Hold the claim on the file `path`, waiting while another process has it; `what` says what that process does.
 
     `leased` None looks at the kind of disk.
 
@@ -52,7 +52,7 @@ def held(path: Path, what: str, leased: bool | None = None) -> Iterator[Check]:
 
 @contextlib.contextmanager
 def held_if_free(path: Path) -> Iterator[bool]:
-    """Hold the claim if nobody has it, and tell whether we do. Waits for nothing but a lease whose holder is dead."""
+    """Hold the claim if nobody has it; gives whether it is held. Waits only for a lease whose holder is dead."""
     if is_on_network(path.parent):
         lease = path.with_suffix(".lease")
         if lease.exists() and _seconds_untouched(lease) < LEASES_TO_BE_DEAD * LEASE_SECONDS:
@@ -144,7 +144,7 @@ def _take(lease: Path, ours: str, waiting: str) -> None:
         with writing(lease), contextlib.suppress(FileExistsError), lease.open("x") as stream:
             stream.write(ours)
             return
-        now = _read(lease), _touched(lease)
+        now = _read(lease), _mtime_ns(lease)
         if now != seen:
             if seen is None:
                 print(waiting, file=sys.stderr, flush=True)
@@ -167,7 +167,7 @@ def _seconds_untouched(path: Path) -> float:
     probe = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
     try:
         probe.touch()
-        return (_touched(probe) - _touched(path)) / 1e9
+        return (_mtime_ns(probe) - _mtime_ns(path)) / 1e9
     finally:
         probe.unlink(missing_ok=True)
 
@@ -179,7 +179,7 @@ def _read(path: Path) -> str | None:
         return None
 
 
-def _touched(path: Path) -> int:
+def _mtime_ns(path: Path) -> int:
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:

@@ -26,17 +26,17 @@ def die_with_parent() -> None:
 def guard(serve: Sequence[str]) -> int:
     """Run `serve` in a process group of its own until it ends or our stdin closes; leave nothing of it behind."""
     child = subprocess.Popen(serve, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=die_with_parent)
-    told_to_end = False
+    is_ending = False
 
     def end(*_: object) -> None:
-        nonlocal told_to_end
-        told_to_end = True  # no more than that: another signal may come while the engine is being ended
+        nonlocal is_ending
+        is_ending = True  # no more than that: another signal may come while the engine is being ended
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     os.set_blocking(0, False)
     try:
-        while child.poll() is None and not told_to_end and not _closed(0):
+        while child.poll() is None and not is_ending and not _closed(0):
             time.sleep(0.2)
     finally:
         _end_group(child)
@@ -53,7 +53,7 @@ def _closed(descriptor: int) -> bool:
 
 
 def _end_group(child: subprocess.Popen[bytes]) -> None:
-    # vLLM's front ends its own workers; told all at once, they report each other's end as failures.
+    # vLLM's front ends its own workers; signalled all at once, they report each other's end as failures.
     child.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(SECONDS_TO_END)

@@ -18,8 +18,8 @@ from stages.edge.cli import claims, stage_log
 from stages.edge.cli.guard import die_with_parent
 from stages.edge.errors import InputError, PipelineError
 
-OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""Failures that are never a fault of the program, wherever they come up."""
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Errors that are never a fault of the program, wherever they occur."""
 
 
 class Become(Exception):
@@ -34,7 +34,7 @@ class Become(Exception):
 def run(verb: Callable[[], None], *, is_stage: bool = True) -> NoReturn:
     """Run a stage's main and exit: 0, or 1 with one sentence, or 143 on SIGTERM. A bug keeps its traceback.
 
-    A tool that is no stage is not claimed. Timed is what `dvc` runs: a stage that is tried by hand is no part of a run.
+    A tool that is no stage takes no claim. Only stages that `dvc` runs are timed: one run by hand is no part of a run.
     """
     if "DVC_STAGE" in os.environ:
         # A stage whose `dvc` was killed would go on beside the next run's: it ends with its parent instead.
@@ -56,7 +56,7 @@ def run(verb: Callable[[], None], *, is_stage: bool = True) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        if error.errno not in OF_THE_DISK:
+        if error.errno not in DISK_ERRORS:
             raise
         _fail(InputError(f"{error.filename or 'a file'}: cannot be written ({error.strerror}); see to the disk"))
     except Become as other:
@@ -70,7 +70,7 @@ def run(verb: Callable[[], None], *, is_stage: bool = True) -> NoReturn:
 
 
 def _is_orphan() -> bool:
-    """Whether `dvc` died before we could ask to be told. In a container it may be the first process itself."""
+    """Whether `dvc` died before `die_with_parent` took effect. In a container `dvc` may itself be process 1."""
     return os.getppid() == 1 and not any("dvc" in word for word in psutil.Process(1).cmdline())
 
 
@@ -97,11 +97,13 @@ def _claimed(name: str) -> Iterator[None]:
 
 
 def parser(description: str | None, *paths: str, prog: str | None = None) -> argparse.ArgumentParser:
-    """A parser of a command line that shows its module's docstring, with an option that has to name a path for each."""
-    found = argparse.ArgumentParser(prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """A command-line parser whose help is the module's docstring, with a required path option for each of `paths`."""
+    result = argparse.ArgumentParser(
+        prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name in paths:
-        found.add_argument(f"--{name}", type=Path, required=True)
-    return found
+        result.add_argument(f"--{name}", type=Path, required=True)
+    return result
 
 
 def count(text: str) -> int:

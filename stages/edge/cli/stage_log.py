@@ -43,10 +43,10 @@ def _peak_kib() -> int:
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     try:
         # Not getrusage: on Linux its figure starts from what the parent held when it forked. psutil knows no peak here.
-        found = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+        match = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
     except FileNotFoundError:
-        found = None
-    own = int(found[1]) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        match = None
+    own = int(match[1]) if match else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return max(own, children)
 
 

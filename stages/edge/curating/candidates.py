@@ -41,10 +41,10 @@ def pieces(traces: Path, efforts: Sequence[str]) -> list[Piece]:
     Raises:
         InputError: there are no traces.
     """
-    found = shards.pieces(traces, ROWS_AT_ONCE, filtering.WHOLE, num_apart=2)  # model and effort
-    firsts = [_first(piece) for piece in found]
+    unordered = shards.pieces(traces, ROWS_AT_ONCE, filtering.WHOLE, num_apart=2)  # model and effort
+    firsts = [_first(piece) for piece in unordered]
     ordered = sorted((first, number) for number, first in enumerate(firsts) if first[1] in efforts)
-    return [found[number] for _, number in ordered]
+    return [unordered[number] for _, number in ordered]
 
 
 def _first(piece: Piece) -> tuple[str, str, str]:
@@ -95,20 +95,20 @@ def _verdicts(places: Places, keys: pl.DataFrame) -> pl.DataFrame:
     """Those between the first and the last of these problems: Parquet skips the others unread."""
     low, high = keys["problem_id"].min(), keys["problem_id"].max()
     efforts = keys["effort"].unique().to_list()
-    found = [
+    parts = [
         pl.scan_parquet(file).select(list(filtering.VERDICTS_IN))
         .filter(pl.col("problem_id").is_between(pl.lit(low), pl.lit(high)), pl.col("effort").is_in(efforts)).collect()
-        for file in _checked(places)
+        for file in _verdict_files(places)
     ]  # fmt: skip
-    return pl.concat(found)
+    return pl.concat(parts)
 
 
 @cache
-def _checked(places: Places) -> list[Path]:
-    found = tables.files(places.verdicts)
-    for file in found:
+def _verdict_files(places: Places) -> list[Path]:
+    files = tables.files(places.verdicts)
+    for file in files:
         tables.read(file, filtering.VERDICTS_IN, 0, 0)
-    return found
+    return files
 
 
 @cache
@@ -119,11 +119,11 @@ def _problems(places: Places) -> pl.DataFrame:
 @cache
 def _votes(places: Places) -> pl.DataFrame:
     """The vote's answer by effort and problem; the effort is the name of its file."""
-    found = [
+    parts = [
         tables.read(file, filtering.VOTES_IN).select("problem_id", effort=pl.lit(file.stem), majority=pl.col("answer"))
         for file in tables.files(places.votes)
     ]
-    return pl.concat(found)
+    return pl.concat(parts)
 
 
 class Tokeniser:
@@ -132,7 +132,7 @@ class Tokeniser:
     def __init__(self, folder: Path, tokenizer: Any) -> None:  # noqa: ANN401
         """`folder` is the student's, for messages."""
         self._folder, self._tokenizer = folder, tokenizer
-        self._before: tuple[tuple[str, ...], chat.RenderedPrompt] | None = None
+        self._prompt: tuple[tuple[str, ...], chat.RenderedPrompt] | None = None
         self._rows: list[tuple[npt.NDArray[np.int32], int]] = []
 
     def count(self, messages: filtering.Messages) -> int:
@@ -142,10 +142,10 @@ class Tokeniser:
             InputError: the chat template cannot be trained with.
         """
         try:
-            mark = tuple(message["content"] for message in messages[:-1])
-            if self._before is None or self._before[0] != mark:
-                self._before = mark, chat.prompt(messages[:-1], self._tokenizer)
-            row = chat.tokenise(messages, self._tokenizer, self._before[1])
+            contents = tuple(message["content"] for message in messages[:-1])
+            if self._prompt is None or self._prompt[0] != contents:
+                self._prompt = contents, chat.prompt(messages[:-1], self._tokenizer)
+            row = chat.tokenise(messages, self._tokenizer, self._prompt[1])
             if len(self._rows) % ROWS_PER_CHECK == 0:
                 chat.read_back(row, messages, self._tokenizer)
         except ValueError as error:
@@ -190,17 +190,17 @@ def num_verdicts(folder: Path, efforts: Sequence[str]) -> int:
     Raises:
         InputError: there are no tables of verdicts.
     """
-    found = [
+    counts = [
         pl.scan_parquet(file).filter(pl.col("effort").is_in(efforts)).select(pl.len()).collect()
         for file in tables.files(folder)
     ]
-    return sum(int(each.item()) for each in found)
+    return sum(int(each.item()) for each in counts)
 
 
 def conversations(
-    found: Sequence[Piece],
+    traces: Sequence[Piece],
     decisions: Iterable[pl.DataFrame],
-    wanted: pl.Expr,
+    condition: pl.Expr,
     problems: pl.DataFrame,
     prompt: tuple[str | None, str | None],
     tokens: Path,
@@ -212,9 +212,9 @@ def conversations(
     """
     yield pl.DataFrame(schema=SFT)
     problems = problems.sort("problem_id")
-    sizes = [sum(shard.num_rows for shard in piece) for piece in found]
-    for piece, decided in zip(found, scratch.cut(decisions, sizes), strict=True):
-        some = decided.filter(wanted).drop("num_tokens")
+    sizes = [sum(shard.num_rows for shard in piece) for piece in traces]
+    for piece, decided in zip(traces, scratch.cut(decisions, sizes), strict=True):
+        some = decided.filter(condition).drop("num_tokens")
         if some.height:
             some = some.join(pl.read_parquet(_tokens_file(tokens, decided)), on=SFT_KEY, nulls_equal=True)
             ids = some["problem_id"].sort()

@@ -30,11 +30,11 @@ BUCKET = pl.Schema({"problem_id": pl.String(), "digest": pl.String(), "messages"
 
 
 def decide(
-    settings: params.Published, rules: filtering.Rules, student: Path, runtime: params.Runtime, texts: Path
+    settings: params.PublishedSet, rules: filtering.Rules, student: Path, runtime: params.Runtime, texts: Path
 ) -> Iterator[pl.DataFrame]:
     """`filtering.DECISIONS` on every row, whose texts are then in the folder `texts`, for `rows`.
 
-    Of the rules, those on length and the draw count: what is published was judged.
+    Of the rules only those on length and the random draw apply: published rows are judged already.
 
     Raises:
         InputError: the data set cannot be read, or holds a row that is no conversation.
@@ -53,15 +53,15 @@ def rows(texts: Path, decisions: Iterable[pl.DataFrame], wanted: pl.Expr) -> Ite
         yield tables.read(file, SFT).filter(decided.select(wanted).to_series())
 
 
-def _fetch(settings: params.Published, texts: Path) -> list[list[Path]]:
+def _fetch(settings: params.PublishedSet, texts: Path) -> list[list[Path]]:
     """Files by bucket: all rows of a problem are in one."""
     commits = hub.Commits([settings], None)
     waiting: dict[str, list[tuple[str, str, object]]] = {}
     num_rows, num_flushed, last = 0, 0, time.monotonic()
     for place, row in hub.rows(settings, commits.of(settings), [settings.messages]):
-        asked, said, messages = _conversation(row.get(settings.messages), f"{place}, column {settings.messages!r}")
-        problem = problem_id(asked)
-        digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        question, answer, messages = _conversation(row.get(settings.messages), f"{place}, column {settings.messages!r}")
+        problem = problem_id(question)
+        digest = hashlib.sha256(answer.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         waiting.setdefault(problem[:2], []).append((problem, digest, messages))
         num_rows += 1
         if num_rows - num_flushed >= ROWS_IN_MEMORY:
@@ -78,7 +78,7 @@ def _fetch(settings: params.Published, texts: Path) -> list[list[Path]]:
 
 
 def _conversation(value: object, place: str) -> tuple[str, str, list[dict[str, str]]]:
-    """(what was asked last, what was answered, all messages).
+    """(last question, its answer, all messages).
 
     Raises:
         InputError: it is no conversation that ends in an answer.
@@ -96,16 +96,16 @@ def _conversation(value: object, place: str) -> tuple[str, str, list[dict[str, s
 
 
 def _flush(waiting: dict[str, list[tuple[str, str, object]]], texts: Path, number: int) -> None:
-    for bucket, found in waiting.items():
+    for bucket, entries in waiting.items():
         folder = texts / "buckets" / bucket
         folder.mkdir(parents=True, exist_ok=True)
-        pl.DataFrame(found, schema=BUCKET, orient="row").write_parquet(folder / f"{number:012d}.parquet")
+        pl.DataFrame(entries, schema=BUCKET, orient="row").write_parquet(folder / f"{number:012d}.parquet")
     waiting.clear()
 
 
 def _count(
     table: pl.DataFrame,
-    settings: params.Published,
+    settings: params.PublishedSet,
     rules: filtering.Rules,
     student: Path,
     run: int,
@@ -114,7 +114,7 @@ def _count(
     """Write a bucket's SFT rows and decide on them. Runs in a worker."""
     tokeniser = candidates.tokeniser(student, run)
     effort = settings.config or "default"
-    # The samples of a problem are numbered by their text, in whatever order they came; what comes twice is one.
+    # The samples of a problem are numbered by their text, in whatever order they came; duplicates count once.
     ordered = table.unique(["problem_id", "digest"], keep="any").sort("problem_id", "digest")
     for messages in ordered["messages"]:
         tokeniser.count(messages)
@@ -127,9 +127,9 @@ def _count(
     )
     sft = pl.concat([sft, tokeniser.taken()], how="horizontal").select(list(SFT))
     tables.write(sft, texts / "rows" / f"{ordered['problem_id'][0][:2]}.parquet", SFT, SFT_KEY)
-    made = [
+    decisions = [
         (*key, filtering.length_reason(length, rules.filters), length, filtering.draw(rules.seed, key))
         for *key_list, length in sft.select(*SFT_KEY, "num_tokens").iter_rows()
         for key in [tuple(key_list)]
     ]
-    return pl.DataFrame(made, schema=filtering.DECISIONS, orient="row")
+    return pl.DataFrame(decisions, schema=filtering.DECISIONS, orient="row")

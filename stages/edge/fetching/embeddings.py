@@ -1,4 +1,4 @@
-"""Vectors of meaning of texts, by a text encoder from the hub or a folder."""
+"""Embeddings of texts, by a text encoder from the hub or a folder."""
 
 import sys
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def embed(texts: Sequence[str], model: str, revision: str | None) -> Matrix:
     encoder.to(device).eval()
     # Texts of a length together, so that little of a batch is padding.
     order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
-    found = np.zeros((len(texts), encoder.config.hidden_size), dtype=np.float32)
+    vectors = np.zeros((len(texts), encoder.config.hidden_size), dtype=np.float32)
     longest = min(MAX_TOKENS, getattr(encoder.config, "max_position_embeddings", MAX_TOKENS))
     for start in range(0, len(order), BATCH):
         rows = order[start : start + BATCH]
@@ -46,7 +46,7 @@ def embed(texts: Sequence[str], model: str, revision: str | None) -> Matrix:
             states = encoder(**batch).last_hidden_state
         weight = batch["attention_mask"].unsqueeze(-1).float()
         mean = (states * weight).sum(1) / weight.sum(1)
-        found[rows] = torch.nn.functional.normalize(mean, dim=1).cpu().numpy()
+        vectors[rows] = torch.nn.functional.normalize(mean, dim=1).cpu().numpy()
         if start and start % (BATCH * 200) == 0:
             print(f"embedded {start:,} of {len(order):,} problems", file=sys.stderr, flush=True)
-    return found
+    return vectors

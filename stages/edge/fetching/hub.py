@@ -11,54 +11,54 @@ from stages.edge.files.paths import project_root
 from stages.edge.params import HubSplit, Section
 
 SEEN = Path(".cache") / "hub_revisions.json"
-_UNREACHED: set[str] = set()
-"""Data sets for which the hub gave this process no answer: they are read from its cache."""
+_UNREACHABLE: set[str] = set()
+"""Data sets for which this process did not reach the hub: they are read from its cache."""
 
 
 class Commits:
     """The commit of each hub data set that a run reads."""
 
     def __init__(self, sources: Sequence[Section], record: Path | None) -> None:
-        """Find them. `record` is the file, tracked by git, in which the last run wrote them down, if there is one.
+        """Look them up. `record` is the file, tracked by git, in which the last run recorded them, if there is one.
 
         Raises:
             InputError: the hub cannot be reached and its cache has no copy, or there is no such data set.
-            SettingError: nobody pinned a data set, and it changed since it was first read.
+            SettingError: a data set that is not pinned changed since it was first read.
         """
-        before = _known(record)
-        self._found: dict[str, str] = {}
+        before = _recorded(record)
+        self._commits: dict[str, str] = {}
         for source in sources:
             # A folder has no commits, and a data set that is listed twice is read at one.
-            if isinstance(source, HubSplit) and not Path(source.dataset).is_dir() and _name(source) not in self._found:
-                self._found[_name(source)] = _checked(source, before.get(_name(source)))
+            if isinstance(source, HubSplit) and not Path(source.dataset).is_dir() and self.of(source) is None:
+                self._commits[_name(source)] = _checked_commit(source, before.get(_name(source)))
 
     def of(self, source: Section) -> str | None:
         """The commit to read; None for what has none."""
-        return self._found.get(_name(source)) if isinstance(source, HubSplit) else None
+        return self._commits.get(_name(source)) if isinstance(source, HubSplit) else None
 
     def by_name(self) -> dict[str, str]:
         """All of them, as they are recorded."""
-        return dict(self._found)
+        return dict(self._commits)
 
     def remember(self) -> None:
-        """Keep them for the next run too, which may come before the record is committed."""
+        """Keep them for the next run, which may start before the record is committed."""
         path = project_root(Path.cwd()) / SEEN
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(_json(path) | self._found, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(_json(path) | self._commits, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _checked(source: HubSplit, before: str | None) -> str:
-    found = _commit(source)
-    if source.revision is None and before not in (None, found):
+def _checked_commit(source: HubSplit, before: str | None) -> str:
+    commit = _commit(source)
+    if source.revision is None and before not in (None, commit):
         raise SettingError(
-            f"params.yaml: {source.dataset} changed on the hub from {before} to {found} since it "
+            f"params.yaml: {source.dataset} changed on the hub from {before} to {commit} since it "
             "was first read: set its `revision` to the one that you mean"
         )
-    return found
+    return commit
 
 
 def rows(source: HubSplit, commit: str | None, needed: Sequence[str]) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """(place, row) for each row of a split, without downloading the columns that nobody wants, where they lie apart.
+    """(place, row) for each row of a split, downloading only the needed columns where the format allows it.
 
     Raises:
         InputError: no such configuration, split or column, or the network fails.
@@ -76,7 +76,7 @@ def rows(source: HubSplit, commit: str | None, needed: Sequence[str]) -> Iterato
         for index, row in enumerate(stream):
             yield f"{source.dataset}: row {index}", row
     except (OSError, ValueError, KeyError, datasets.exceptions.DatasetsError) as error:
-        raise InputError(f"{_told(source, error)}") from error
+        raise InputError(_error_message(source, error)) from error
 
 
 def _commit(source: HubSplit) -> str:
@@ -92,15 +92,15 @@ def _commit(source: HubSplit) -> str:
     try:
         return str(HfApi().dataset_info(source.dataset, revision=source.revision).sha)
     except HFValidationError as error:
-        raise InputError(_told(source, error)) from error
+        raise InputError(_error_message(source, error)) from error
     except (HTTPError, HfHubHTTPError, OfflineModeIsEnabled, OSError) as error:
         try:
             folder = snapshot_download(
                 source.dataset, repo_type="dataset", revision=source.revision, local_files_only=True
             )
         except (LocalEntryNotFoundError, OSError) as missing:
-            raise InputError(_told(source, error)) from missing
-        _UNREACHED.add(source.dataset)
+            raise InputError(_error_message(source, error)) from missing
+        _UNREACHABLE.add(source.dataset)
         return Path(folder).name
 
 
@@ -109,7 +109,7 @@ def _cached(source: HubSplit, commit: str) -> str | None:
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    if not constants.HF_HUB_OFFLINE and source.dataset not in _UNREACHED:
+    if not constants.HF_HUB_OFFLINE and source.dataset not in _UNREACHABLE:
         return None
     try:
         return str(snapshot_download(source.dataset, repo_type="dataset", revision=commit, local_files_only=True))
@@ -117,7 +117,7 @@ def _cached(source: HubSplit, commit: str) -> str | None:
         return None
 
 
-def _told(source: HubSplit, error: Exception) -> str:
+def _error_message(source: HubSplit, error: Exception) -> str:
     reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     return (
         f"{source.dataset}: cannot be read from the hub ({reason}); check name, split and network, or fetch it "
@@ -129,21 +129,21 @@ def _name(source: HubSplit) -> str:
     return f"{source.dataset}@{source.revision or 'newest'}"
 
 
-def _known(record: Path | None) -> dict[str, Any]:
-    """What was read before, by git and by runs since. DVC removes the file itself before its stage runs."""
+def _recorded(record: Path | None) -> dict[str, Any]:
+    """Commits that were read before, by git and by later runs. DVC removes the file before its stage runs."""
     seen = _json(project_root(Path.cwd()) / SEEN)
     if record is None:
         return seen
     committed = subprocess.run(
         ["git", "show", f"HEAD:./{record.as_posix()}"], capture_output=True, text=True, check=False
     )
-    found = json.loads(committed.stdout) if committed.returncode == 0 else {}
-    return {**found.get("revisions", {}), **seen}
+    content = json.loads(committed.stdout) if committed.returncode == 0 else {}
+    return {**content.get("revisions", {}), **seen}
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -1,4 +1,4 @@
-"""Fetching the rows of a source: files, a hub data set, or the generator. What a row becomes is `core/intake.py`."""
+"""Fetching the rows of a source (files, hub data set, generator), which `core/problems/intake.py` makes problems."""
 
 import codecs
 import csv
@@ -20,17 +20,17 @@ from stages.edge.files import json_lines
 from stages.edge.params import AnyColumns, FilesSource, GeneratedSource, Generator, HubSource, Source
 
 SECONDS_BETWEEN_LINES = 10.0
-PACKED = (".gz", ".bz2", ".xz", ".zst")
-OF_SETTINGS, OF_ARGUMENTS = "correct `path` or the file", "mend it, or name another file"
-"""What to do about a file that cannot be read, by where it is named."""
-OURS = intake.Columns("prompt", "gold", topic="topic")
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+FIX_SETTING, FIX_ARGUMENT = "correct `path` or the file", "mend it, or name another file"
+"""What to do about a file that cannot be read: one named in params.yaml, one on the command line."""
+GENERATED = intake.Columns("prompt", "gold", topic="topic")
 
 
 def columns_of(columns: AnyColumns) -> intake.Columns:
-    """The names that a setting means.
+    """The column names of a setting.
 
     Raises:
-        SettingError: it is the name of no known data set.
+        SettingError: it names no known data set.
     """
     if not isinstance(columns, str):
         return intake.Columns(**columns.model_dump())
@@ -45,15 +45,15 @@ def take(source: Source, folder: Path, generator: Generator, revision: str | Non
     """The problems of any source. Relative paths of files start at `folder`; `revision` is a hub data set's commit.
 
     Raises:
-        InputError: it cannot be read, or holds a row that is none; the message names file, line and column.
+        InputError: it cannot be read, or holds an invalid row; the message names file, line and column.
     """
     if isinstance(source, GeneratedSource):
-        return intake.take(source.name, _generated(source, generator), OURS, {})
+        return intake.take(source.name, _generated(source, generator), GENERATED, {})
     columns = columns_of(source.columns)
     needed = intake.needed(columns, source.where)
     rows = _files(source, folder, needed) if isinstance(source, FilesSource) else hub.rows(source, revision, needed)
     try:
-        taken = intake.take(source.name, _shown(source, rows), columns, source.where)
+        taken = intake.take(source.name, _with_progress(source, rows), columns, source.where)
     except ValueError as error:
         raise InputError(f"source {source.name}: {error}; correct its rows or its `columns`") from error
     if not taken.num_rows:
@@ -69,8 +69,8 @@ def _where(source: FilesSource | HubSource, folder: Path) -> str:
     return str(folder / source.path) if isinstance(source, FilesSource) else source.dataset
 
 
-def _shown(source: FilesSource | HubSource, rows: Iterator[Raw]) -> Iterator[Raw]:
-    """The rows, with a line on the terminal now and then: millions of them take hours."""
+def _with_progress(source: FilesSource | HubSource, rows: Iterator[Raw]) -> Iterator[Raw]:
+    """The rows, with a progress line now and then: millions of them take hours."""
     last = time.monotonic()
     for number, row in enumerate(rows, 1):
         yield row
@@ -93,15 +93,15 @@ def _generated(source: GeneratedSource, generator: Generator) -> Iterator[Raw]:
 def _files(source: FilesSource, folder: Path, needed: list[str]) -> Iterator[Raw]:
     from fsspec.core import url_to_fs
 
-    named = source.path if "://" in source.path else str(folder / source.path)
-    with _told(named, OF_SETTINGS):
-        system, path = url_to_fs(named)
-        found = sorted(system.glob(path)) if any(mark in path for mark in "*?[") else [path]
-        if not found:
-            raise InputError(f"{named}: there is no such file")
-    for each in found:
-        shown = named if len(found) == 1 else each
-        yield from _records(system, each, shown, needed, OF_SETTINGS)
+    location = source.path if "://" in source.path else str(folder / source.path)
+    with _read_errors(location, FIX_SETTING):
+        system, path = url_to_fs(location)
+        paths = sorted(system.glob(path)) if any(mark in path for mark in "*?[") else [path]
+        if not paths:
+            raise InputError(f"{location}: there is no such file")
+    for file in paths:
+        name = location if len(paths) == 1 else file
+        yield from _records(system, file, name, needed, FIX_SETTING)
 
 
 def records(path: Path, otherwise: str = "") -> Iterator[Raw]:
@@ -117,7 +117,7 @@ def records(path: Path, otherwise: str = "") -> Iterator[Raw]:
     if not path.exists():
         raise InputError(f"{path}: there is no such file; name another")
     system, inner = url_to_fs(str(path))
-    yield from _records(system, inner, str(path), [], OF_ARGUMENTS, otherwise)
+    yield from _records(system, inner, str(path), [], FIX_ARGUMENT, otherwise)
 
 
 def _records(
@@ -130,25 +130,25 @@ def _records(
 ) -> Iterator[Raw]:
     """As `records`; `step` is what to do if the file cannot be read."""
     suffixes = [suffix.lower() for suffix in PurePosixPath(path).suffixes]
-    packed = suffixes.pop() if suffixes and suffixes[-1] in PACKED else None
+    compression = suffixes.pop() if suffixes and suffixes[-1] in COMPRESSED else None
     readers = {".jsonl": _json_lines, ".json": _json_list, ".csv": _csv_rows, ".parquet": _parquet_rows}
     read = readers.get(suffixes[-1] if suffixes else "") or readers.get(otherwise)
     if read is None:
         raise InputError(f"{shown}: is none of .jsonl, .json, .csv, .parquet (or these with .gz, .bz2, .xz, .zst)")
-    with _told(shown, step), system.open(path, "rb", compression="infer" if packed else None) as stream:
+    with _read_errors(shown, step), system.open(path, "rb", compression="infer" if compression else None) as stream:
         # zstandard's own reader knows no lines.
-        yield from read(cast("IO[bytes]", io.BufferedReader(stream)) if packed else stream, shown, needed)
+        yield from read(cast("IO[bytes]", io.BufferedReader(stream)) if compression else stream, shown, needed)
 
 
 @contextmanager
-def _told(name: str, step: str) -> Iterator[None]:
-    """The faults of a disk, a network, an unpacker or a Parquet reader, as one sentence."""
+def _read_errors(name: str, step: str) -> Iterator[None]:
+    """Errors of a disk, a network, a decompressor or a Parquet reader, as one sentence."""
     try:
         yield
     except (OSError, EOFError, ImportError, pl.exceptions.PolarsError, csv.Error) as error:
         raise InputError(f"{name}: cannot be read ({type(error).__name__}: {error}); {step}") from error
     except Exception as error:
-        # An S3 without credentials, a torn .zst: their libraries have exceptions of their own.
+        # S3 without credentials, a truncated .zst: their libraries have exceptions of their own.
         if not raised_by(error, "botocore", "aiobotocore", "zstandard", "lzma", "zlib"):
             raise
         raise InputError(f"{name}: cannot be read ({type(error).__name__}: {error})") from error
@@ -157,13 +157,13 @@ def _told(name: str, step: str) -> Iterator[None]:
 def _json_lines(stream: IO[bytes], path: str, _: list[str]) -> Iterator[Raw]:
     for place, line in json_lines.lines(stream, path):
         if line.strip():
-            with _named(place):
+            with _located(place):
                 row = json_lines.parsed_object(line)
             yield place, row
 
 
 def _json_list(stream: IO[bytes], path: str, _: list[str]) -> Iterator[Raw]:
-    with _named(path):
+    with _located(path):
         document = json_lines.parsed(stream.read().removeprefix(codecs.BOM_UTF8))
     if not isinstance(document, list):
         raise InputError(f"{path}: is no list of records")
@@ -180,7 +180,7 @@ def _csv_rows(stream: IO[bytes], path: str, _: list[str]) -> Iterator[Raw]:
     def texts() -> Iterator[str]:
         nonlocal place
         for place, line in json_lines.lines(stream, path, "CSV"):
-            with _named(place):
+            with _located(place):
                 text = json_lines.decoded(line)
             yield text
 
@@ -200,8 +200,8 @@ def _parquet_rows(stream: IO[bytes], path: str, needed: list[str]) -> Iterator[R
 
 
 @contextmanager
-def _named(place: str) -> Iterator[None]:
-    """The faults of a text, with the place where it stands."""
+def _located(place: str) -> Iterator[None]:
+    """A ValueError about a text, with the place of the text."""
     try:
         yield
     except ValueError as error:

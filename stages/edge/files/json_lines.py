@@ -45,7 +45,7 @@ def parsed(text: bytes) -> Any:  # noqa: ANN401
 
 def parsed_object(text: bytes) -> dict[str, Any]:
     """The object that a JSON text holds. Raises ValueError: it holds none."""
-    found = parsed(text)
-    if not isinstance(found, dict):
+    value = parsed(text)
+    if not isinstance(value, dict):
         raise ValueError("is no JSON object")
-    return found
+    return value

@@ -15,11 +15,11 @@ import yaml
 from stages.edge.errors import InputError
 from stages.edge.files import tables
 
-FOLDER = ".dir"
+FOLDER_SUFFIX = ".dir"
 """End of the md5 that DVC gives to a folder."""
 
 
-class Stage(NamedTuple):
+class LockedStage(NamedTuple):
     """What dvc.lock records of a stage that ran: md5 by path, and values of its params by file and dotted key."""
 
     deps: dict[str, str]
@@ -44,7 +44,7 @@ class Lock:
         """Items of a stage that runs for several."""
         return [name.partition("@")[2] for name in self.stages if name.startswith(f"{verb}@")]
 
-    def stage(self, name: str) -> Stage:
+    def stage(self, name: str) -> LockedStage:
         """A stage.
 
         Raises:
@@ -82,17 +82,17 @@ class Lock:
         return files
 
 
-def read(folder: Path) -> dict[str, Stage]:
+def read(folder: Path) -> dict[str, LockedStage]:
     """What dvc.lock in `folder` records, by stage; nothing where there is none."""
     path = folder / "dvc.lock"
     return parse(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def parse(text: str) -> dict[str, Stage]:
+def parse(text: str) -> dict[str, LockedStage]:
     """What the text of a dvc.lock records, by stage."""
     document = yaml.load(text, _LOADER) or {}
     return {
-        name: Stage(_md5s(stage.get("deps", [])), _md5s(stage.get("outs", [])), stage.get("params", {}))
+        name: LockedStage(_md5s(stage.get("deps", [])), _md5s(stage.get("outs", [])), stage.get("params", {}))
         for name, stage in document.get("stages", {}).items()
     }
 
@@ -101,16 +101,16 @@ def declared(folder: Path) -> set[str]:
     """Names of all stages of dvc.yaml in `folder`, those of a `foreach` each by itself."""
     document, settings = _yaml(folder / "dvc.yaml"), _yaml(folder / "params.yaml")
     stages = document.get("stages", {}) if isinstance(document, dict) else {}
-    found: set[str] = set()
+    names: set[str] = set()
     for name, stage in stages.items():
         each = stage.get("foreach")
         if isinstance(each, str):
             each = _at(settings, each.strip("${} "))
-        found |= {name} if each is None else {f"{name}@{item}" for item in each}
-    return found
+        names |= {name} if each is None else {f"{name}@{item}" for item in each}
+    return names
 
 
-def upstream(stages: Mapping[str, Stage], name: str, arguments: Iterable[str]) -> dict[str, str]:
+def upstream(stages: Mapping[str, LockedStage], name: str, arguments: Iterable[str]) -> dict[str, str]:
     """md5 of other stages' outs that the command line of the stage `name` spells, by path.
 
     A stage's own entry is written only after it ends, but its inputs are its arguments, or lie in folders that are.
@@ -120,22 +120,22 @@ def upstream(stages: Mapping[str, Stage], name: str, arguments: Iterable[str]) -
     return {path: md5 for path, md5 in outs.items() if spelled & {PurePosixPath(path), *PurePosixPath(path).parents}}
 
 
-def makers(stages: Mapping[str, Stage]) -> dict[str, tuple[str, str]]:
+def makers(stages: Mapping[str, LockedStage]) -> dict[str, tuple[str, str]]:
     """The stage that made each out, and the out's md5, by path."""
     return {path: (name, md5) for name, stage in stages.items() for path, md5 in stage.outs.items()}
 
 
-def stale(stages: Mapping[str, Stage], folder: Path) -> set[str]:
+def stale(stages: Mapping[str, LockedStage], folder: Path) -> set[str]:
     """Stages whose record no longer describes `folder`: params, an input or a stage before them changed."""
-    made = makers(stages)
+    made_by = makers(stages)
     files = {file for stage in stages.values() for file in stage.params}
     settings = {file: _yaml(folder / file) for file in files}
-    found = {name for name, stage in stages.items() if not _holds(stage, made, settings, folder)}
+    changed = {name for name, stage in stages.items() if not _holds(stage, made_by, settings, folder)}
     while True:
-        after = {name for name, s in stages.items() if any(path in made and made[path][0] in found for path in s.deps)}
-        if after <= found:
-            return found
-        found |= after
+        dependent = {name for name, s in stages.items() if {made_by[p][0] for p in s.deps if p in made_by} & changed}
+        if dependent <= changed:
+            return changed
+        changed |= dependent
 
 
 def path_md5(path: Path) -> str:
@@ -160,23 +160,25 @@ def bytes_md5(content: bytes) -> str:
 def folder_md5(files: Mapping[str, str]) -> str:
     """What DVC calls the md5 of a folder, from those of its files by path within it: that of their sorted list."""
     listed = [{"md5": md5, "relpath": path} for path, md5 in sorted(files.items())]
-    return bytes_md5(json.dumps(listed, sort_keys=True).encode()) + FOLDER
+    return bytes_md5(json.dumps(listed, sort_keys=True).encode()) + FOLDER_SUFFIX
 
 
 def flat(values: object, key: str = "") -> dict[str, object]:
     """Settings by dotted key, numbers as DVC reads them; a list is one value."""
     if not isinstance(values, dict) or not values:
         return {key: _plain(values)}
-    found: dict[str, object] = {}
+    result: dict[str, object] = {}
     for name, value in values.items():
-        found |= flat(value, f"{key}.{name}" if key else str(name))
-    return found
+        result |= flat(value, f"{key}.{name}" if key else str(name))
+    return result
 
 
-def _holds(stage: Stage, made: Mapping[str, tuple[str, str]], settings: Mapping[str, object], folder: Path) -> bool:
+def _holds(
+    stage: LockedStage, outs: Mapping[str, tuple[str, str]], settings: Mapping[str, object], folder: Path
+) -> bool:
     for path, recorded in stage.deps.items():
-        if path in made:
-            if made[path][1] != recorded:
+        if path in outs:
+            if outs[path][1] != recorded:
                 return False
         elif (folder / path).is_file() and md5(folder / path) != recorded:
             return False

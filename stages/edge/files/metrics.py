@@ -27,9 +27,9 @@ def write_metrics(metrics: Mapping[str, object], path: Path) -> None:
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
-    """What `write_metrics` wrote."""
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    """Read a metrics file."""
+    metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return metrics
 
 
 def write_csv(rows: pl.DataFrame | Sequence[Mapping[str, object]], path: Path) -> None:

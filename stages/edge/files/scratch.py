@@ -1,6 +1,6 @@
-"""What lies on the disk beside an out while it is made: under a hidden name, and gone when it is done with.
+"""Files beside an out while it is made: under a hidden name, and removed when they are no longer needed.
 
-An out is there whole or not at all, and what a stage has to know of every trace waits here instead of in memory.
+An out is there whole or not at all, and what a stage has to know of every trace is kept here instead of in memory.
 """
 
 import contextlib
@@ -14,18 +14,18 @@ import polars as pl
 from stages.edge.errors import writing
 
 ROWS_AT_ONCE = 50_000
-"""Rows of a table on the disk, at least: what comes from a worker is a tenth of it."""
+"""Least number of rows of a table on the disk: a worker gives about a tenth of it."""
 
 
 class Pieces:
-    """Tables on the disk, read anew each time they are gone through."""
+    """Tables on the disk, read anew each time they are iterated over."""
 
     def __init__(self, folder: Path) -> None:
         """Of the tables that are in the folder."""
         self._folder = folder
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
-        """One after another, in the order in which they came."""
+        """In the order in which they were written."""
         return map(pl.read_parquet, sorted(self._folder.iterdir()))
 
 
@@ -33,7 +33,7 @@ class Pieces:
 def on_disk(frames: Iterable[pl.DataFrame], beside: Path) -> Iterator[Pieces]:
     """Keep the rows of some tables on the disk while they are worked on, in a folder beside the out `beside`.
 
-    Small tables are put together: what comes back has other borders. At least one must be given.
+    Small tables are joined, so those read back have other borders. At least one must be given.
 
     Raises:
         InputError: the disk is full, or may not be written to.
@@ -58,7 +58,7 @@ def _together(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
 
 
 def cut(frames: Iterable[pl.DataFrame], num_rows: Iterable[int]) -> Iterator[pl.DataFrame]:
-    """The rows of some tables, in their order, in tables of as many rows as are asked for, one after another.
+    """The rows of some tables, in their order, as tables with the given numbers of rows.
 
     Raises:
         ValueError: there are not so many rows.
@@ -82,17 +82,17 @@ def folder(path: Path, ending: str) -> Iterator[Path]:
     Raises:
         InputError: as `errors.writing`.
     """
-    made = _beside(path, ending)
+    place = _beside(path, ending)
     try:
         with writing(path):
-            made.mkdir()
-        yield made
+            place.mkdir()
+        yield place
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _beside(path: Path, ending: str) -> Path:
-    """A hidden name beside `path` that is free. What a killed process left is removed: a stage runs once at a time.
+    """A free hidden name beside `path`. Leftovers of a killed process are removed: a stage runs once at a time.
 
     Raises:
         InputError: as `errors.writing`.
@@ -106,7 +106,7 @@ def _beside(path: Path, ending: str) -> Path:
 
 @contextlib.contextmanager
 def replacing(path: Path, is_folder: bool | None = None) -> Iterator[Path]:
-    """A place to write to, renamed to `path` at the end; if not said, a folder where `path` has no suffix.
+    """A place to write to, renamed to `path` at the end; by default a folder where `path` has no suffix.
 
     Raises:
         InputError: as `errors.writing`.

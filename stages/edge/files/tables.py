@@ -13,7 +13,7 @@ from stages.edge.files import scratch
 ROWS_PER_PART = 50_000
 """Rows of one part of a table that is a directory, held in memory while it is written: 1 GB of traces of 20,000
 characters, 200 MB in the file."""
-_WRITTEN: dict[str, Any] = {"compression": "zstd", "compression_level": 6, "statistics": True}
+_WRITE_OPTIONS: dict[str, Any] = {"compression": "zstd", "compression_level": 6, "statistics": True}
 
 
 def read(path: Path, needs: pl.Schema, start: int = 0, num_rows: int | None = None) -> pl.DataFrame:
@@ -33,11 +33,11 @@ def files(path: Path) -> list[Path]:
     Raises:
         InputError: there are none.
     """
-    found = sorted(filter(lambda file: not _is_hidden(file.relative_to(path)), path.rglob("*.parquet")))
-    found = found if path.is_dir() else [path]
-    if not found or not found[0].exists():
+    parts = sorted(file for file in path.rglob("*.parquet") if not _is_hidden(file.relative_to(path)))
+    paths = parts if path.is_dir() else [path]
+    if not paths or not paths[0].exists():
         raise InputError(f"{path}: no table there; run `dvc repro` (or `dvc pull`) to make it")
-    return found
+    return paths
 
 
 def folders(path: Path) -> list[Path]:
@@ -46,11 +46,11 @@ def folders(path: Path) -> list[Path]:
 
 
 def _is_hidden(path: Path) -> bool:
-    """Whether it is what a killed process left: tables are written under a name that begins with a dot."""
+    """Whether a killed process left it: tables are written under a name that begins with a dot."""
     return any(part.startswith(".") for part in path.parts)
 
 
-def content(file: Path) -> str:
+def content_hash(file: Path) -> str:
     """Hex SHA-256 of a file of a table: the same rows give the same bytes."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -116,7 +116,7 @@ def write_sorted(frames: Iterable[pl.DataFrame], path: Path, schema: pl.Schema, 
             num_rows = _write_parts(frames, folder, path, schema, key)
             with writing(path):
                 parts = pl.scan_parquet(sorted(folder.iterdir()))
-                parts.sink_parquet(partial, row_group_size=ROWS_PER_PART, **_WRITTEN)
+                parts.sink_parquet(partial, row_group_size=ROWS_PER_PART, **_WRITE_OPTIONS)
             return num_rows
     with scratch.replacing(path) as partial:
         return _write_parts(frames, partial, path, schema, key)
@@ -151,4 +151,4 @@ def _part(folder: Path, number: int) -> Path:
 
 def _write_file(frame: pl.DataFrame, path: Path, out: Path) -> None:
     with writing(out):
-        frame.write_parquet(path, row_group_size=ROWS_PER_PART, **_WRITTEN)
+        frame.write_parquet(path, row_group_size=ROWS_PER_PART, **_WRITE_OPTIONS)

@@ -1,11 +1,11 @@
-"""What the model libraries are told before their first use."""
+"""Settings of the model libraries, made before their first use."""
 
 import os
 
 
 def settle() -> None:
     """Name the CPU to DeepSpeed where there is no GPU, and silence bars that would bury a stage's own lines."""
-    os.environ.setdefault("TQDM_DISABLE", "1")  # read when tqdm is imported, and some bars ask nobody else
+    os.environ.setdefault("TQDM_DISABLE", "1")  # tqdm reads it when imported; some bars have no other switch
     import torch
 
     if not torch.cuda.is_available():

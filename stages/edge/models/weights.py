@@ -43,8 +43,8 @@ def positions(folder: Path) -> int | None:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: holds no config.json that can be read; make it with `dvc repro`") from error
-    found = config.get("max_position_embeddings")
-    return int(found) if found else None
+    value = config.get("max_position_embeddings")
+    return int(value) if value else None
 
 
 def num_parameters(folder: Path) -> int:
@@ -59,9 +59,9 @@ def num_parameters(folder: Path) -> int:
 
 
 def share(folder: Path, output: Path) -> None:
-    """Copy a model's folder. Its weights take no room again where the file system links files."""
+    """Copy a model's folder; its weights are linked, not copied, where the file system can."""
 
-    def copied(source: str, target: str) -> None:
+    def copy(source: str, target: str) -> None:
         try:
             if not source.endswith(".safetensors"):
                 raise OSError("small, and may be edited in place")
@@ -69,15 +69,15 @@ def share(folder: Path, output: Path) -> None:
         except OSError:
             shutil.copy2(source, target)
 
-    shutil.copytree(folder, output, copy_function=copied, dirs_exist_ok=True)
+    shutil.copytree(folder, output, copy_function=copy, dirs_exist_ok=True)
 
 
-def served_name(role: str, identified: str) -> str:
-    """The name under which weights with an identity are served: `<role>-<first 12 digits of it>`.
+def served_name(role: str, digest: str) -> str:
+    """The name under which weights with an identity are served: `<role>-<its first 12 digits>`.
 
     A server that still holds an older checkpoint lists another name, so it can never be taken for this one.
     """
-    return f"{role}-{identified[:12]}"
+    return f"{role}-{digest[:12]}"
 
 
 def from_folder(source: Path, output: Path) -> None:
@@ -88,7 +88,7 @@ def from_folder(source: Path, output: Path) -> None:
     """
     if not any(source.glob("*.safetensors")):
         raise InputError(f"{source}: holds no *.safetensors; correct `base.name` in params.yaml, the folder of a model")
-    shutil.copytree(source, output, dirs_exist_ok=True, ignore=lambda _, names: [n for n in names if n.endswith((".bin", ".pt", ".pth"))])
+    shutil.copytree(source, output, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.bin", "*.pt", "*.pth"))
 
 
 def from_hub(repository: str, revision: str | None, output: Path) -> str:
@@ -145,7 +145,7 @@ def from_package(package: str, file: str, output: Path) -> None:
 
 
 def record_source(output: Path, source: dict[str, str | None]) -> None:
-    """Write where the weights came from beside them, in SOURCE.md (it is no part of the identity)."""
+    """Record the source of the weights beside them, in SOURCE.md (it is no part of the identity)."""
     (output / "SOURCE.md").write_text(
         "Weights from:\n\n```json\n" + json.dumps(source, indent=2, sort_keys=True) + "\n```\n"
     )

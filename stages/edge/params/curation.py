@@ -40,7 +40,7 @@ class Target(Section):
     num_tokens: Count | None
 
 
-class Published(HubSplit):
+class PublishedSet(HubSplit):
     """Conversations from the hub."""
 
     messages: str
@@ -50,7 +50,7 @@ class Published(HubSplit):
 class Curate(Section):
     """What becomes SFT rows."""
 
-    published: Published | None
+    published: PublishedSet | None
     """A set to take instead of the teacher's traces; `teach.*.num_samples: 0` then asks for none."""
     mixture: dict[str, Positive]
     """Weight of each effort; the largest keeps all its rows, others in proportion."""

@@ -33,7 +33,7 @@ class Vote(Section):
     """Labels of the teachers whose traces are counted; null: all."""
 
 
-class Symbolic(Section):
+class SymbolicLimits(Section):
     """Limits of the symbolic tier, per pair of answers. A pair over them has the verdict `timeout`."""
 
     seconds: Positive

@@ -22,8 +22,8 @@ SectionT = TypeVar("SectionT")
 PartT = TypeVar("PartT", bound=Section)
 
 PATH = Path("params.yaml")
-MOST_FAULTS, MOST_SHOWN = 8, 60
-"""Faults that are told at once, and characters of a value."""
+MAX_ERRORS, MAX_CHARS = 8, 60
+"""Errors and characters of a value that one message shows."""
 UNKNOWN = "extra_forbidden"
 """What pydantic calls a key that a section does not have."""
 
@@ -45,21 +45,21 @@ def document() -> dict[str, object]:
 @cache
 def _parsed(text: bytes) -> dict[str, object]:
     try:
-        found = yaml.safe_load(text)
+        settings = yaml.safe_load(text)
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingError(f"{PATH}: cannot be read as YAML ({error}); mend it there") from error
-    if not isinstance(found, dict):
+    if not isinstance(settings, dict):
         raise SettingError(f"{PATH}: must be a mapping of sections")
-    return found
+    return settings
 
 
 def _profiles() -> Mapping[str, object]:
     if "profiles" not in document():
         raise SettingError(f"params.yaml: has no section `profiles`, only {', '.join(map(str, document()))}")
-    found = document()["profiles"]
-    if not isinstance(found, Mapping):
+    profiles = document()["profiles"]
+    if not isinstance(profiles, Mapping):
         raise SettingError("params.yaml: profiles: must be a mapping of profiles by name")
-    return found
+    return profiles
 
 
 def profile() -> str:
@@ -104,27 +104,27 @@ def load(kind: type[SectionT], section: str) -> SectionT:
 
 
 def _section(name: str) -> object:
-    found: object = load_profile(profile())
+    section: object = load_profile(profile())
     for part in name.split("."):
-        held = _held(found)
-        if part not in held:
+        fields = _fields(section)
+        if part not in fields:
             raise SettingError(f"params.yaml: profiles.{profile()}.{name} is missing")
-        found = held[part]
-    return found
+        section = fields[part]
+    return section
 
 
-def _held(section: object) -> Mapping[str, object]:
-    """What a section holds by name; what is none holds nothing."""
+def _fields(section: object) -> Mapping[str, object]:
+    """The fields of a section by name; none of a value that is no section."""
     return dict(section) if isinstance(section, BaseModel | Mapping) else {}
 
 
 def load_part(kind: type[PartT], section: str) -> PartT:
-    """The fields that `kind` has of a section of the chosen profile, which others of its fields do not concern.
+    """The fields that `kind` has of a section of the chosen profile, validated without its other fields.
 
     Raises:
         SettingError: as `load`.
     """
-    whole = _held(_section(section))
+    whole = _fields(_section(section))
     return kind.model_validate({name: whole[name] for name in kind.model_fields})
 
 
@@ -134,10 +134,10 @@ def exam_budgets(student: str) -> dict[str, int]:
     For a check before its training, which these settings do not decide.
     """
     exam, train = load(Exam, "exam"), load(Train, f"train.{student}")
-    found = {f"exam.overrides.{student}": exam.max_tokens(student)} if student in exam.overrides else {}
+    budgets = {f"exam.overrides.{student}": exam.max_tokens(student)} if student in exam.overrides else {}
     if train.is_examined and train.checkpoint_exam:
-        found[f"train.{student}.checkpoint_exam.sampling"] = train.checkpoint_exam.sampling.max_tokens
-    return found
+        budgets[f"train.{student}.checkpoint_exam.sampling"] = train.checkpoint_exam.sampling.max_tokens
+    return budgets
 
 
 def load_shared(kind: type[SectionT], section: str) -> SectionT:
@@ -155,28 +155,28 @@ def _parse(kind: type[SectionT], key: str) -> SectionT:
     try:
         return TypeAdapter(kind).validate_python(value, context=names)
     except ValidationError as error:
-        faults = sorted(error.errors(), key=lambda fault: fault["type"] != UNKNOWN)
-        told = [_fault(key, fault, _around(value, fault["loc"]), names) for fault in faults[:MOST_FAULTS]]
-        more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
-        raise SettingError(f"params.yaml: {'; '.join([*told, *more])}") from error
+        errors = sorted(error.errors(), key=lambda fault: fault["type"] != UNKNOWN)
+        messages = [_message(key, fault, _parent(value, fault["loc"]), names) for fault in errors[:MAX_ERRORS]]
+        more = [f"and {len(errors) - MAX_ERRORS} more"] if len(errors) > MAX_ERRORS else []
+        raise SettingError(f"params.yaml: {'; '.join([*messages, *more])}") from error
 
 
-def _fault(key: str, fault: ErrorDetails, around: object, names: Mapping[int, list[str]]) -> str:
-    """What is wrong with one setting. `around` is the mapping that it stands in, and `names` what each may hold."""
-    where = ".".join([key, *(str(part) for part in fault["loc"])])
-    shown = repr(fault["input"])
-    shown = shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}..."
-    told = f"{where}: {fault['msg']}" + ("" if isinstance(fault["input"], Mapping) else f" (found {shown})")
-    allowed = names.get(id(around), [])
-    if fault["type"] != UNKNOWN or not allowed:
-        return told
-    near = difflib.get_close_matches(str(fault["loc"][-1]), allowed, n=1)
-    meant = f"did you mean {near[0]}? " if near else ""
-    return f"{told}: {meant}It may have {', '.join(allowed)}"
+def _message(key: str, error: ErrorDetails, parent: object, names: Mapping[int, list[str]]) -> str:
+    """The message about one setting. `parent` is the mapping that holds it; `names` are the keys that each may have."""
+    where = ".".join([key, *(str(part) for part in error["loc"])])
+    value = repr(error["input"])
+    value = value if len(value) <= MAX_CHARS else f"{value[:MAX_CHARS]}..."
+    message = f"{where}: {error['msg']}" + ("" if isinstance(error["input"], Mapping) else f" (found {value})")
+    allowed = names.get(id(parent), [])
+    if error["type"] != UNKNOWN or not allowed:
+        return message
+    similar = difflib.get_close_matches(str(error["loc"][-1]), allowed, n=1)
+    suggestion = f"did you mean {similar[0]}? " if similar else ""
+    return f"{message}: {suggestion}It may have {', '.join(allowed)}"
 
 
-def _around(value: object, loc: Sequence[int | str]) -> object:
-    """What the last part of `loc` stands in. Parts that are no keys tell which kind of section pydantic tried."""
+def _parent(value: object, loc: Sequence[int | str]) -> object:
+    """The value that holds the last part of `loc`. Parts that are no keys name the kind of section pydantic tried."""
     for part in loc[:-1]:
         if (isinstance(value, Mapping) and part in value) or (isinstance(value, list) and isinstance(part, int)):
             value = value[part]  # type: ignore[index]
@@ -185,11 +185,11 @@ def _around(value: object, loc: Sequence[int | str]) -> object:
 
 def check_versions(wanted: Versions) -> None:
     """Stop when an installed library that decides verdicts is not the version that params.yaml names."""
-    for name, version_wanted in wanted:
+    for name, expected in wanted:
         package = name.replace("_", "-") if name == "math_verify" else name
-        found = version(package)
-        if found != version_wanted:
+        installed = version(package)
+        if installed != expected:
             raise SettingError(
-                f"params.yaml: versions.{name} is {version_wanted}, but {found} is installed; install the lock, or "
+                f"params.yaml: versions.{name} is {expected}, but {installed} is installed; install the lock, or "
                 "change versions and let the verdicts be made anew"
             )

@@ -7,7 +7,7 @@ from pydantic import model_validator
 
 from stages.edge.params.curation import Curate
 from stages.edge.params.exams import Baseline, Exam, Report
-from stages.edge.params.judging import Judge, Symbolic, Vote
+from stages.edge.params.judging import Judge, SymbolicLimits, Vote
 from stages.edge.params.machine import Runtime
 from stages.edge.params.models import Base
 from stages.edge.params.problems import Collect
@@ -23,7 +23,7 @@ class Profile(Section):
     collect: Collect
     teach: Teacher
     vote: Vote
-    symbolic: Symbolic
+    symbolic: SymbolicLimits
     judge: Judge
     curate: dict[str, Curate]
     """By SFT stage, as is `train`."""

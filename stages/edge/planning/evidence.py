@@ -20,18 +20,18 @@ from stages.edge.models import weights
 from stages.edge.planning.repro_state import Stage, Verdict
 from stages.edge.store import keeping
 
-MOST_READ = 2_000
+MAX_READ = 2_000
 """Stored answers that are read for their lengths."""
 DONE = (Verdict.CACHED, Verdict.RESTORED)
 
 
-class Answers(NamedTuple):
+class AnswerStats(NamedTuple):
     """Answers of one model at one effort."""
 
     num: int
     prompt: float | None
     written: float | None
-    """Mean tokens."""
+    """`prompt` and `written` are mean tokens."""
 
 
 class Evidence(NamedTuple):
@@ -39,9 +39,9 @@ class Evidence(NamedTuple):
 
     metrics: Mapping[str, Mapping[str, Any]]
     """The numbers of its JSON outs."""
-    answers: Mapping[str, Mapping[tuple[str, str | None], Answers]]
+    answers: Mapping[str, Mapping[tuple[str, str | None], AnswerStats]]
     """In its traces, by model and effort."""
-    stored: Mapping[str, Mapping[str, Answers]]
+    stored: Mapping[str, Mapping[str, AnswerStats]]
     """Answers in the store to what it would ask, by the teacher's label; only of stages that are to run."""
     hours: Mapping[str, float]
     """Of the longest run that is logged: a rerun that finds all stored says nothing of what it took."""
@@ -69,7 +69,7 @@ def gather(folder: Path, profile: str, settings: params.Profile, stages: Mapping
         and not _is_of(profile, stage.changed)
     }
     return Evidence(
-        {name: found for name, stage in ours.items() if (found := _metrics(stage.outs, folder, locked[name].outs))},
+        {name: metrics for name, stage in ours.items() if (metrics := _metrics(stage.outs, folder, locked[name].outs))},
         {name: answers for name, stage in ours.items() if (answers := _answers(stage.outs))},
         {name: stored for name in stages if (stored := _stored(name, settings, stages))},
         _hours(folder, profile, ours),
@@ -84,15 +84,15 @@ def _is_of(profile: str, keys: Iterable[str]) -> bool:
 
 def _metrics(outs: Iterable[Path], folder: Path, recorded: Mapping[str, str]) -> dict[str, Any]:
     """The JSON files among `outs` that are as dvc.lock recorded them, as one."""
-    found: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
     for path in outs:
         there = path.suffix == ".json" and path.is_file()
         if there and lockfile.md5(path) == recorded.get(path.relative_to(folder).as_posix()):
-            found |= json.loads(path.read_bytes())
-    return found
+            metrics |= json.loads(path.read_bytes())
+    return metrics
 
 
-def _answers(outs: Iterable[Path]) -> dict[tuple[str, str | None], Answers]:
+def _answers(outs: Iterable[Path]) -> dict[tuple[str, str | None], AnswerStats]:
     files = [file for path in outs if path.is_dir() for file in path.rglob("*.parquet")]
     files = [file for file in files if pl.read_parquet_schema(file) == TRACES]
     if not files:
@@ -102,10 +102,10 @@ def _answers(outs: Iterable[Path]) -> dict[tuple[str, str | None], Answers]:
         .group_by("model", "effort")
         .agg(pl.len(), pl.mean("prompt_tokens"), pl.mean("completion_tokens"))
     )
-    return {(model, effort): Answers(*rest) for model, effort, *rest in means.collect().iter_rows()}
+    return {(model, effort): AnswerStats(*rest) for model, effort, *rest in means.collect().iter_rows()}
 
 
-def _stored(name: str, settings: params.Profile, stages: Mapping[str, Stage]) -> dict[str, Answers]:
+def _stored(name: str, settings: params.Profile, stages: Mapping[str, Stage]) -> dict[str, AnswerStats]:
     """What the answer store holds of a teach stage that is to run on problems that are there."""
     effort = name.removeprefix("teach@")
     collect = stages.get("collect")
@@ -114,7 +114,7 @@ def _stored(name: str, settings: params.Profile, stages: Mapping[str, Stage]) ->
     table = _table(collect.outs)
     if table is None:
         return {}
-    found = {}
+    stored = {}
     for model in settings.teach.models:
         try:
             served = endpoints.from_settings("teacher", model.label, model, stages["base"].outs[0])
@@ -122,8 +122,8 @@ def _stored(name: str, settings: params.Profile, stages: Mapping[str, Stage]) ->
             continue  # its weights are not there yet, so nothing was asked of them
         teach = settings.teach.by_effort[effort]
         job = jobs.made(model.label, effort, effort, served, table, teach, teach.sampling, teach.num_samples)
-        found[model.label] = _held(job, served.collection)
-    return {label: held for label, held in found.items() if held.num}
+        stored[model.label] = _held(job, served.collection)
+    return {label: held for label, held in stored.items() if held.num}
 
 
 def _table(outs: Iterable[Path]) -> pl.DataFrame | None:
@@ -133,7 +133,7 @@ def _table(outs: Iterable[Path]) -> pl.DataFrame | None:
     return None
 
 
-def _held(job: jobs.Job, collection: str) -> Answers:
+def _held(job: jobs.Job, collection: str) -> AnswerStats:
     num, some = 0, list[queries.Answer]()
     for path in keeping.files(collection):
         with keeping.reading(path) as file:
@@ -142,8 +142,8 @@ def _held(job: jobs.Job, collection: str) -> Answers:
                 wanted = [bytes.fromhex(query.key) for asked in job.some_queries(start) for query in asked]
                 known = [key for key, there in zip(wanted, keys.holds(wanted), strict=True) if there]
                 num += len(known)
-                some += [answer for _, _, answer in file.get(known[: MOST_READ - len(some)])]
-    return Answers(
+                some += [answer for _, _, answer in file.get(known[: MAX_READ - len(some)])]
+    return AnswerStats(
         min(num, job.num_queries),
         _mean(answer.prompt_tokens for answer in some),
         _mean(answer.completion_tokens for answer in some),
@@ -168,16 +168,16 @@ def _bytes(path: Path) -> int:
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def happened(found: Evidence, num_trained: Mapping[str, int]) -> dict[str, dict[str, float]]:
-    """What was counted, by stage and field of `planning.Work`, and `wall_hours`; `num_trained`: epochs by SFT stage."""
+def happened(evidence: Evidence, num_epochs: Mapping[str, int]) -> dict[str, dict[str, float]]:
+    """What was counted, by stage and field of `planning.Work`, and `wall_hours`; `num_epochs` by SFT stage."""
     counts: dict[str, dict[str, float]] = {}
-    for name, answers in found.answers.items():
+    for name, answers in evidence.answers.items():
         counts[name] = {
             "samples": sum(each.num for each in answers.values()),
             "prompt_tokens": round(sum(each.num * (each.prompt or 0) for each in answers.values())),
             "tokens": round(sum(each.num * (each.written or 0) for each in answers.values())),
         }
-    for name, metrics in found.metrics.items():
+    for name, metrics in evidence.metrics.items():
         verb, _, stage = name.partition("@")
         if verb == "collect":
             counts[name] = {"problems": metrics["num_problems"]}
@@ -186,10 +186,10 @@ def happened(found: Evidence, num_trained: Mapping[str, int]) -> dict[str, dict[
         elif verb == "curate":
             counts[name] = {"samples": metrics["num_rows"], "tokens": metrics["num_tokens"]}
         elif verb == "train":
-            tokens = metrics["num_tokens"] * num_trained[stage]
+            tokens = metrics["num_tokens"] * num_epochs[stage]
             counts[name] = {"samples": metrics["num_rows"], "tokens": tokens, "steps": metrics["num_steps"]}
-    for name, hours in found.hours.items():
+    for name, hours in evidence.hours.items():
         counts.setdefault(name, {})["wall_hours"] = hours
-    for name, size in found.out_bytes.items():
+    for name, size in evidence.out_bytes.items():
         counts.setdefault(name, {})["outs_bytes"] = size
     return counts

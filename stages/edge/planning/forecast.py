@@ -9,19 +9,19 @@ from stages.core.problems import arithmetic
 from stages.core.training import keeping
 from stages.edge import params
 from stages.edge.errors import SettingError
-from stages.edge.planning.evidence import Answers, Evidence
+from stages.edge.planning.evidence import AnswerStats, Evidence
 from stages.edge.training import resuming
 
 BYTES_IN_BFLOAT16, BYTES_IN_FLOAT32 = 2, 4
 
 
 class Forecast:
-    """The work of each stage of a profile. Measured goes before published, and what the user says before both."""
+    """The work of each stage of a profile. Measured values go before published ones, the user's before both."""
 
-    def __init__(self, settings: params.Profile, found: Evidence, assumed: Mapping[str, float]) -> None:
+    def __init__(self, settings: params.Profile, evidence: Evidence, assumed: Mapping[str, float]) -> None:
         """`assumed` are the values of `--assume`, by key."""
-        self._settings, self._found, self._assumed = settings, found, assumed
-        self._asked_for: set[str] = set()
+        self._settings, self._evidence, self._assumed = settings, evidence, assumed
+        self._keys: set[str] = set()
 
     def works(self, names: Iterable[str]) -> dict[str, Work]:
         """The work of the stages `names`.
@@ -30,26 +30,26 @@ class Forecast:
             SettingError: something was assumed that none of them needs.
         """
         works = {name: self._work(name) for name in names}
-        if strangers := self._assumed.keys() - self._asked_for:
+        if strangers := self._assumed.keys() - self._keys:
             raise SettingError(
-                f"--assume {min(strangers)}: no stage of this profile needs it; the plan can be told "
-                f"{', '.join(sorted(self._asked_for))}"
+                f"--assume {min(strangers)}: no stage of this profile needs it; the keys are "
+                f"{', '.join(sorted(self._keys))}"
             )
         return works
 
     def _work(self, name: str) -> Work:
         verb, _, key = name.partition("@")
-        made = {
+        method = {
             "base": self._base, "collect": self._collect, "teach": self._teach, "vote": self._vote,
             "judge": self._judge, "curate": self._curate, "train": self._train, "choose": self._choose,
             "exam": self._exam,
             "baselines": self._baselines, "mark": self._mark,
         }.get(verb)  # fmt: skip
-        return made(key) if made else Work()
+        return method(key) if method else Work()
 
     def _figure(self, key: str, measured: float | None, prior: Prior | None) -> Figure:
-        """What is said, else measured, else published; `key` is what `--assume` calls it."""
-        self._asked_for.add(key)
+        """The value of `--assume` for `key`, else the measured one, else the published one."""
+        self._keys.add(key)
         if key in self._assumed:
             return Figure(self._assumed[key], Basis.ASSUMED)
         if measured is not None:
@@ -65,12 +65,12 @@ class Forecast:
 
     def _problems(self) -> Figure:
         """Problems to train on."""
-        measured = self._found.metrics.get("collect", {}).get("num_problems")
+        measured = self._evidence.metrics.get("collect", {}).get("num_problems")
         sources = [self._of_source(source) for source in self._settings.collect.sources]
         every = planning.total(sources)
         if measured is not None or not every.is_known or "problems" in self._assumed:
             return self._figure("problems", measured, None)
-        self._asked_for.add("problems")
+        self._keys.add("problems")
         return every
 
     def _of_source(self, source: params.Source) -> Figure:
@@ -92,7 +92,7 @@ class Forecast:
         gpus = self._settings.runtime.engine.tensor_parallel_size
         return self._speed(f"rate.{model}", priors.WRITING.get((self._weights(model), gpus)))
 
-    def _prompt(self, stage: str, measured: Answers | None, has_examples: bool) -> Figure:
+    def _prompt(self, stage: str, measured: AnswerStats | None, has_examples: bool) -> Figure:
         prior = None if has_examples else priors.PROMPT
         return self._figure(f"prompt.{stage}", measured and measured.prompt, prior)
 
@@ -100,8 +100,8 @@ class Forecast:
         stage, teach = f"teach@{effort}", self._settings.teach.by_effort[effort]
         asked = []
         for model in self._settings.teach.models:
-            stored = self._found.stored.get(stage, {}).get(model.label)
-            measured = self._found.answers.get(stage, {}).get((model.label, effort)) or stored
+            stored = self._evidence.stored.get(stage, {}).get(model.label)
+            measured = self._evidence.answers.get(stage, {}).get((model.label, effort)) or stored
             prior = priors.WRITTEN.get((model.name, teach.reasoning_effort or ""))
             most = teach.max_tokens_when_cut_off or teach.sampling.max_tokens
             written = self._figure(f"tokens.{stage}", measured and measured.written, prior)
@@ -121,7 +121,7 @@ class Forecast:
     def _exam(self, student: str) -> Work:
         exam = self._settings.exam
         most = exam.max_tokens(student)
-        measured = self._found.answers.get(f"exam@{student}", {}).get((student, None))
+        measured = self._evidence.answers.get(f"exam@{student}", {}).get((student, None))
         asked = self._sitting(f"exam@{student}", measured, None, most, "base", has_examples=False)
         return planning.asking([asked], self._bytes_per_token())
 
@@ -132,7 +132,7 @@ class Forecast:
         for each in (each for each in every if "all" in wanted or each.name in wanted):
             for effort in each.efforts or [""]:
                 teach = self._settings.teach.by_effort[effort] if effort else None
-                measured = self._found.answers.get("baselines", {}).get((each.name, effort or None))
+                measured = self._evidence.answers.get("baselines", {}).get((each.name, effort or None))
                 prior = priors.WRITTEN_IN_EXAMS.get((each.model.name, (teach and teach.reasoning_effort) or ""))
                 stage = "/".join(["baselines", each.name, *([effort] if effort else [])])
                 asked.append(
@@ -141,7 +141,7 @@ class Forecast:
         return planning.asking(asked, self._bytes_per_token())
 
     def _sitting(
-        self, stage: str, measured: Answers | None, prior: Prior | None, most: int, model: str, has_examples: bool
+        self, stage: str, measured: AnswerStats | None, prior: Prior | None, most: int, model: str, has_examples: bool
     ) -> Queries:
         written = self._figure(f"tokens.{stage}", measured and measured.written, prior)
         protocol = self._settings.exam.protocol
@@ -203,17 +203,17 @@ class Forecast:
     def _rows(self, stage: str) -> tuple[Figure, Figure]:
         """Rows that a stage trains on, and their mean tokens."""
         curate = self._settings.curate[stage]
-        found = self._found.metrics.get(f"curate@{stage}", {})
-        mean = found["num_tokens"] / found["num_rows"] if found.get("num_rows") else None
+        metrics = self._evidence.metrics.get(f"curate@{stage}", {})
+        mean = metrics["num_tokens"] / metrics["num_rows"] if metrics.get("num_rows") else None
         if curate.published:
             source = curate.published
             rows = self._figure(
-                f"rows.{stage}", found.get("num_rows"), priors.PUBLISHED_ROWS.get((source.dataset, source.split))
+                f"rows.{stage}", metrics.get("num_rows"), priors.PUBLISHED_ROWS.get((source.dataset, source.split))
             )
             prior = priors.WRITTEN.get(("openai/gpt-oss-120b", source.split))
             tokens = self._figure(f"tokens.curate@{stage}", mean, prior)
         else:
-            rows, tokens = self._kept(stage, found), self._row_tokens(stage, mean)
+            rows, tokens = self._kept(stage, metrics), self._row_tokens(stage, mean)
         tokens = planning.capped(tokens, curate.filters.max_tokens)
         if curate.target.num_rows is not None:
             rows = planning.capped(rows, curate.target.num_rows)
@@ -221,11 +221,11 @@ class Forecast:
             rows = planning.capped(rows, curate.target.num_tokens / tokens.value)
         return rows, tokens
 
-    def _kept(self, stage: str, found: Mapping[str, float]) -> Figure:
+    def _kept(self, stage: str, metrics: Mapping[str, float]) -> Figure:
         curate = self._settings.curate[stage]
         answers = {effort: self._answers(effort) for effort in curate.mixture}
-        if found.get("num_traces"):
-            share = self._figure(f"kept.{stage}", found["num_rows"] / found["num_traces"], None)
+        if metrics.get("num_traces"):
+            share = self._figure(f"kept.{stage}", metrics["num_rows"] / metrics["num_traces"], None)
             return planning.product(planning.total(answers.values()), share)
         efforts = self._settings.teach.by_effort
         kept = {
@@ -240,7 +240,7 @@ class Forecast:
         key = f"tokens.curate@{stage}"
         if mean is not None or key in self._assumed:
             return self._figure(key, mean, None)
-        self._asked_for.add(key)
+        self._keys.add(key)
         answers = planning.total(self._answers(effort) for effort in self._settings.curate[stage].mixture)
         each = planning.quotient(self._written(stage), answers)
         return planning.total([each, _prior("prompt", priors.PROMPT)])
@@ -274,7 +274,7 @@ class Forecast:
         return Work(outs_bytes=planning.product(self._parameters(), size))
 
     def _parameters(self) -> Figure:
-        return self._figure("parameters", self._found.parameters, priors.PARAMETERS.get(self._settings.base.name))
+        return self._figure("parameters", self._evidence.parameters, priors.PARAMETERS.get(self._settings.base.name))
 
     def _bytes_per_token(self) -> Figure:
         return _prior("disk", priors.PARQUET_BYTES_PER_TOKEN)

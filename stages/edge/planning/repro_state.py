@@ -96,19 +96,19 @@ def _stages(repo: Any, folder: Path) -> dict[str, Stage]:  # noqa: ANN401
     graph = repo.index.graph
     status = repo.status()
     locked = lockfile.read(folder)
-    found: dict[str, Stage] = {}
+    result: dict[str, Stage] = {}
     staying = set[str]()  # stages whose outs stay as they lie here, once what can be accepted is accepted
     with repo.lock:
         for stage in plan_repro(graph):
             entries = status.get(stage.addressing, [])
             before = {each.addressing for each in graph.successors(stage)}
-            verdict = _verdict(repo, stage, entries, {found[name].verdict for name in before})
+            verdict = _verdict(repo, stage, entries, {result[name].verdict for name in before})
             reasons = _reasons(stage, entries, locked, folder)
             can_be_accepted = verdict is Verdict.RUNS and reasons.is_code_alone and before <= staying
             follows = verdict is Verdict.FOLLOWS and not reasons.outs and before <= staying
             if can_be_accepted or follows or verdict is Verdict.CACHED:
                 staying.add(stage.addressing)
-            found[stage.addressing] = Stage(
+            result[stage.addressing] = Stage(
                 verdict,
                 tuple(_changed(entries)),
                 tuple(Path(out.fs_path) for out in stage.outs),
@@ -117,7 +117,7 @@ def _stages(repo: Any, folder: Path) -> dict[str, Stage]:  # noqa: ANN401
                 reasons,
                 can_be_accepted,
             )
-    return found
+    return result
 
 
 def _verdict(repo: Any, stage: Any, entries: list[Any], before: set[Verdict]) -> Verdict:  # noqa: ANN401
@@ -145,7 +145,7 @@ def _is_restorable(repo: Any, stage: Any, differs: bool) -> bool:  # noqa: ANN40
     return True
 
 
-def _reasons(stage: Any, entries: list[Any], locked: Mapping[str, lockfile.Stage], folder: Path) -> Reasons:  # noqa: ANN401
+def _reasons(stage: Any, entries: list[Any], locked: Mapping[str, lockfile.LockedStage], folder: Path) -> Reasons:  # noqa: ANN401
     if stage.addressing not in locked:
         return Reasons(is_new=True)
     recorded, makers = locked[stage.addressing], lockfile.makers(locked)
@@ -173,7 +173,7 @@ def _lies_there(path: Path, md5: str | None) -> bool:
     return path.exists() and lockfile.path_md5(path) == md5
 
 
-def _settings(stage: Any, recorded: lockfile.Stage) -> dict[str, tuple[object, object]]:  # noqa: ANN401
+def _settings(stage: Any, recorded: lockfile.LockedStage) -> dict[str, tuple[object, object]]:  # noqa: ANN401
     """Old and new value of each setting that changed, by dotted key within its profile."""
     old, new = dict[str, object](), dict[str, object]()
     for values in recorded.params.values():

@@ -1,1 +1,1 @@
-"""What is given to others: SFT sets as a data set of the hub, trained students as model folders."""
+"""Publishing: SFT sets as a data set of the hub, trained students as model folders."""

@@ -31,7 +31,7 @@ def main() -> None:
     parser = running.parser(__doc__, "collected", "provenance", prog="python -m stages.edge.publish")
     parser.add_argument("output", type=Path, help="folder to write; it must not be there")
     for name in ("sft", "rejects", "figures"):
-        parser.add_argument(f"--{name}", nargs="+", required=True, metavar="CONFIG=PATH", type=_named)
+        parser.add_argument(f"--{name}", nargs="+", required=True, metavar="CONFIG=PATH", type=_config_path)
     parser.add_argument("--evidence", nargs="*", default=[], type=Path)
     parser.add_argument("--title", default="Curated reasoning traces")
     parser.add_argument("--push", metavar="ORG/NAME")
@@ -45,7 +45,7 @@ def main() -> None:
         print(f"pushed to {upload.push(args.output, args.push, 'dataset')}")
 
 
-def _named(text: str) -> tuple[str, Path]:
+def _config_path(text: str) -> tuple[str, Path]:
     name, equals, path = text.partition("=")
     if not (name and equals and path):
         raise argparse.ArgumentTypeError(f"{text!r} is not CONFIG=PATH")
@@ -74,11 +74,11 @@ def _origin(args: argparse.Namespace) -> card.Origin:
     models = params.load(list[params.TeacherModel], "teach.models")
     collect = params.load(params.Collect, "collect")
     revisions: Mapping[str, str] = _read(args.provenance).get("revisions", {})
-    names = {each.name: _what(each, revisions) for each in collect.sources}
+    names = {each.name: _source_text(each, revisions) for each in collect.sources}
     return card.Origin(args.title, _commit(), [model.name for model in models], names, _read(args.collected))
 
 
-def _what(source: params.Source, revisions: Mapping[str, str]) -> str:
+def _source_text(source: params.Source, revisions: Mapping[str, str]) -> str:
     if isinstance(source, params.HubSource):
         commit = source.revision or revisions.get(f"{source.dataset}@newest", "?")
         return f"[{source.dataset}](https://huggingface.co/datasets/{source.dataset}) at `{commit[:12]}`"
@@ -93,8 +93,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
+    result = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return result.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

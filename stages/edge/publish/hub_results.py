@@ -16,7 +16,7 @@ from stages.core.publishing import model_card
 from stages.core.publishing.model_card import Checkpoint
 from stages.edge.errors import InputError
 from stages.edge.publish import upload
-from stages.edge.publish.record import Record
+from stages.edge.publish.record import RunRecord
 
 HUB = "https://huggingface.co"
 
@@ -29,27 +29,27 @@ class Task(NamedTuple):
     name: str
 
 
-def commit(source: Mapping[str, Any], record: Record) -> str | None:
+def commit(source: Mapping[str, Any], record: RunRecord) -> str | None:
     """The commit of a hub data set that was read."""
     revisions = record.document("collect", "revisions")["revisions"]
-    found = source["revision"] or revisions.get(f"{source['dataset']}@newest")
-    return None if found is None else str(found)
+    revision = source["revision"] or revisions.get(f"{source['dataset']}@newest")
+    return None if revision is None else str(revision)
 
 
-def _benchmarks(record: Record) -> dict[str, dict[str, Any]]:
+def _benchmarks(record: RunRecord) -> dict[str, dict[str, Any]]:
     """The sources of the exams, by name."""
     return {each["source"]["name"]: each["source"] for each in record.settings("collect")["collect"]["benchmarks"]}
 
 
-def index(model: Checkpoint, record: Record) -> list[Any]:
+def index(model: Checkpoint, record: RunRecord) -> list[Any]:
     """The results as the card's front matter has them."""
     from huggingface_hub import EvalResult
 
-    benchmarks, found = _benchmarks(record), []
+    benchmarks, results = _benchmarks(record), []
     for result in model_card.results(model.exam, model.student):
         source = benchmarks[result.benchmark]
         is_hub = source["kind"] == "hub"
-        found.append(
+        results.append(
             EvalResult(
                 task_type="text-generation",
                 # A benchmark of ours is its own type: the hub takes results of one type and split for one benchmark's.
@@ -63,27 +63,27 @@ def index(model: Checkpoint, record: Record) -> list[Any]:
                 metric_value=result.percent,
             )
         )
-    return found
+    return results
 
 
-def _tasks(named: Mapping[str, Task], record: Record) -> dict[str, Task]:
+def _tasks(named: Mapping[str, Task], record: RunRecord) -> dict[str, Task]:
     """Where the hub keeps results, by benchmark: as it was named, else as the data set's own eval.yaml says."""
     benchmarks = _benchmarks(record)
     if strangers := sorted(named.keys() - benchmarks.keys()):
         raise InputError(f"--benchmark {strangers[0]}: the exams are {', '.join(benchmarks)}; name one of them")
-    found = dict(named)
+    tasks = dict(named)
     for name, source in benchmarks.items():
-        if source["kind"] != "hub" or name in found:
+        if source["kind"] != "hub" or name in tasks:
             continue
         if task := _known_task(source):
-            found[name] = Task(source["dataset"], commit(source, record), task)
+            tasks[name] = Task(source["dataset"], commit(source, record), task)
         else:
             print(
-                f"{name}: {source['dataset']} is no benchmark that the hub tells of; its results stand in the card "
-                f"alone, or name it with --benchmark {name}={source['dataset']}:TASK",
+                f"{name}: {source['dataset']} is no benchmark of the hub; its results are only in the card, "
+                f"unless you name it with --benchmark {name}={source['dataset']}:TASK",
                 file=sys.stderr,
             )
-    return found
+    return tasks
 
 
 def _known_task(source: Mapping[str, Any]) -> str | None:
@@ -100,7 +100,9 @@ def _known_task(source: Mapping[str, Any]) -> str | None:
         return None
 
 
-def write(folder: Path, model: Checkpoint, record: Record, named: Mapping[str, Task], repository: str | None) -> None:
+def write(
+    folder: Path, model: Checkpoint, record: RunRecord, named: Mapping[str, Task], repository: str | None
+) -> None:
     """A file for each benchmark that the hub knows: it takes one number of a benchmark, the average.
 
     `named` says where the hub keeps results, for what it does not tell itself; `repository` is the model's, if any.

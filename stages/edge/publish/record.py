@@ -1,6 +1,6 @@
-"""What dvc.lock records of a finished run: settings, small results and models by stage, checked to belong together.
+"""The record of a finished run in dvc.lock: settings, small results and models by stage, checked for consistency.
 
-A stage's outs are found by their kind (a folder, JSON that holds a key), so that nothing here knows a path.
+A stage's outs are found by their kind (a folder, JSON that holds a key), so no path is written here.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,11 +9,11 @@ from typing import Any
 
 from stages.edge.errors import InputError
 from stages.edge.files import lockfile
-from stages.edge.files.lockfile import FOLDER, folder_md5
+from stages.edge.files.lockfile import FOLDER_SUFFIX, folder_md5
 from stages.edge.files.metrics import read_metrics
 
 
-class Record:
+class RunRecord:
     """The stages that ran in a project."""
 
     def __init__(self, folder: Path) -> None:
@@ -23,7 +23,7 @@ class Record:
             InputError: no stage ran.
         """
         self._lock = lockfile.Lock(folder)
-        self._made = lockfile.makers(self._lock.stages)
+        self._makers = lockfile.makers(self._lock.stages)
 
     def names(self, verb: str) -> list[str]:
         """Items of a stage that runs for several."""
@@ -35,11 +35,11 @@ class Record:
         Raises:
             InputError: it did not run.
         """
-        found: dict[str, Any] = {}
+        settings: dict[str, Any] = {}
         for values in self._lock.stage(stage).params.values():
             for key, value in values.items():
-                found["".join(key.split(".", 2)[2:]) if key.startswith("profiles.") else key] = value
-        return found
+                settings["".join(key.split(".", 2)[2:]) if key.startswith("profiles.") else key] = value
+        return settings
 
     def document(self, stage: str, key: str) -> dict[str, Any]:
         """The JSON among a stage's outs that has `key`.
@@ -50,9 +50,9 @@ class Record:
         for path, md5 in self._lock.stage(stage).outs.items():
             if not path.endswith(".json"):
                 continue
-            found = read_metrics(self._lock.out(path, md5))
-            if key in found:
-                return found
+            document = read_metrics(self._lock.out(path, md5))
+            if key in document:
+                return document
         raise InputError(f"no result of {stage} has {key!r}: run `dvc repro`")
 
     def model(self, stage: str) -> Path:
@@ -62,13 +62,13 @@ class Record:
             InputError: it is missing, or is not what the stage wrote.
         """
         for path, md5 in self._lock.stage(stage).outs.items():
-            if md5.endswith(FOLDER):
+            if md5.endswith(FOLDER_SUFFIX):
                 return self._lock.out(path, md5)
         raise InputError(f"{stage} made no folder: run `dvc repro`")
 
     def before(self, stage: str, verb: str) -> str | None:
         """The stage of a verb whose out this one starts from."""
-        makers = [self._made[path][0] for path in self._lock.stage(stage).deps if path in self._made]
+        makers = [self._makers[path][0] for path in self._lock.stage(stage).deps if path in self._makers]
         return next((name for name in makers if name.partition("@")[0] == verb), None)
 
     def hashes(self, stages: Iterable[str]) -> dict[str, str]:
@@ -76,12 +76,12 @@ class Record:
         return {path: md5 for stage in stages for path, md5 in self._lock.stage(stage).outs.items()}
 
     def check(self, stages: Iterable[str]) -> None:
-        """See that each of the stages, and each that these rest on, had what the others before it wrote.
+        """Check that each of the stages, and each before it, read what the stages before it wrote last.
 
         Code and settings may have changed since: what the stages ran with is recorded.
 
         Raises:
-            InputError: one ran on what another has made anew since.
+            InputError: a stage ran before one of its inputs was made again.
         """
         waiting, seen = list(stages), set()
         while waiting:
@@ -90,7 +90,7 @@ class Record:
                 continue
             seen.add(name)
             for path, md5 in self._lock.stage(name).deps.items():
-                below = {out: self._made[out] for out in self._made if out == path or out.startswith(f"{path}/")}
+                below = {out: self._makers[out] for out in self._makers if out == path or out.startswith(f"{path}/")}
                 waiting += [maker for maker, _ in below.values()]
                 wanted = _md5(path, {out: each for out, (_, each) in below.items()})
                 if wanted not in (None, md5):
@@ -101,6 +101,6 @@ def _md5(path: str, outs: Mapping[str, str]) -> str | None:
     """The md5 of a dependency as its makers' outs have it: one of them, or a folder of files; None for what is none."""
     if path in outs:
         return outs[path]
-    if not outs or any(md5.endswith(FOLDER) for md5 in outs.values()):
+    if not outs or any(md5.endswith(FOLDER_SUFFIX) for md5 in outs.values()):
         return None
     return folder_md5({out.removeprefix(f"{path}/"): md5 for out, md5 in outs.items()})

@@ -1,6 +1,6 @@
 """Trained students as Hugging Face model folders: weights, tokenizer, template, card and results, from a finished run.
 
-Everything is found through dvc.lock, whose records have to belong together and to be what lies here. With `--push` the
+Everything is found through dvc.lock, whose records must agree with one another and the files here. With `--push` the
 folders also go to the hub, as private models, with the token in HF_TOKEN. Results stand twice, as the hub wants them:
 all in the card's `model-index`, and those on a data set that the hub knows as a benchmark in `.eval_results/`
 (https://huggingface.co/docs/hub/eval-results).
@@ -24,7 +24,7 @@ from stages.edge.files import state
 from stages.edge.models import weights
 from stages.edge.publish import hub_results, upload
 from stages.edge.publish.hub_results import Task
-from stages.edge.publish.record import Record
+from stages.edge.publish.record import RunRecord
 
 PUBLISHED = (*weights.IDENTITY_FILES, "LICENSE*")
 SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_tokens")
@@ -55,7 +55,7 @@ def release(args: argparse.Namespace) -> None:
     """Write trained students as Hugging Face models, with a card and results; push them if asked to."""
     if args.push:
         _check_push(args.push)
-    record = Record(Path.cwd())
+    record = RunRecord(Path.cwd())
     trained = record.names("train")
     if not trained:
         raise InputError("dvc.lock names no student that was trained: run `dvc repro`")
@@ -63,7 +63,7 @@ def release(args: argparse.Namespace) -> None:
     if strangers := [student for student in students if student not in trained]:
         raise SettingError(f"--student {strangers[0]}: was not trained; name one of {', '.join(trained)}")
     record.check([*(f"choose@{student}" for student in students), "report"])
-    _settle(args, record.settings("base")["base"])
+    _fill_in(args, record.settings("base")["base"])
     with upload.whole(args.output) as partial:
         for student in students:
             _write(partial / student, record, student, _repository(args, students, student), args)
@@ -74,17 +74,17 @@ def release(args: argparse.Namespace) -> None:
             print(f"pushed to {upload.push(folder, _repository(args, students, student), 'model')}")
 
 
-def _settle(args: argparse.Namespace, base: Mapping[str, Any]) -> None:
-    """Fill in what the command line leaves out and the base tells; say what stays unknown."""
+def _fill_in(args: argparse.Namespace, base: Mapping[str, Any]) -> None:
+    """Fill in options from the base's settings; print which stay unknown."""
     args.license = args.license or _license(base)
     args.base_model = args.base_model or (base["name"] if base["kind"] == "hub" else None)
-    for what, found, option in (("licence", args.license, "--license"), ("base", args.base_model, "--base-model")):
-        if not found:
-            print(f"the {what} is not known by a name of the hub; give it with {option}", file=sys.stderr)
+    for name, value, option in (("licence", args.license, "--license"), ("base", args.base_model, "--base-model")):
+        if not value:
+            print(f"the {name} is not known by a name of the hub; give it with {option}", file=sys.stderr)
 
 
 def _check_push(name: str) -> None:
-    """See, before any work, that there is a token and a name that the hub takes."""
+    """Check before any work that there is a token, and that the hub accepts the name."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
@@ -101,7 +101,7 @@ def _repository(args: argparse.Namespace, students: list[str], student: str) -> 
     return base if args.push and len(students) == 1 else f"{base}-{student}"
 
 
-def _write(folder: Path, record: Record, student: str, repository: str, args: argparse.Namespace) -> None:
+def _write(folder: Path, record: RunRecord, student: str, repository: str, args: argparse.Namespace) -> None:
     from huggingface_hub import ModelCard, ModelCardData
 
     model = _checkpoint(record, student, repository.rpartition("/")[2], args.base_model)
@@ -127,7 +127,7 @@ def copy_model(source: Path, folder: Path) -> None:
         shutil.copyfile(file, folder / file.name)
 
 
-def _checkpoint(record: Record, student: str, title: str, base_model: str | None) -> Checkpoint:
+def _checkpoint(record: RunRecord, student: str, title: str, base_model: str | None) -> Checkpoint:
     chosen: str | None = f"choose@{student}"
     path: list[str] = []
     while chosen:
@@ -137,23 +137,23 @@ def _checkpoint(record: Record, student: str, title: str, base_model: str | None
     base, now = record.settings("base")["base"], state.current(Path.cwd())
     base_name = base_model or " of ".join(filter(None, (base["file"], base["name"])))
     identity = weights.identity(record.model(f"choose@{student}"))
-    made = [f"{verb}@{name}" for name in path for verb in ("curate", "train", "choose")]
-    every = record.hashes(["base", *made, "report"])
-    hashes = {out: md5 for out, md5 in every.items() if Path(out).suffix in ("", ".json", ".parquet")}
-    found = model_card.Provenance(now.commit, now.dirty, identity, _run(identity), hashes)
+    stages = [f"{verb}@{name}" for name in path for verb in ("curate", "train", "choose")]
+    all_hashes = record.hashes(["base", *stages, "report"])
+    hashes = {out: md5 for out, md5 in all_hashes.items() if Path(out).suffix in ("", ".json", ".parquet")}
+    card_record = model_card.Provenance(now.commit, now.dirty, identity, _run(identity), hashes)
     return Checkpoint(
         title,
         student,
         base_name,
         trained,
         _teaching(record, trained, base_name),
-        {each["name"]: _what(each, record) for each in record.settings("collect")["collect"]["sources"]},
+        {each["name"]: _source_text(each, record) for each in record.settings("collect")["collect"]["sources"]},
         _exam(record, student),
-        found,
+        card_record,
     )
 
 
-def _training(record: Record, name: str) -> TrainingStage:
+def _training(record: RunRecord, name: str) -> TrainingStage:
     settings = {**record.settings(f"choose@{name}"), **record.settings(f"train@{name}")}
     section = f"train.{name}."
     own = {key.removeprefix(section): value for key, value in settings.items() if key.startswith(section)}
@@ -161,21 +161,21 @@ def _training(record: Record, name: str) -> TrainingStage:
     return TrainingStage(name, own, counted, record.document(f"curate@{name}", "num_rows"))
 
 
-def _teaching(record: Record, trained: list[TrainingStage], base: str) -> list[Teaching]:
+def _teaching(record: RunRecord, trained: list[TrainingStage], base: str) -> list[Teaching]:
     """The efforts whose traces were learnt from, in that order. `base` is the name of what teaches as `base`."""
-    found = []
+    teachings = []
     for each in trained:
         curated = record.settings(f"curate@{each.name}")[f"curate.{each.name}"]
         for effort in [] if curated["published"] else curated["mixture"]:
             settings = record.settings(f"teach@{effort}")
             for model in settings["teach.models"]:
                 name = base if model["name"] == "base" else model["name"]
-                asked = Teaching(effort, name, model["revision"], settings[f"teach.{effort}"])
-                found += [asked] if asked not in found else []
-    return found
+                teaching = Teaching(effort, name, model["revision"], settings[f"teach.{effort}"])
+                teachings += [teaching] if teaching not in teachings else []
+    return teachings
 
 
-def _exam(record: Record, student: str) -> ExamResults:
+def _exam(record: RunRecord, student: str) -> ExamResults:
     settings = record.settings(f"exam@{student}")
     protocol, prompt = settings["exam.protocol"], settings["exam.prompt"]
     changed = {key: value for key, value in settings[f"exam.overrides.{student}"].items() if value is not None}
@@ -187,15 +187,15 @@ def _exam(record: Record, student: str) -> ExamResults:
     return ExamResults(*counts, prompt["system"], prompt["suffix"], ordered, numbers, means)
 
 
-def _what(source: Mapping[str, Any], record: Record) -> str:
-    """Markdown that says what a source of problems is."""
+def _source_text(source: Mapping[str, Any], record: RunRecord) -> str:
+    """Markdown that names a source of problems."""
     if source["kind"] == "hub":
         commit = hub_results.commit(source, record)
         return escaped(source["dataset"]) + (f" at {escaped(commit)}" if commit else "")
     return "generated" if source["kind"] == "generated" else "files"
 
 
-def _datasets(record: Record, model: Checkpoint) -> list[str]:
+def _datasets(record: RunRecord, model: Checkpoint) -> list[str]:
     """Hub data sets that the problems, or published SFT sets, are from."""
     taken = [record.settings(f"curate@{each.name}")[f"curate.{each.name}"]["published"] for each in model.stages]
     sources = record.settings("collect")["collect"]["sources"]
@@ -204,7 +204,7 @@ def _datasets(record: Record, model: Checkpoint) -> list[str]:
 
 
 def _license(base: Mapping[str, Any]) -> str | None:
-    """The base's licence by its own account: on its card, or in its GGUF."""
+    """The base's licence as stated on its card or in its GGUF."""
     if base["kind"] == "hub":
         from huggingface_hub import HfApi
 
@@ -234,10 +234,10 @@ def _run(identity: str) -> str | None:
 
     try:
         client = MlflowClient(tracking_uri=uri)
-        every = [experiment.experiment_id for experiment in client.search_experiments()]
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
         wanted = f"tags.identity = '{identity}' and tags.`dvc.stage` LIKE 'choose@%'"
-        found = client.search_runs(every, wanted, order_by=["attributes.start_time DESC"], max_results=1)
+        runs = client.search_runs(experiments, wanted, order_by=["attributes.start_time DESC"], max_results=1)
     except (MlflowException, OSError) as error:
         print(f"warning: tracking: {type(error).__name__}; the card names no run", file=sys.stderr)
         return None
-    return found[0].info.run_id if found else None
+    return runs[0].info.run_id if runs else None

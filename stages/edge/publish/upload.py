@@ -1,4 +1,4 @@
-"""What is published: a folder that is written whole or not at all, and sent to the hub with the token in HF_TOKEN."""
+"""Publishing: a folder that is written whole or not at all, and sent to the hub with the token in HF_TOKEN."""
 
 import contextlib
 import os
@@ -29,10 +29,10 @@ def token() -> str:
     Raises:
         SettingError: HF_TOKEN is not set.
     """
-    found = os.environ.get("HF_TOKEN")
-    if not found:
+    value = os.environ.get("HF_TOKEN")
+    if not value:
         raise SettingError("HF_TOKEN is not set: put a token that may write there into the environment")
-    return found
+    return value
 
 
 def push(folder: Path, repository: str, kind: Literal["dataset", "model"]) -> str:
@@ -56,7 +56,7 @@ def push(folder: Path, repository: str, kind: Literal["dataset", "model"]) -> st
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """What goes wrong between here and the hub."""
+    """Exceptions of requests to the hub."""
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError  # type: ignore[attr-defined]
 
     return (HTTPError, HfHubHTTPError, HFValidationError, OSError)

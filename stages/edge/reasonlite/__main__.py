@@ -5,9 +5,9 @@ python -m stages.edge.reasonlite export datas/ours --effort medium --model teach
     --traces data/traces/medium --votes data/votes/medium.parquet --verdicts data/verdicts/medium.parquet
 
 `import` puts the answers where `teach` looks for them: what was paid for once is not asked again. The profile in
-params.yaml has to say how they were made: the model called MODEL, its sampling, and the effort. What the rows tell of
-that, the prompt and the reasoning effort, is compared; an import of anything else is refused. `info.jsonl` itself is a
-source of `collect`: `{kind: files, name: mine, path: .../info.jsonl, columns: reasonlite, ...}`.
+params.yaml has to say how they were made: the model called MODEL, its sampling, and the effort. The prompt and the
+reasoning effort, which the rows name, are compared; an import with others is refused. `info.jsonl` itself is a source
+of `collect`: `{kind: files, name: mine, path: .../info.jsonl, columns: reasonlite, ...}`.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from stages.edge.cli import running
 from stages.edge.engines import endpoints
 from stages.edge.errors import SettingError
 from stages.edge.reasonlite import exporting, importing
-from stages.edge.reasonlite.importing import PART, Asking
+from stages.edge.reasonlite.importing import PART, AnswerTarget
 
 
 def main() -> None:
@@ -44,10 +44,10 @@ def main() -> None:
         for option in options:
             command.add_argument(f"--{option}", type=Path, required=True)
     args = parser.parse_args()
-    args.verb(args, _job(args))
+    args.verb(args, _target(args))
 
 
-def _job(args: argparse.Namespace) -> Asking:
+def _target(args: argparse.Namespace) -> AnswerTarget:
     models = {model.label: model for model in params.load(list[params.TeacherModel], "teach.models")}
     if args.model not in models:
         raise SettingError(
@@ -65,7 +65,7 @@ def _job(args: argparse.Namespace) -> Asking:
     served = endpoints.from_settings("teacher", args.model, models[args.model], args.base)
     none = pl.DataFrame(schema=queries.PROBLEMS_IN)
     job = jobs.made(args.model, args.effort, PART, served, none, effort, effort.sampling, effort.num_samples)
-    return Asking(job, served.collection)
+    return AnswerTarget(job, served.collection)
 
 
 if __name__ == "__main__":

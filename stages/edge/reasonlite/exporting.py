@@ -16,7 +16,7 @@ from stages.core.tables.answers import VERDICTS
 from stages.core.tables.votes import VOTES
 from stages.edge.errors import InputError, writing
 from stages.edge.files import tables
-from stages.edge.reasonlite.importing import Asking
+from stages.edge.reasonlite.importing import AnswerTarget
 
 EXPORTED = pl.Schema(
     {**table.TRACES_IN, "reasoning": pl.String(), "prompt_tokens": pl.Int32(), "completion_tokens": pl.Int32()}
@@ -31,7 +31,7 @@ PROBLEMS_IN = pl.Schema(
 )
 
 
-def write(args: argparse.Namespace, asking: Asking) -> None:
+def write(args: argparse.Namespace, target: AnswerTarget) -> None:
     """Write problems, answers, votes and verdicts in the original's layout."""
     if args.folder.exists() and any(args.folder.iterdir()):
         raise InputError(f"{args.folder}: is not empty; name a new folder")
@@ -44,7 +44,7 @@ def write(args: argparse.Namespace, asking: Asking) -> None:
     _write_lines(args.folder / "vote" / stamp / "0_1.jsonl", [row for row in known.values() if "vote" in row])
     verdicts = tables.read(args.verdicts, VERDICTS).filter(model=args.model)
     marks = {(row["problem_id"], row["sample"]): row for row in verdicts.iter_rows(named=True)}
-    reasoning_effort = asking.job.request.reasoning_effort
+    reasoning_effort = target.job.request.reasoning_effort
     num_rows = 0
 
     def answers(with_verdict: bool) -> Iterator[Mapping[str, Any]]:
@@ -52,7 +52,7 @@ def write(args: argparse.Namespace, asking: Asking) -> None:
         for file in tables.files(args.traces):
             for trace in tables.read(file, EXPORTED).filter(model=args.model, effort=args.effort).iter_rows(named=True):
                 info = _of(known, trace["problem_id"])
-                user = asking.job.request.messages(info["prompt"])[-1]["content"]
+                user = target.job.request.messages(info["prompt"])[-1]["content"]
                 row = original.answer_row(trace, info, original.model_input(user, reasoning_effort))
                 mark = marks.get((trace["problem_id"], trace["sample"]))
                 if not with_verdict:

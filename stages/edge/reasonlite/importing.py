@@ -29,58 +29,57 @@ SHOWN = 5
 PART = "imported"
 
 
-class Asking(NamedTuple):
+class AnswerTarget(NamedTuple):
     """A job without problems, and the collection its answers are in."""
 
     job: Job
     collection: str
 
 
-def read(args: argparse.Namespace, asking: Asking) -> None:
+def read(args: argparse.Namespace, target: AnswerTarget) -> None:
     """Put an experiment's answers into the answer store, and its votes and verdicts into tables."""
     lines = _Lines(args.folder)
     num_new = num_known = num_empty = 0
-    with store.opened(asking.collection, PART) as answers:
+    with store.opened(target.collection, PART) as answers:
         for batch in _batches(lines.rows("answer_origin", original.parse_answer)):
-            found: dict[str, Answer] = {}
+            answers_by_key: dict[str, Answer] = {}
             for place, row in batch:
-                message = _checked(place, row, asking)
+                message = _checked_messages(place, row, target)
                 if (answer := _answer(row)) is None:
                     num_empty += 1
                     continue
-                found.setdefault(
-                    asking.job.request.key(message, row.sample), answer
-                )  # of several answers to one question the first
-            known = answers.known(list(found))
-            fresh = [pair for pair, there in zip(found.items(), known, strict=True) if not there]
+                key = target.job.request.key(message, row.sample)
+                answers_by_key.setdefault(key, answer)  # of several answers to one question the first
+            known = answers.known(list(answers_by_key))
+            fresh = [pair for pair, there in zip(answers_by_key.items(), known, strict=True) if not there]
             answers.put(fresh)
-            num_new, num_known = num_new + len(fresh), num_known + len(found) - len(fresh)
+            num_new, num_known = num_new + len(fresh), num_known + len(answers_by_key) - len(fresh)
     if not num_new + num_known:
-        raise InputError(f"{args.folder}/answer_origin: holds no answer that can be read{lines.told()}")
+        raise InputError(f"{args.folder}/answer_origin: holds no answer that can be read{lines.note()}")
     _write_tables(args, lines)
     print(
-        f"{num_new} answers put into {store.root() / asking.collection}; {num_known} were there, {num_empty} rows hold "
-        f"none{lines.told()}"
+        f"{num_new} answers put into {store.root() / target.collection}; {num_known} were there, {num_empty} rows hold "
+        f"none{lines.note()}"
     )
 
 
-def _checked(place: str, row: AnswerRow, asking: Asking) -> tuple[Message, ...]:
+def _checked_messages(place: str, row: AnswerRow, target: AnswerTarget) -> tuple[Message, ...]:
     """The messages that our profile sends for this row's problem, if they are those that were sent."""
     prompt = normalise(row.prompt)
-    asked = asking.job.request
-    messages = asked.messages(prompt)
+    request = target.job.request
+    messages = request.messages(prompt)
     theirs, ours = normalise(original.user_turn(row.model_input)), messages[-1]["content"]
     if theirs != ours and not ("<|start|>" not in row.model_input and ours in theirs):
         at = next((n for n, (one, other) in enumerate(zip(theirs, ours, strict=False)) if one != other), len(ours))
         raise InputError(
             f"{place}: was asked ...{theirs[max(0, at - 20) : at + 60]!r}, but the profile would ask "
-            f"...{ours[max(0, at - 20) : at + 60]!r}: set teach.{asked.effort}.suffix in params.yaml as it was"
+            f"...{ours[max(0, at - 20) : at + 60]!r}: set teach.{request.effort}.suffix in params.yaml as it was"
         )
-    told = original.effort(row.model_input)
-    if told not in (None, asked.reasoning_effort):
+    reasoning_effort = original.effort(row.model_input)
+    if reasoning_effort not in (None, request.reasoning_effort):
         raise InputError(
-            f"{place}: was asked with reasoning effort {told}, but teach.{asked.effort}.reasoning_effort in "
-            f"params.yaml is {asked.reasoning_effort}: name the effort that these rows come from"
+            f"{place}: was asked with reasoning effort {reasoning_effort}, but teach.{request.effort}.reasoning_effort "
+            f"in params.yaml is {request.reasoning_effort}: name the effort that these rows come from"
         )
     return messages
 
@@ -107,8 +106,8 @@ def _write_tables(args: argparse.Namespace, lines: "_Lines") -> None:
         for _, row in lines.rows(folder, original.parse_answer):
             answer = _answer(row)
             key = (problem_id(row.prompt), row.sample)
-            found = reading.read(answer.content if answer else None)
-            judged[key] = (args.model, args.effort, None, *key, found.answer, found.rule, *original.verdict(row))
+            stated = reading.read(answer.content if answer else None)
+            judged[key] = (args.model, args.effort, None, *key, stated.answer, stated.rule, *original.verdict(row))
     if judged:
         table = pl.DataFrame(list(judged.values()), schema=VERDICTS, orient="row")
         tables.write(table, args.output / "verdicts.parquet", VERDICTS, VERDICTS_KEY)
@@ -136,18 +135,18 @@ class _Lines:
                     if not line.strip():
                         continue
                     try:
-                        found = parse(json_lines.parsed_object(line))
+                        row = parse(json_lines.parsed_object(line))
                     except ValueError as error:
                         self._broken(place, error)
                         continue
-                    yield place, found
+                    yield place, row
 
     def _broken(self, place: str, error: Exception) -> None:
         self.num_broken += 1
         if self.num_broken <= SHOWN:
             print(f"warning: {place}: left out: {error}", file=sys.stderr)
 
-    def told(self) -> str:
+    def note(self) -> str:
         """How many lines were left out, for the end of a sentence."""
         return f"; {self.num_broken} broken lines were left out" if self.num_broken else ""
 

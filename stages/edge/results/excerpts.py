@@ -1,4 +1,4 @@
-"""Traces of some problems, whole: what a person may want to read of a table that no page could hold."""
+"""All traces of some problems: an excerpt for people of tables that no page could hold."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,12 +16,12 @@ def problem_ids(folders: Sequence[Path], num_traces: int) -> pl.Series:
         InputError: as `tables.read`.
     """
     needs = pl.Schema({"problem_id": pl.String()})
-    counts = [
+    by_file = [
         tables.read(file, needs).group_by("problem_id").len() for folder in folders for file in tables.files(folder)
     ]
-    found = pl.concat([pl.DataFrame(schema={**needs, "len": pl.UInt32()}), *counts])
-    share = min(1.0, num_traces / max(1, int(found["len"].sum())))
-    return pl.Series("problem_id", browser.chosen(found["problem_id"].unique().to_list(), share), pl.String)
+    counts = pl.concat([pl.DataFrame(schema={**needs, "len": pl.UInt32()}), *by_file])
+    share = min(1.0, num_traces / max(1, int(counts["len"].sum())))
+    return pl.Series("problem_id", browser.chosen(counts["problem_id"].unique().to_list(), share), pl.String)
 
 
 def of(path: Path, needs: pl.Schema, ids: pl.Series) -> pl.DataFrame:
@@ -30,9 +30,9 @@ def of(path: Path, needs: pl.Schema, ids: pl.Series) -> pl.DataFrame:
     Raises:
         InputError: as `tables.read`.
     """
-    found = [pl.DataFrame(schema=needs)]
+    parts = [pl.DataFrame(schema=needs)]
     for file in tables.files(path):
         tables.read(file, needs, 0, 0)  # for its errors
         wanted = pl.col("problem_id").is_in(ids.implode())
-        found.append(pl.scan_parquet(file).filter(wanted).select(list(needs)).collect())
-    return pl.concat(found)
+        parts.append(pl.scan_parquet(file).filter(wanted).select(list(needs)).collect())
+    return pl.concat(parts)

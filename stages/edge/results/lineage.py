@@ -1,7 +1,7 @@
-"""The life of one problem, from the outs that dvc.lock names: where it came from, what was asked, said, and learnt.
+"""The life of one problem, from the outs that dvc.lock names: its source, its answers, and the SFT rows made of it.
 
-Of an exam question: what each student answered. A table is found by its stage and its schema, so that nothing here
-knows a path.
+Of an exam question: what each student answered. Tables are found by stage and schema, so no path is
+written here.
 """
 
 from collections.abc import Iterator
@@ -36,55 +36,55 @@ def lines(folder: Path, problem_id: str) -> Iterator[str]:
         InputError: no stage ran, an out is missing, or no table knows the problem.
     """
     outs = _Outs(folder)
-    found = outs.rows("collect", PROBLEMS, problem_id=problem_id)
+    problems = outs.rows("collect", PROBLEMS, problem_id=problem_id)
     copies = outs.rows("collect", DUPLICATES, problem_id=problem_id)
     evidence = outs.rows("collect", EVIDENCE, problem_id=problem_id)
     questions = outs.rows("collect", BENCHMARKS, problem_id=problem_id)
-    if not (found or copies or evidence or questions):
+    if not (problems or copies or evidence or questions):
         raise InputError(
             f"{problem_id}: no problem of this run has that id, and no exam question; the ids stand in the tables of "
             "problems and of benchmarks"
         )
-    if found or copies or evidence:
+    if problems or copies or evidence:
         yield f"problem {problem_id}"
-        yield from _origin(found, copies, evidence, outs, problem_id)
-    if found:
+        yield from _origin(problems, copies, evidence, outs, problem_id)
+    if problems:
         for effort in sorted(outs.stages("teach")):
             yield from _effort(outs, effort, problem_id)
         yield "nearest exam questions"
-        for share, row in _nearest(found[0]["prompt"], outs.table("collect", BENCHMARKS)):
+        for share, row in _nearest(problems[0]["prompt"], outs.table("collect", BENCHMARKS)):
             yield f"  {share:5.2f}  {row['benchmark']:<12} {_short(row['prompt'])}"
     for question in questions:
         yield from _question(outs, question)
 
 
-def _origin(found: Rows, copies: Rows, evidence: Rows, outs: "_Outs", problem_id: str) -> Iterator[str]:
-    for row in found:
+def _origin(problems: Rows, copies: Rows, evidence: Rows, outs: "_Outs", problem_id: str) -> Iterator[str]:
+    for row in problems:
         own = f" ({_short(str(row['source_id']))})" if row["source_id"] else ""
         yield f"  source      {row['source']}{own}"
         yield f"  prompt      {_short(row['prompt'])}"
-        why = f", ungradable: {row['ungradable_reason']}" if row["ungradable_reason"] else ""
+        reason = f", ungradable: {row['ungradable_reason']}" if row["ungradable_reason"] else ""
         leak = ", stands in the prompt" if row["gold_in_prompt"] else ""
-        yield f"  gold        {_short(str(row['gold']))}{why}{leak}"
+        yield f"  gold        {_short(str(row['gold']))}{reason}{leak}"
         if row["difficulty"] is not None:
             yield f"  difficulty  {row['difficulty']:g}"
     for row in copies:
         if row["kept_problem_id"] == problem_id:
-            continue  # told below
+            continue  # shown below, as a copy
         yield f"  dropped     from {row['source']}, row {row['row']}: {row['rule']} as {row['kept_problem_id']}"
     for row in outs.rows("collect", DUPLICATES, kept_problem_id=problem_id):
         other = f", its gold is {_short(str(row['gold']))}" if row["conflict"] else ""
         yield f"  copy        {row['problem_id']} in {row['source']}, row {row['row']} ({row['rule']}{other})"
     for row in evidence:
-        fate = "kept by hand" if row["kept"] else "dropped"
+        outcome = "kept by hand" if row["kept"] else "dropped"
         question = f"{row['benchmark']} {row['benchmark_problem_id']}"
-        yield f"  exam        {fate}: {row['rule']} {row['score']:.2f} with {question}"
-    if found and not evidence:
+        yield f"  exam        {outcome}: {row['rule']} {row['score']:.2f} with {question}"
+    if problems and not evidence:
         yield "  exam        in none, by the rules in force"
 
 
 def _effort(outs: "_Outs", effort: str, problem_id: str) -> Iterator[str]:
-    """What the teachers answered at one effort, and what became of it."""
+    """The teachers' answers at one effort, and what happened to them."""
 
     def table(stage: str, schema: pl.Schema) -> pl.DataFrame:
         return pl.DataFrame(outs.rows(stage, schema, problem_id=problem_id), schema=schema)
@@ -99,26 +99,26 @@ def _effort(outs: "_Outs", effort: str, problem_id: str) -> Iterator[str]:
     kept = {stage: table(f"curate@{stage}", SFT) for stage in stages}
     rejects = {stage: table(f"curate@{stage}", REJECTS) for stage in stages}
     fates = browser.outcomes(rejects, kept, pl.format("row of {} tokens", "num_tokens"))
-    asked = table("collect", PROBLEMS).select(list(browser.PROBLEMS_IN))
+    problems = table("collect", PROBLEMS).select(list(browser.PROBLEMS_IN))
     labels = votes.select(list(browser.VOTES_IN))
-    found = browser.teacher_excerpt(traces, table(f"judge@{effort}", VERDICTS), asked, labels, fates)
-    yield from map(_sample, found.iter_rows(named=True))
+    samples = browser.teacher_excerpt(traces, table(f"judge@{effort}", VERDICTS), problems, labels, fates)
+    yield from map(_sample, samples.iter_rows(named=True))
 
 
 def _question(outs: "_Outs", question: dict[str, Any]) -> Iterator[str]:
-    """An exam question, and what each student made of it."""
+    """An exam question, and each student's answers."""
     where = {name: question[name] for name in ("benchmark", "problem_id")}
     yield f"exam question {question['problem_id']}"
     yield f"  benchmark   {question['benchmark']}"
     yield f"  prompt      {_short(question['prompt'])}"
     yield f"  gold        {_short(question['gold'])}"
     exams = pl.DataFrame([question], schema=BENCHMARKS)
-    sat = {student: (f"exam@{student}", f"mark@{student}") for student in outs.stages("exam")}
-    for student, (exam, marked) in {**sat, "baselines": ("baselines", "mark@baselines")}.items():
+    exams_taken = {student: (f"exam@{student}", f"mark@{student}") for student in outs.stages("exam")}
+    for student, (exam, marked) in {**exams_taken, "baselines": ("baselines", "mark@baselines")}.items():
         traces = pl.DataFrame(outs.rows(exam, TRACES, **where), schema=TRACES)
         marks = pl.DataFrame(outs.rows(marked, EXAM_VERDICTS, **where), schema=EXAM_VERDICTS)
-        found = browser.exam_excerpt(student, traces, marks, exams)
-        for (model, effort), own in found.group_by("model", "effort", maintain_order=True):
+        samples = browser.exam_excerpt(student, traces, marks, exams)
+        for (model, effort), own in samples.group_by("model", "effort", maintain_order=True):
             correct = f", {(own['verdict'] == 'correct').sum()} correct" if marks.height else ""
             yield f"{model}{f' at {effort}' if effort else ''}: {own.height} samples{correct}"
             yield from map(_sample, own.iter_rows(named=True))
@@ -165,8 +165,8 @@ class _Outs:
         return pl.concat([tables.read(file, schema) for file in files]) if files else None
 
     def rows(self, stage: str, schema: pl.Schema, **where: str) -> Rows:
-        found: Rows = []
+        rows: Rows = []
         for file in self._lock.table(stage, schema):
             wanted = [pl.col(name) == value for name, value in where.items()]
-            found += pl.scan_parquet(file).filter(*wanted).collect().rows(named=True)
-        return found
+            rows += pl.scan_parquet(file).filter(*wanted).collect().rows(named=True)
+        return rows

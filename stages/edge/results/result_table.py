@@ -24,12 +24,12 @@ def method(report: params.Report, protocol: params.Protocol) -> scoring.Method:
 
 
 def contents(
-    found: results.Metrics, summary: results.Metrics, exams: pl.DataFrame, exam: params.Exam, report: params.Report
+    metrics: results.Metrics, summary: results.Metrics, exams: pl.DataFrame, exam: params.Exam, report: params.Report
 ) -> Contents:
     """The table of these numbers; `exams` has the columns that `results.dates` reads."""
-    how, others = method(report, exam.protocol), report.published
-    departures = {name: fields for name in found if (fields := exam.departures(name))}
-    dates = results.dates(exams, results.benchmarks(found))
-    efforts = {name: summary.get("effort", {})[name] for name in found if name in summary.get("effort", {})}
-    cells = results.cells(found, summary, how, others, [*departures, *efforts])
-    return Contents(cells, results.notes(found, how, others, dates), results.footnotes(departures, efforts))
+    rules, published = method(report, exam.protocol), report.published
+    departures = {name: fields for name in metrics if (fields := exam.departures(name))}
+    dates = results.dates(exams, results.benchmarks(metrics))
+    efforts = {name: summary.get("effort", {})[name] for name in metrics if name in summary.get("effort", {})}
+    cells = results.cells(metrics, summary, rules, published, [*departures, *efforts])
+    return Contents(cells, results.notes(metrics, rules, published, dates), results.footnotes(departures, efforts))

@@ -43,7 +43,7 @@ def _read(folder: Path, name: str, path: str, schema: pl.Schema) -> pl.DataFrame
     if name == WORKSPACE:
         if not (folder / path).is_file():
             raise InputError(f"{path}: is not there; run `dvc repro`, or `dvc checkout`")
-        found = pl.read_parquet(folder / path)
+        table = pl.read_parquet(folder / path)
     else:
         import dvc.api
         from dvc.exceptions import DvcException
@@ -55,8 +55,8 @@ def _read(folder: Path, name: str, path: str, schema: pl.Schema) -> pl.DataFrame
                 f"{name}: {path} is neither in the cache nor in a remote ({type(error).__name__}): run it again, or "
                 f"`dvc pull` it"
             ) from error
-        found = pl.read_parquet(content)
-    return found if found.schema == schema else None
+        table = pl.read_parquet(content)
+    return table if table.schema == schema else None
 
 
 def _text(folder: Path, name: str, file: str) -> str:
@@ -64,24 +64,24 @@ def _text(folder: Path, name: str, file: str) -> str:
         path = folder / file
         return path.read_text(encoding="utf-8") if path.is_file() else ""
     for revision in (name, *_experiments(folder, name)):
-        done = subprocess.run(
+        result = subprocess.run(
             ["git", "show", f"{revision}:./{file}"], cwd=folder, capture_output=True, text=True, check=False
         )
-        if done.returncode == 0:
-            return done.stdout
+        if result.returncode == 0:
+            return result.stdout
     raise InputError(f"{name}: is no commit, branch or experiment that has {file}; see `dvc exp list -A`")
 
 
 def _experiments(folder: Path, name: str) -> list[str]:
     """The references of experiments of this name."""
-    done = subprocess.run(
+    result = subprocess.run(
         ["git", "for-each-ref", "--format=%(refname)", "refs/exps"],
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
-    return [each for each in done.stdout.split() if each.endswith(f"/{name}")]
+    return [each for each in result.stdout.split() if each.endswith(f"/{name}")]
 
 
 def _settings(text: str) -> dict[str, object]:

@@ -42,7 +42,7 @@ def render(
     """The page.
 
     Args:
-        texts: what the template `page/page.html` shows: title, cells, notes, gains, warnings, tables, told_of_traces.
+        texts: what the template `page/page.html` shows: title, cells, notes, gains, warnings, tables, trace_note.
         charts: (title, Vega-Lite specification).
         rows: of the browser of traces, see `browser.encoded`.
         blocks: their texts, `rows["rows_per_block"]` rows each.
@@ -74,12 +74,12 @@ def _vega() -> str:
 
 def _katex() -> str:
     try:
-        found = [file for file in metadata.files(KATEX) or [] if file.name == "katex.min.js"]
+        scripts = [file for file in metadata.files(KATEX) or [] if file.name == "katex.min.js"]
     except metadata.PackageNotFoundError:
-        found = []
-    if not found:
+        scripts = []
+    if not scripts:
         raise InputError(f"the package {KATEX}, which holds KaTeX, is not installed: run `make environment`")
-    return found[0].read_text(encoding="utf-8")
+    return scripts[0].read_text(encoding="utf-8")
 
 
 def _safe(script: str) -> str:

@@ -6,9 +6,9 @@ was never answered.
     <root>/<model>/<part>.<id>.sqlite      the open part of one writer, answers in the order in which they came
     <root>/<model>/segment-<hash>.sqlite   finished, read-only, named by the hash of its content
 
-An answer is stored as the server sent it: its content, the reasoning that the server told apart, why it ended, and the
-server's counts of tokens. A raw turn of gpt-oss, which holds both, is stored whole, and comes apart when the traces are
-assembled (`core.sampling.replies.split`); one that an older version or an import stored in its two parts stays so.
+An answer is stored as the server sent it: its content, its reasoning if the server separates it, why it ended, and the
+server's counts of tokens. A raw turn of gpt-oss, which holds both, is stored whole, and is split when the traces are
+assembled (`core.sampling.replies.split`); one that an older version or an import stored in two parts stays so.
 
 An open part is never made under a name that was there before: SQLite finds a file's journal by its name, so a reader
 who still has the former file open would take the new one's journal for its own.
@@ -47,18 +47,18 @@ class Answers:
     Its methods may be called from several threads; they take turns.
     """
 
-    def __init__(self, folder: Path, but: Path | None = None) -> None:
-        """Open every file in `folder` except `but`."""
-        self._turn = threading.Lock()
+    def __init__(self, folder: Path, skip: Path | None = None) -> None:
+        """Open every file in `folder` except `skip`."""
+        self._lock = threading.Lock()
         self._files: list[tuple[File, Keys | None]] = []
         try:
-            self._read(folder, but)
+            self._read(folder, skip)
         except InputError:
             self.close()
             raise
 
-    def _read(self, folder: Path, but: Path | None) -> None:
-        seen = {but}
+    def _read(self, folder: Path, skip: Path | None) -> None:
+        seen = {skip}
         while new := [path for path in sorted(folder.glob("*.sqlite")) if path not in seen]:
             for path in new:
                 seen.add(path)
@@ -73,13 +73,13 @@ class Answers:
     def get(self, keys: Sequence[str]) -> dict[str, Answer]:
         """The stored answers among `keys`; of several to one query the earliest, on whatever machine it was given."""
         wanted = [bytes.fromhex(key) for key in keys]
-        found: dict[bytes, tuple[float, Answer]] = {}
-        with self._turn:
+        earliest: dict[bytes, tuple[float, Answer]] = {}
+        with self._lock:
             for file, held in self._files:
                 there = wanted if held is None else [wanted[place] for place in np.flatnonzero(held.holds(wanted))]
                 for key, created, answer in file.get(there):
-                    found[key] = min(found.get(key, (created, answer)), (created, answer), key=_age)
-        return {key.hex(): answer for key, (_, answer) in found.items()}
+                    earliest[key] = min(earliest.get(key, (created, answer)), (created, answer), key=_age)
+        return {key.hex(): answer for key, (_, answer) in earliest.items()}
 
     def close(self) -> None:
         """Close all files."""
@@ -95,7 +95,7 @@ class Store(Answers):
         self._name, self._folder, self._check = part, folder, check
         ours = [path for path in sorted(folder.glob("*.sqlite")) if part_of(path) == part]
         self._part = ours[0] if ours else self._new_part()
-        super().__init__(folder, but=self._part)
+        super().__init__(folder, skip=self._part)
         try:
             self._open = File(self._part, write=True)
             self._files.append((self._open, None))
@@ -107,14 +107,14 @@ class Store(Answers):
     def known(self, keys: Sequence[str]) -> list[bool]:
         """Whether each of `keys` (hex) is answered."""
         wanted = [bytes.fromhex(key) for key in keys]
-        found = np.zeros(len(wanted), dtype=np.bool_)
-        with self._turn:
+        is_known = np.zeros(len(wanted), dtype=np.bool_)
+        with self._lock:
             for _, held in self._files:
                 if held is not None:
-                    found |= held.holds(wanted)
-            rest = [wanted[place] for place in np.flatnonzero(~found)]
+                    is_known |= held.holds(wanted)
+            rest = [wanted[place] for place in np.flatnonzero(~is_known)]
             fresh = self._open.known(rest) if self._num_open else set()
-        return [bool(there) or key in fresh for there, key in zip(found, wanted, strict=True)]
+        return [bool(there) or key in fresh for there, key in zip(is_known, wanted, strict=True)]
 
     def put(self, answers: Sequence[tuple[str, Answer]]) -> None:
         """Commit a batch; on return it survives a kill of the process and of the machine.
@@ -122,7 +122,7 @@ class Store(Answers):
         Raises:
             ClaimLostError: another process writes this part by now.
         """
-        with self._turn:
+        with self._lock:
             self._put(answers)
 
     def _put(self, answers: Sequence[tuple[str, Answer]]) -> None:
@@ -139,10 +139,10 @@ class Store(Answers):
     def _new_part(self) -> Path:
         """An empty file of answers, named when its table is made: readers take no claim, and may look at any time."""
         part = self._folder / f"{self._name}.{uuid.uuid4().hex[:8]}.sqlite"
-        begun = part.with_name(f".{part.name}.begun")
-        File(begun, write=True).close()
-        begun.with_name(f"{begun.name}-journal").unlink(missing_ok=True)
-        begun.replace(part)
+        unfinished = part.with_name(f".{part.name}.begun")
+        File(unfinished, write=True).close()
+        unfinished.with_name(f"{unfinished.name}-journal").unlink(missing_ok=True)
+        unfinished.replace(part)
         return part
 
 
@@ -166,8 +166,8 @@ def part_of(path: Path) -> str | None:
     return None if path.match(SEGMENT) else path.name.partition(".")[0]
 
 
-def _age(found: tuple[float, Answer]) -> tuple[float, str]:
-    return found[0], repr(found[1])
+def _age(entry: tuple[float, Answer]) -> tuple[float, str]:
+    return entry[0], repr(entry[1])
 
 
 @contextlib.contextmanager
@@ -177,7 +177,7 @@ def opened(collection: str, part: str) -> Iterator[Store]:
     Waits while another process fills the same part; other parts may be filled at the same time, also by other machines.
 
     Raises:
-        InputError: a file is damaged; it is left as it is, and nothing is asked for anew behind the user's back.
+        InputError: a file is damaged; it is left as it is, and nothing is asked again without the user's consent.
     """
     folder = root() / collection
     with claims.held(claim_of(folder, part), f"fills {collection}, {part}") as check:

@@ -38,12 +38,12 @@ def main() -> None:
     )
     args = parser.parse_args()
     if args.verb == "verify":
-        faults = 0
-        for path, fault in keeping.verify():
-            print(f"{path}: {fault or 'whole'}")
-            faults += fault is not None
-        if faults:
-            raise InputError(f"{faults} damaged files; move them away, then bring copies back with sync or ask again")
+        damaged = 0
+        for path, defect in keeping.verify():
+            print(f"{path}: {defect or 'whole'}")
+            damaged += defect is not None
+        if damaged:
+            raise InputError(f"{damaged} damaged files; move them away, then bring copies back with sync or ask again")
     elif args.verb == "export":
         print(f"{keeping.export(args.folder, args.model)} answers written to {args.folder}")
     elif args.verb == "sync":
@@ -64,14 +64,14 @@ def main() -> None:
 
 def show() -> None:
     """Print the holdings as a table."""
-    found = keeping.holdings()
+    holdings = keeping.holdings()
     print(store.root())
-    for each in found:
+    for each in holdings:
         print(
             f"  {each.model:<32} {each.part:<12} {each.num_answers:>10,} answers {each.num_bytes / MIB:>10.1f} MiB "
             f"{each.num_segments:>4} segments"
         )
-    answers, size = sum(each.num_answers for each in found), sum(each.num_bytes for each in found)
+    answers, size = sum(each.num_answers for each in holdings), sum(each.num_bytes for each in holdings)
     print(f"  {'all':<45} {answers:>10,} answers {size / MIB:>10.1f} MiB")
 
 

@@ -1,4 +1,4 @@
-"""Looking after the answer store: what it holds, whether it is whole, its answers as Parquet, parts made segments."""
+"""Maintenance of the answer store: its contents, checks, export as Parquet, and sealing of parts."""
 
 import contextlib
 from collections import defaultdict
@@ -55,13 +55,13 @@ def files(model: str | None = None) -> list[Path]:
 
 @contextlib.contextmanager
 def all_open(model: str | None = None) -> Iterator[list[File]]:
-    """Every file of answers, of one model or of all, open together: what is sealed meanwhile is read, and once."""
+    """Every file of answers, of one model or of all, open together: a part that is sealed meanwhile is read once."""
     with contextlib.ExitStack() as stack:
         while True:
             names = files(model)
             with contextlib.ExitStack() as some:
                 try:
-                    found = [some.enter_context(reading(path)) for path in names]
+                    opened = [some.enter_context(reading(path)) for path in names]
                 except InputError:
                     if files(model) == names:
                         raise
@@ -69,45 +69,45 @@ def all_open(model: str | None = None) -> Iterator[list[File]]:
                 if files(model) == names:
                     stack.push(some.pop_all())
                     break
-        yield found
+        yield opened
 
 
 def holdings() -> list[Holding]:
     """Answers and bytes by model and part; a segment's bytes are shared out by its rows."""
-    found: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0, 0, 0])
+    totals: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0, 0, 0])
     with all_open() as opened:
         for file in opened:
             counts = file.counts()
             for part, count in counts.items():
-                row = found[file.path.parent.name, part]
+                row = totals[file.path.parent.name, part]
                 row[0] += count
                 row[1] += file.num_bytes() * count / max(sum(counts.values()), 1)
                 row[2] += file.path.match(SEGMENT)
     return [
         Holding(model, part, int(n), round(size), int(segments))
-        for (model, part), (n, size, segments) in sorted(found.items())
+        for (model, part), (n, size, segments) in sorted(totals.items())
     ]
 
 
 def verify() -> Iterator[tuple[Path, str | None]]:
-    """Each file and what is wrong with it, or None: a segment's hash, SQLite's own check, every key and answer."""
+    """Each file and its defect, or None: a segment's hash, SQLite's own check, every key and answer."""
     seen: set[Path] = set()
     while new := [path for path in files() if path not in seen]:  # a part that is sealed meanwhile comes once more
         seen.update(new)
         for path in new:
             try:
-                yield path, _fault(path)
+                yield path, _defect(path)
             except (InputError, FileNotFoundError) as error:
                 if path.exists():
                     yield path, str(error)
 
 
-def _fault(path: Path) -> str | None:
+def _defect(path: Path) -> str | None:
     if path.match(SEGMENT) and segment_name(path) != path.name:
         return "its content does not have the hash that its name says"
     with reading(path) as file:
-        if (said := file.integrity()) != "ok":
-            return said
+        if (report := file.integrity()) != "ok":
+            return report
         for key, _, _, answer in file.answers():
             if len(key) != KEY_BYTES or answer.status not in STATUSES:
                 return f"the row {key.hex()} is no answer"
@@ -147,7 +147,7 @@ def _batches(model: str | None) -> Iterator[list[tuple[Any, ...]]]:
 
 
 def seal_parts() -> list[Path]:
-    """Make every part a segment that nobody is writing; return those that are being written, which are left alone."""
+    """Seal every part that nobody is writing; return those that are being written, which are left alone."""
     busy = []
     for path in files():
         part = store.part_of(path)
@@ -159,9 +159,8 @@ def seal_parts() -> list[Path]:
                 continue
             if not path.exists():
                 continue  # its writer has just made it a segment
-            with contextlib.closing(
-                File(path, write=True, create=False)
-            ) as file:  # also rolls back what a kill cut short
+            # Opening also rolls back what a kill cut short.
+            with contextlib.closing(File(path, write=True, create=False)) as file:
                 is_empty = file.num_rows() == 0
             if is_empty:
                 path.unlink()

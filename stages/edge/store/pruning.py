@@ -19,8 +19,8 @@ from stages.edge.store.segments import SEGMENT, File, seal, unpack
 from stages.edge.training import checkpoint_exam
 
 SECONDS_PER_DAY = 86_400
-UNTOLD = (llm_judge.LABEL, checkpoint_exam.PART)
-"""Parts whose answers stand in no table of traces, so that nothing tells which of them are used. They are few."""
+UNRECORDED_PARTS = (llm_judge.LABEL, checkpoint_exam.PART)
+"""Parts whose answers are in no table of traces: which of them are used is recorded nowhere. They are few."""
 
 
 class Pruned(NamedTuple):
@@ -35,23 +35,23 @@ class Pruned(NamedTuple):
 def prune(used: set[bytes], keep_days: float) -> Pruned:
     """Drop every answer that is older than `keep_days` and whose key is not in `used`.
 
-    Two kinds are spared, for no table names them though a run looks them up: those of `UNTOLD`, and answers that were
-    cut off, of a model that is used: a trace with a longer one in its place names the longer one alone.
+    Two kinds are spared, as no table names them although a run looks them up: those of `UNRECORDED_PARTS`, and answers
+    that were cut off, of a model that is used: a trace with a longer one in its place names the longer one alone.
 
-    A model of which any part is being written is left alone: its run has no dvc.lock yet to tell what it uses. Those of
+    A model of which any part is being written is left alone: its run has no dvc.lock yet that names them. Those of
     a run that was cut short are spared by their age.
     """
     keeping.seal_parts()
-    found = Pruned(0, 0, 0, [])
+    total = Pruned(0, 0, 0, [])
     for folder in sorted({path.parent for path in keeping.files()}):
         with contextlib.ExitStack() as stack:
             locks = {path.stem for pattern in ("*.lock", "*.lease") for path in folder.glob(pattern)}
             if all(stack.enter_context(claims.held_if_free(store.claim_of(folder, part))) for part in sorted(locks)):
                 kept, dropped, freed = _prune(folder, used, time.time() - keep_days * SECONDS_PER_DAY)
-                found = Pruned(found.num_kept + kept, found.num_dropped + dropped, found.num_bytes + freed, found.busy)
+                total = Pruned(total.num_kept + kept, total.num_dropped + dropped, total.num_bytes + freed, total.busy)
             else:
-                found.busy.append(folder.name)
-    return found
+                total.busy.append(folder.name)
+    return total
 
 
 def _prune(folder: Path, used: set[bytes], since: float) -> tuple[int, int, int]:
@@ -60,7 +60,7 @@ def _prune(folder: Path, used: set[bytes], since: float) -> tuple[int, int, int]
     is_used = any(_uses(path, used) for path in segments)
     for path in segments:
         with keeping.reading(path) as file:
-            rows = [row for row in file.rows() if row[0] in used or row[2] >= since or _is_untold(row, is_used)]
+            rows = [row for row in file.rows() if row[0] in used or row[2] >= since or _is_spared(row, is_used)]
             num_rows = file.num_rows()
         kept, dropped = kept + len(rows), dropped + num_rows - len(rows)
         if len(rows) == num_rows:
@@ -80,16 +80,16 @@ def _uses(path: Path, used: set[bytes]) -> bool:
         return any(row[0] in used for row in file.rows())
 
 
-def _is_untold(row: tuple[bytes, str, float, bytes], is_used: bool) -> bool:
+def _is_spared(row: tuple[bytes, str, float, bytes], is_used: bool) -> bool:
     _, part, _, packed = row
-    return part in UNTOLD or (is_used and unpack(packed).status == "length")
+    return part in UNRECORDED_PARTS or (is_used and unpack(packed).status == "length")
 
 
 def used_keys(project: Path, ignore_missing: bool) -> set[bytes]:
     """Keys in the traces that the dvc.lock of the working tree, or of any branch, tag or experiment, names.
 
     Raises:
-        InputError: a table of traces is neither in DVC's cache nor in its remote, so what it uses cannot be told.
+        InputError: a table of traces is neither in DVC's cache nor in its remote, so its answers are unknown.
     """
     from dvc.api import DVCFileSystem
 
@@ -102,7 +102,7 @@ def used_keys(project: Path, ignore_missing: bool) -> set[bytes]:
             if digest in seen:
                 continue
             seen.add(digest)
-            with _told(path, revision, ignore_missing), disk.open(path, "rb") as stream:
+            with _read_errors(path, revision, ignore_missing), disk.open(path, "rb") as stream:
                 keys |= _keys_in(stream)
     return keys
 
@@ -110,23 +110,23 @@ def used_keys(project: Path, ignore_missing: bool) -> set[bytes]:
 def _commits(project: Path) -> list[str]:
     """The commits of all branches, tags and experiments of DVC.
 
-    A tag may stand on something else than a commit, and the name of a remote's main branch on one that is gone.
+    A tag may point to something else than a commit, and the name of a remote's main branch to one that is gone.
     """
     columns = "%(objecttype) %(objectname) %(*objecttype) %(*objectname)"
-    told = subprocess.run(
+    listing = subprocess.run(
         ["git", "for-each-ref", f"--format={columns}", "refs/heads", "refs/remotes", "refs/tags", "refs/exps"],
         cwd=project, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    words = [line.split() for line in told.splitlines()]
+    words = [line.split() for line in listing.splitlines()]
     return [name for line in words for kind, name in zip(line[::2], line[1::2], strict=True) if kind == "commit"]
 
 
 def _tables(disk: Any, revision: str | None, ignore_missing: bool) -> Iterator[tuple[str, str]]:  # noqa: ANN401
-    """Path and hash of each Parquet file that DVC tracks. Of a folder that is not there, DVC has not even the names."""
+    """Path and hash of each Parquet file that DVC tracks. For a missing folder DVC does not even have the names."""
     waiting = ["/"]
     while waiting:
         folder, entries = waiting.pop(), list[dict[str, Any]]()
-        with _told(folder, revision, ignore_missing):
+        with _read_errors(folder, revision, ignore_missing):
             entries = disk.ls(folder, detail=True, dvc_only=True)
         for entry in entries:
             digest = (entry.get("dvc_info") or {}).get("md5")
@@ -137,8 +137,8 @@ def _tables(disk: Any, revision: str | None, ignore_missing: bool) -> Iterator[t
 
 
 @contextlib.contextmanager
-def _told(path: str, revision: str | None, ignore_missing: bool) -> Iterator[None]:
-    """Around what reads an out; one that cannot be read is passed over if that was asked for."""
+def _read_errors(path: str, revision: str | None, ignore_missing: bool) -> Iterator[None]:
+    """Errors of reading an out, as one sentence; skipped with `ignore_missing`."""
     from dvc_data.index import DataIndexDirError
 
     try:
@@ -146,8 +146,8 @@ def _told(path: str, revision: str | None, ignore_missing: bool) -> Iterator[Non
     except (OSError, pl.exceptions.PolarsError, DataIndexDirError) as error:
         if not ignore_missing:
             raise InputError(
-                f"{path} of {revision or 'the working tree'} cannot be read ({error}), so what it uses cannot "
-                "be told: `dvc fetch --all-branches --all-tags`, or drop what only such tables use with "
+                f"{path} of {revision or 'the working tree'} cannot be read ({error}), so the answers that "
+                "it uses are unknown: `dvc fetch --all-branches --all-tags`, or drop what only such tables use with "
                 "--ignore-missing"
             ) from error
 

@@ -23,12 +23,12 @@ KEYS_PER_SELECT = 900
 ROWS_PER_PAGE = 1_000
 SECONDS_TO_LOCK = 60
 SEGMENT = "segment-*.sqlite"
-OF_THE_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
-OF_WRITING = (
+DISK_ERRORS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+WRITE_ERRORS = (
     *(sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC),
     *(sqlite3.SQLITE_IOERR_TRUNCATE, sqlite3.SQLITE_IOERR_DELETE),
 )
-"""What SQLite says of a disk that is full or may not be written to; all else says that the file is damaged."""
+"""SQLite's errors for a disk that is full or may not be written to; any other means that the file is damaged."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, part TEXT, created REAL, answer BLOB);
 PRAGMA user_version = 1;
@@ -39,7 +39,7 @@ class Keys:
     """The keys of one file as sorted numbers: 16 bytes each, so that those of 10 million answers fit in 160 MB."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        """`keys` are SHA-256 digests, of which the first 128 bits tell any two apart."""
+        """`keys` are SHA-256 digests, any two of which differ in the first 128 bits."""
         high, low = _halves(keys)
         order = np.argsort(high, kind="stable")
         self._high, self._low = high[order], low[order]
@@ -67,17 +67,17 @@ class File:
     """One SQLite file of answers. Its methods may be called from several threads."""
 
     def __init__(self, path: Path, *, write: bool = False, create: bool = True) -> None:
-        """Open `path`; a segment is never written to, so no lock is taken on it. `create` it to write where it is not.
+        """Open `path`; a segment is never written to, so no lock is taken on it. `create`: make it if it is missing.
 
         Raises:
             InputError: it is no such file.
         """
         self.path = path
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._pack = zstandard.ZstdCompressor(level=6)
         # An open part may hold half a batch of a killed writer, which its reader, too, must be able to roll back.
         mode = ("rwc" if create else "rw") if write else "ro&immutable=1" if path.match(SEGMENT) else "rw"
-        with self._named():
+        with self._errors():
             self._connection = sqlite3.connect(
                 f"file:{quote(str(path.resolve()))}?mode={mode}",
                 uri=True,
@@ -91,7 +91,7 @@ class File:
                 self._connection.execute("PRAGMA query_only=ON")
 
     @contextlib.contextmanager
-    def _named(self) -> Iterator[None]:
+    def _errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.OperationalError as error:
@@ -101,7 +101,7 @@ class File:
                     f"{self.path}: another process has kept it locked for {SECONDS_TO_LOCK} s; run again when it has "
                     "ended"
                 ) from error
-            if code in OF_THE_DISK or error.sqlite_errorcode in OF_WRITING:
+            if code in DISK_ERRORS or error.sqlite_errorcode in WRITE_ERRORS:
                 raise InputError(
                     f"{self.path}: cannot be written ({error}); see to the room on its disk and to its permissions, "
                     "then run again: every answer that was stored is there"
@@ -118,17 +118,17 @@ class File:
 
     def keys(self) -> Keys:
         """All its keys."""
-        with self._named(), self._turn:
+        with self._errors(), self._lock:
             return Keys([key for (key,) in self._connection.execute("SELECT key FROM answers")])
 
     def num_rows(self) -> int:
         """Number of answers."""
-        with self._named(), self._turn:
+        with self._errors(), self._lock:
             return int(self._connection.execute("SELECT count(*) FROM answers").fetchone()[0])
 
     def num_bytes(self) -> int:
-        """Size of the file, by its pages: it may have another name by now."""
-        with self._named(), self._turn:
+        """Size of the file by its pages, as it may have been renamed."""
+        with self._errors(), self._lock:
             pages, size = (
                 self._connection.execute(f"PRAGMA {each}").fetchone()[0] for each in ("page_count", "page_size")
             )
@@ -140,18 +140,18 @@ class File:
 
     def get(self, keys: Sequence[bytes]) -> Iterator[tuple[bytes, float, Answer]]:
         """(key, when it was stored in seconds since 1970, answer) for those of `keys` that it holds."""
-        with self._named():
+        with self._errors():
             for key, created, packed in self._select("key, created, answer", keys):
                 yield key, created, unpack(packed)
 
     def counts(self) -> dict[str, int]:
         """Answers by part."""
-        with self._named(), self._turn:
+        with self._errors(), self._lock:
             return dict(self._connection.execute("SELECT part, count(*) FROM answers GROUP BY part"))
 
     def integrity(self) -> str:
-        """What SQLite's own check of the file says: "ok", or the first fault."""
-        with self._named(), self._turn:
+        """The result of SQLite's own check of the file: "ok", or the first error."""
+        with self._errors(), self._lock:
             return str(self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
 
     def rows(self) -> Iterator[tuple[bytes, str, float, bytes]]:
@@ -162,7 +162,7 @@ class File:
         last = 0
         while True:
             query = "SELECT rowid, key, part, created, answer FROM answers WHERE rowid > ? ORDER BY rowid LIMIT ?"
-            with self._named(), self._turn:
+            with self._errors(), self._lock:
                 page = self._connection.execute(query, (last, ROWS_PER_PAGE)).fetchall()
             if not page:
                 return
@@ -172,7 +172,7 @@ class File:
     def answers(self) -> Iterator[tuple[bytes, str, float, Answer]]:
         """Every row with its answer read."""
         for key, part, created, packed in self.rows():
-            with self._named():
+            with self._errors():
                 answer = unpack(packed)
             yield key, part, created, answer
 
@@ -187,16 +187,16 @@ class File:
 
     def put_rows(self, rows: Iterable[tuple[bytes, str, float, bytes]]) -> None:
         """Commit rows as `rows` gives them; of two answers to one query the first stays."""
-        with self._named(), self._turn, self._connection:
+        with self._errors(), self._lock, self._connection:
             self._connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", rows)
 
     def _select(self, columns: str, keys: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
         for start in range(0, len(keys), KEYS_PER_SELECT):
-            part = keys[start : start + KEYS_PER_SELECT]
-            marks = ",".join("?" * len(part))
-            with self._named(), self._turn:
-                query = f"SELECT {columns} FROM answers WHERE key IN ({marks})"
-                rows = self._connection.execute(query, part).fetchall()
+            some = keys[start : start + KEYS_PER_SELECT]
+            placeholders = ",".join("?" * len(some))
+            with self._errors(), self._lock:
+                query = f"SELECT {columns} FROM answers WHERE key IN ({placeholders})"
+                rows = self._connection.execute(query, some).fetchall()
             yield from rows
 
     def close(self) -> None:
@@ -205,7 +205,7 @@ class File:
 
 
 def _fields(answer: Answer) -> list[object]:
-    """What a row holds of an answer: `is_raw` only where it is true, so that a row of any other is as it always was."""
+    """An answer's fields in a row: `is_raw` only where it is true, so that other rows stay as they always were."""
     return list(answer if answer.is_raw else answer[:-1])
 
 

@@ -14,7 +14,7 @@ from stages.edge.store import keeping
 from stages.edge.store.segments import SEGMENT, segment_name
 
 SECONDS_OF_A_TRANSFER = 24 * 3600
-"""No segment is on its way for so long."""
+"""Upper bound for the transfer of a segment."""
 BYTES_AT_ONCE = 2**20
 
 
@@ -29,21 +29,21 @@ class Synced(NamedTuple):
 def sync(url: str, push: bool = True, pull: bool = True) -> Synced:
     """Bring the segments here and those under the fsspec `url` together, in one direction or in both.
 
-    A segment is named by its content and never changes, so what has the same name is the same, and a transfer that was
-    cut short goes on with the segments that are left; one that has another size there is sent anew. What is fetched is
-    checked against its name before it counts.
+    A segment is named by its content and never changes, so two of the same name are the same, and a transfer that was
+    cut short goes on with the segments that are left; one that has another size there is sent again. A fetched segment
+    is checked against its name.
 
     Raises:
         InputError: the place cannot be read or written, has nothing to pull, or a segment is damaged, here or there:
-            all others are brought together before that is told.
+            all others are transferred before that is reported.
     """
     import fsspec
 
-    with _told(url):
+    with _transfer_errors(url):
         disk, base = fsspec.core.url_to_fs(url)
         busy = keeping.seal_parts() if push else []
         here = {f"{path.parent.name}/{path.name}": path for path in keeping.files() if path.match(SEGMENT)}
-        there, leftovers = _listed(disk, base)
+        there, leftovers = _list_remote(disk, base)
         if not push and not there:
             raise InputError(f"{url}: holds no segments to pull; name the place that was pushed to")
         wanted = sorted(name for name, path in here.items() if there.get(name) != path.stat().st_size) if push else []
@@ -69,12 +69,12 @@ def sync(url: str, push: bool = True, pull: bool = True) -> Synced:
     return Synced(pushed, pulled, busy)
 
 
-def _listed(disk: Any, base: str) -> tuple[dict[str, int], dict[str, float | None]]:  # noqa: ANN401
-    """Sizes of the segments there by `model/name`, and of what transfers left the path and when it was written."""
+def _list_remote(disk: Any, base: str) -> tuple[dict[str, int], dict[str, float | None]]:  # noqa: ANN401
+    """Sizes of the segments there by `model/name`, and when each leftover of a transfer was written, by path."""
     segments: dict[str, int] = {}
     leftovers: dict[str, float | None] = {}
     disk.invalidate_cache()
-    # Not a glob: the base is the user's, and may hold its signs.
+    # Not a glob: the base is the user's, and may hold wildcards.
     for path, info in (disk.find(base, maxdepth=2, detail=True) if disk.exists(base) else {}).items():
         place = PurePosixPath(str(path))
         if place.match(SEGMENT):
@@ -98,7 +98,7 @@ def _send(disk: Any, segment: Path, target: str) -> None:  # noqa: ANN401
 
 
 def _sweep(disk: Any, leftovers: Mapping[str, float | None], segments: Set[str]) -> None:  # noqa: ANN401
-    """Remove what killed transfers left there: of a segment that arrived all the same, or a day old."""
+    """Remove leftovers of killed transfers: of a segment that is there, or a day old."""
     for path, written in leftovers.items():
         name = "/".join(PurePosixPath(path).parts[-2:]).removesuffix(".partial").rpartition(".")[0]
         is_old = written is not None and time.time() - written > SECONDS_OF_A_TRANSFER
@@ -108,12 +108,12 @@ def _sweep(disk: Any, leftovers: Mapping[str, float | None], segments: Set[str])
 
 
 @contextlib.contextmanager
-def _told(url: str) -> Iterator[None]:
-    """The faults of a disk or a network, as one sentence."""
+def _transfer_errors(url: str) -> Iterator[None]:
+    """Errors of a disk or a network, as one sentence."""
     try:
         yield
     except Exception as error:
-        # An S3 that cannot be reached, or without credentials: its library has exceptions of its own.
+        # S3 that cannot be reached, or without credentials: its library has exceptions of its own.
         if not isinstance(error, OSError | ImportError | ValueError) and not raised_by(
             error, "botocore", "aiobotocore"
         ):
@@ -129,7 +129,7 @@ def _fetch(url: str, disk: Any, source: str, target: Path) -> bool:  # noqa: ANN
     try:
         with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as stream, _told(url), disk.open(source, "rb") as there:
+            with partial.open("wb") as stream, _transfer_errors(url), disk.open(source, "rb") as there:
                 while piece := there.read(BYTES_AT_ONCE):
                     _write(stream, piece, target)
         if segment_name(partial) != target.name:
@@ -142,7 +142,7 @@ def _fetch(url: str, disk: Any, source: str, target: Path) -> bool:  # noqa: ANN
 
 
 def _write(stream: IO[bytes], piece: bytes, target: Path) -> None:
-    """A full disk here is told as one, not as a fault of the other side."""
+    """Write, so that a full disk here is reported as such, not as an error of the other side."""
     with writing(target):
         stream.write(piece)
         stream.flush()

@@ -43,15 +43,15 @@ class Run:
     def __init__(self, recorder: "subprocess.Popen[str] | None") -> None:
         """Made by `stage`."""
         self._recorder = recorder
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     def metrics(self, values: Mapping[str, object], step: int | None = None) -> None:
-        """Log numbers; nested names are joined with `/`. What is not a finite number is left out.
+        """Log the finite numbers among `values`; nested names are joined with `/`.
 
-        Sources and exams may be called anything: what MLflow refuses in a name becomes an underscore.
+        Names of sources and exams are free: a character that MLflow refuses becomes an underscore.
         """
-        found = {legal(name): value for name, value in flat(values, "/").items() if name}
-        self._send("metrics", dict(numbers(found)), step or 0)
+        legal_values = {legal(name): value for name, value in flat(values, "/").items() if name}
+        self._send("metrics", dict(numbers(legal_values)), step or 0)
 
     def tags(self, values: Mapping[str, object]) -> None:
         """Set tags."""
@@ -62,32 +62,32 @@ class Run:
         self._send("artifact", {"path": str(path.resolve())})
 
     def open(self, name: str, params: Mapping[str, object]) -> None:
-        """Say whose run this is. `stage` does."""
+        """Open the run of the stage `name`. Called by `stage`."""
         self._send("open", {"name": name, "arguments": sys.argv[1:]})
         self._send("params", flat(params, "."))
 
     def end(self, status: str) -> None:
-        """End the run and wait until it is written. `stage` does."""
+        """End the run and wait until it is written. Called by `stage`."""
         self._send("end", {"status": status})
         recorder, self._recorder = self._recorder, None
         if recorder is None:
             return
         try:
-            said, _ = recorder.communicate(timeout=JOIN_SECONDS)
+            problem, _ = recorder.communicate(timeout=JOIN_SECONDS)
         except subprocess.TimeoutExpired:
-            said = f"not written after {JOIN_SECONDS:.0f} s, still trying"
-        if recorder.returncode and not said:
-            said = f"its process ended with {recorder.returncode}"
-        if said:
-            warn(said)
+            problem = f"not written after {JOIN_SECONDS:.0f} s, still trying"
+        if recorder.returncode and not problem:
+            problem = f"its process ended with {recorder.returncode}"
+        if problem:
+            warn(problem)
 
     def _send(self, kind: str, values: dict[str, object], step: int = 0) -> None:
         pipe = self._recorder.stdin if self._recorder else None
         if pipe is None:
             return
         line = json.dumps(Event(kind, int(time.time() * 1000), values, step), default=str)
-        # A recorder that gave up says why when it is waited for; ValueError: another thread has ended the run.
-        with self._turn, contextlib.suppress(BrokenPipeError, ValueError):
+        # `end` reports why a recorder gave up; ValueError: another thread has ended the run.
+        with self._lock, contextlib.suppress(BrokenPipeError, ValueError):
             pipe.write(line + "\n")
             pipe.flush()
 
@@ -144,5 +144,5 @@ def _recorder() -> "subprocess.Popen[str] | None":
 
 
 def warn(problem: str) -> None:
-    """One line on stderr, for what goes wrong in tracking stops nothing."""
+    """Print one line on stderr: a problem of tracking stops nothing."""
     print(f"warning: tracking: {problem.strip()}; the pipeline goes on without it", file=sys.stderr, flush=True)

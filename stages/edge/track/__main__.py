@@ -40,7 +40,7 @@ def main() -> None:
             print(redacted(f"{runs.sync(uri, Path.cwd())}; look with: {look}"))
     except Exception as error:  # the one boundary: no failure of tracking is a failure of the pipeline
         problem = redacted(f"{type(error).__name__}: {error}".partition("\n")[0])[:300]
-        # The stage that waits for a recorder shows what it said.
+        # The stage that waits for its recorder prints this line as a warning.
         print(problem) if recording else track.warn(problem)
 
 

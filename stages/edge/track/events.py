@@ -33,19 +33,19 @@ def receive(lines: Iterable[str], inbox: "queue.SimpleQueue[Event]") -> None:
 
 def flat(values: Mapping[str, object], separator: str) -> dict[str, object]:
     """Nested mappings as one, names joined with `separator`."""
-    found: dict[str, object] = {}
+    result: dict[str, object] = {}
     for name, value in values.items():
         if isinstance(value, Mapping) and value:
-            found |= {f"{name}{separator}{inner}": each for inner, each in flat(value, separator).items()}
+            result |= {f"{name}{separator}{inner}": each for inner, each in flat(value, separator).items()}
         else:
-            found[str(name)] = value
-    return found
+            result[str(name)] = value
+    return result
 
 
 def numbers(values: Mapping[str, object]) -> dict[str, float]:
     """The finite numbers among `values`."""
-    found = {name: float(value) for name, value in values.items() if isinstance(value, number_types.Real)}
-    return {name: value for name, value in found.items() if math.isfinite(value)}
+    real = {name: float(value) for name, value in values.items() if isinstance(value, number_types.Real)}
+    return {name: value for name, value in real.items() if math.isfinite(value)}
 
 
 def legal(name: str) -> str:

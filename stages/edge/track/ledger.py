@@ -33,9 +33,9 @@ class Ledger:
         """Connect; hold `claimed(uri)` meanwhile, as two first uses of a database disturb each other."""
         self.client = MlflowClient(tracking_uri=uri)
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
-        found = self.client.get_experiment_by_name(name)
+        known = self.client.get_experiment_by_name(name)
         place = (_artifacts(uri) / name).as_uri() if uri.startswith(SQLITE) else None
-        self.experiment = found.experiment_id if found else self.client.create_experiment(name, artifact_location=place)
+        self.experiment = known.experiment_id if known else self.client.create_experiment(name, artifact_location=place)
 
     def parent(self, now: state.State, of_any_experiment: bool = False) -> Run:
         """The run of the pipeline state `now`, made if it is not there.
@@ -44,10 +44,10 @@ class Ledger:
         workspace, nothing in the files says any more that it was one.
         """
         same = f"tags.`pipeline.digest` = '{now.digest}' and tags.`pipeline.commit` = '{now.commit}'"
-        found = self.client.search_runs([self.experiment], same, order_by=["attributes.start_time DESC"])
-        own = [run for run in found if run.data.tags["pipeline.key"] == now.key]
-        if own or (of_any_experiment and found):
-            return (own or list(found))[0]
+        runs = self.client.search_runs([self.experiment], same, order_by=["attributes.start_time DESC"])
+        own = [run for run in runs if run.data.tags["pipeline.key"] == now.key]
+        if own or (of_any_experiment and runs):
+            return (own or list(runs))[0]
         tags = {
             "pipeline.key": now.key,
             "pipeline.digest": now.digest,
@@ -65,7 +65,7 @@ class Ledger:
             **_state_tags(now),
             "process.host": socket.gethostname(),
             "process.pid": str(os.getpid()),
-            "process.started": started(os.getpid()),
+            "process.started": start_ticks(os.getpid()),
             **{legal(f"dvc.dep.{path}"): md5 for path, md5 in inputs.items()},
         }
         self.client.update_run(parent.info.run_id, status="RUNNING")
@@ -80,7 +80,7 @@ class Ledger:
         """End as KILLED what a process of this host left running when it was killed; the number of such runs."""
         mine = f"attributes.status = 'RUNNING' and tags.`process.host` = '{socket.gethostname()}'"
         running = list(self.client.search_runs([self.experiment], mine))
-        orphans = [r for r in running if started(int(r.data.tags["process.pid"])) != r.data.tags["process.started"]]
+        orphans = [r for r in running if start_ticks(int(r.data.tags["process.pid"])) != r.data.tags["process.started"]]
         for run in orphans:
             self.end(run, "KILLED", int(time.time() * 1000))
         return len(orphans)
@@ -107,8 +107,8 @@ def claimed(uri: str) -> Iterator[None]:
         yield
 
 
-def started(pid: int) -> str:
-    """When a living process started, in clock ticks since boot; empty for one that ended. With its pid it names it.
+def start_ticks(pid: int) -> str:
+    """Start of a living process in clock ticks since boot; empty for one that ended. With the pid it is unique.
 
     Not the time of `psutil`, which moves when the clock is set.
     """

@@ -35,14 +35,14 @@ def record(inbox: "queue.SimpleQueue[Event]", uri: str, folder: Path) -> None:
         child = ledger.child(ledger.parent(now), name, now, inputs, opening.time)
     events = [opening]
     problem: Exception | None = None
-    with _watched_machine(child.info.run_id, uri):
+    with _system_metrics(child.info.run_id, uri):
         while events[-1].kind != "end":
             try:
                 _write(ledger, child.info.run_id, events)
             except (MlflowException, OSError) as error:
                 # What the store refused is lost, but the run goes on and must end.
                 problem = problem or error
-            events = _drained(inbox)
+            events = _next_events(inbox)
     try:
         _write(ledger, child.info.run_id, events)
     finally:
@@ -52,7 +52,7 @@ def record(inbox: "queue.SimpleQueue[Event]", uri: str, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _watched_machine(run_id: str, uri: str) -> Iterator[None]:
+def _system_metrics(run_id: str, uri: str) -> Iterator[None]:
     """MLflow's system metrics (processor, memory, disk, network, GPU) in a run, unless its own switch is off."""
     if MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get_raw() is not None and not MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get():
         yield
@@ -110,7 +110,7 @@ def _write(ledger: Ledger, run_id: str, events: Sequence[Event]) -> None:
         log(run_id, str(path))
 
 
-def _drained(inbox: "queue.SimpleQueue[Event]") -> list[Event]:
+def _next_events(inbox: "queue.SimpleQueue[Event]") -> list[Event]:
     """The next event and those that already wait behind it, up to the end."""
     events = [inbox.get()]
     with contextlib.suppress(queue.Empty):
@@ -121,9 +121,9 @@ def _drained(inbox: "queue.SimpleQueue[Event]") -> list[Event]:
 
 def _metrics(outs: Mapping[str, str], folder: Path) -> dict[str, float]:
     """Numbers of the JSON files among `outs` that are in `folder` as dvc.lock knows them, after the file's name."""
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for path, md5 in outs.items():
         file = folder / path
         if file.suffix == ".json" and file.is_file() and lockfile.md5(file) == md5:
-            found |= numbers(flat({file.stem: json.loads(file.read_bytes())}, "/"))
-    return found
+            metrics |= numbers(flat({file.stem: json.loads(file.read_bytes())}, "/"))
+    return metrics

@@ -24,7 +24,7 @@ def examine(
     folders: Sequence[Path],
     held_out: pl.DataFrame,
     settings: params.CheckpointExam,
-    limits: params.Symbolic,
+    limits: params.SymbolicLimits,
     runtime: params.Runtime,
     log: Log,
 ) -> list[CheckpointScore]:

@@ -60,7 +60,7 @@ def made_anew(project: Path, name: str, stage: Stage, ids: Collection[str] | Non
     """The folder in which a stage ran anew: its outs lie there as they do in the project. Gone at the end.
 
     Raises:
-        InputError: something that the stage reads is missing, or the stage failed; with what it said.
+        InputError: something that the stage reads is missing, or the stage failed; with its last line.
     """
     (project / CACHE).mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="verify-", dir=project / CACHE) as place:

@@ -21,9 +21,8 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 from stages.core.equality.relations import accepts_symbolically, same_symbolically
 from stages.edge import params
 from stages.edge.workers import cluster
-from stages.edge.workers.decisions import Decisions
+from stages.edge.workers.decisions import Decisions, Pair
 
-Pair = tuple[str, str]
 Relation = Literal["accepts", "same"]
 
 PAIRS_PER_WORKER = 5_000
@@ -32,14 +31,14 @@ PAIRS_IN_FLIGHT = 1_000
 PAIRS_PER_TASK = 50
 """At most, on Ray: a lost node costs no more than that."""
 TASKS_PER_CPU = 4
-"""On Ray, so that no processor of the cluster waits long for the slowest."""
+"""On Ray; several, so that no processor of the cluster waits long for the slowest."""
 ATTEMPTS = 3
-"""How often a pool that broke without naming a pair is started again for the pairs it still owes."""
+"""How often a pool that broke without naming a pair is started again for the pairs that are left."""
 GIB = 2**30
 
 
 class Outcome(StrEnum):
-    """What a worker found; `unparsable` was refused or could not be read, `timeout` went over its time or memory."""
+    """Of a pair; `unparsable` was refused or could not be read, `timeout` went over its time or memory."""
 
     EQUAL = "equal"
     DIFFERENT = "different"
@@ -57,8 +56,8 @@ def pairs_per_task(num_pairs: int, num_cpus: int) -> int:
     return max(1, min(PAIRS_PER_TASK, math.ceil(num_pairs / (TASKS_PER_CPU * num_cpus))))
 
 
-def symbolic(limits: params.Symbolic, runtime: params.Runtime) -> "Symbolic":
-    """The workers that params.yaml asks for, with the decisions of earlier runs of this project."""
+def symbolic(limits: params.SymbolicLimits, runtime: params.Runtime) -> "Symbolic":
+    """The workers by params.yaml, with the decisions of earlier runs of this project."""
     on_ray = runtime.pool == "ray"
     return Symbolic(runtime.num_workers, limits.seconds, limits.memory_gib, Decisions(), on_ray)
 
@@ -67,8 +66,8 @@ class Symbolic:
     """A pool of workers, used as a context manager.
 
     `num_workers` processes, started with the first pair; `seconds` of wall clock per pair; `memory_gib` of address
-    space per worker; `remembered` decisions of other runs are taken and added to. `on_ray` has the workers of a Ray
-    cluster keep a process each that may be killed, instead of `num_workers` here.
+    space per worker; `remembered`: decisions of other runs, used and added to. `on_ray`: the workers of a Ray cluster
+    keep a process each that may be killed, instead of `num_workers` here.
     May be used from any thread, by one thread at a time.
     """
 
@@ -88,7 +87,7 @@ class Symbolic:
         self._remembered, self._on_ray = remembered, on_ray
         self._pool: ProcessPool | None = None
         self._decided: dict[tuple[Relation, Pair], Outcome] = {}
-        self.num_asked = self.num_remembered = 0
+        self.num_decided = self.num_remembered = 0
         self.seconds_used = 0.0
 
     def __enter__(self) -> Self:
@@ -110,15 +109,15 @@ class Symbolic:
             known = self._remembered.get(relation, [pair for pair in distinct if pair not in outcomes])
             outcomes |= {pair: Outcome(outcome) for pair, outcome in known.items()}
             self.num_remembered += len(known)
-        owed = [pair for pair in distinct if pair not in outcomes]
-        at_once = pairs_at_once(cluster.num_cpus()) if owed and self._on_ray else PAIRS_IN_FLIGHT
-        for batch in (owed[start : start + at_once] for start in range(0, len(owed), at_once)):
+        pending = [pair for pair in distinct if pair not in outcomes]
+        at_once = pairs_at_once(cluster.num_cpus()) if pending and self._on_ray else PAIRS_IN_FLIGHT
+        for batch in (pending[start : start + at_once] for start in range(0, len(pending), at_once)):
             decided = (self._decide_on_ray if self._on_ray else self._decide_batch)(batch, relation)
-            self.num_asked += len(decided)
+            self.num_decided += len(decided)
             outcomes |= decided
-            self._decided |= {(relation, pair): found for pair, found in decided.items()}
+            self._decided |= {(relation, pair): outcome for pair, outcome in decided.items()}
             if self._remembered:
-                lasting = {pair: str(found) for pair, found in decided.items() if found is not Outcome.TIMEOUT}
+                lasting = {pair: str(outcome) for pair, outcome in decided.items() if outcome is not Outcome.TIMEOUT}
                 self._remembered.put(relation, lasting)
         self.seconds_used += time.monotonic() - started
         return outcomes
@@ -126,7 +125,7 @@ class Symbolic:
     def metrics(self) -> dict[str, float]:
         """Pairs that were decided by algebra, those that were remembered from another run, and the seconds for both."""
         return {
-            "num_pairs_by_algebra": self.num_asked,
+            "num_pairs_by_algebra": self.num_decided,
             "num_pairs_remembered": self.num_remembered,
             "seconds_of_algebra": round(self.seconds_used, 1),
         }
@@ -134,9 +133,9 @@ class Symbolic:
     def _decide_batch(self, batch: list[Pair], relation: Relation) -> dict[Pair, Outcome]:
         outcomes: dict[Pair, Outcome] = {}
         for _ in range(ATTEMPTS):
-            owed = [pair for pair in batch if pair not in outcomes]
+            pending = [pair for pair in batch if pair not in outcomes]
             try:
-                outcomes.update(self._run(owed, relation))
+                outcomes.update(self._run(pending, relation))
                 return outcomes
             except RuntimeError:  # pebble's word for a pool that broke, BrokenProcessPool included
                 self._stop()
@@ -144,12 +143,12 @@ class Symbolic:
 
     def _decide_on_ray(self, batch: list[Pair], relation: Relation) -> dict[Pair, Outcome]:
         ray = cluster.connected()
-        remote = ray.remote(_decide_there)
+        remote = ray.remote(_decide_in_task)
         limits = (relation, self._seconds, self._memory_bytes / GIB)
         size = pairs_per_task(len(batch), cluster.num_cpus())
         parts = [batch[start : start + size] for start in range(0, len(batch), size)]
-        found = cluster.taken([remote.remote(part, *limits) for part in parts])
-        return {pair: Outcome(outcome) for outcomes in found for pair, outcome in outcomes}
+        results = cluster.fetched([remote.remote(part, *limits) for part in parts])
+        return {pair: Outcome(outcome) for outcomes in results for pair, outcome in outcomes}
 
     def _run(self, pairs: list[Pair], relation: Relation) -> Iterator[tuple[Pair, Outcome]]:
         pool = self._pool = self._pool or self._start()
@@ -181,16 +180,16 @@ class Symbolic:
             self._pool = None
 
 
-_there: Symbolic | None = None
+_ray_pool: Symbolic | None = None
 
 
-def _decide_there(pairs: list[Pair], relation: Relation, seconds: float, memory_gib: float) -> list[tuple[Pair, str]]:
+def _decide_in_task(pairs: list[Pair], relation: Relation, seconds: float, memory_gib: float) -> list[tuple[Pair, str]]:
     """Runs in a worker of Ray, which keeps its own process for the pairs."""
-    global _there
-    if _there is None:
-        _there = Symbolic(1, seconds, memory_gib)
-        atexit.register(_there._stop)
-    return [(pair, str(outcome)) for pair, outcome in _there.decide(pairs, relation).items()]
+    global _ray_pool
+    if _ray_pool is None:
+        _ray_pool = Symbolic(1, seconds, memory_gib)
+        atexit.register(_ray_pool._stop)
+    return [(pair, str(outcome)) for pair, outcome in _ray_pool.decide(pairs, relation).items()]
 
 
 def _limit_memory(limit: int) -> None:

@@ -1,4 +1,4 @@
-"""Ray, where `runtime.pool` asks for it: connecting to the cluster, and its failures as sentences.
+"""Ray, where `runtime.pool` is ray: connecting to the cluster, and its failures as sentences.
 
 All nodes need the project's folder and its environment under the same path; a node may be started anywhere.
 """
@@ -10,15 +10,15 @@ from typing import Any
 
 from stages.edge.errors import InputError, PipelineError, ServerError, SettingError
 
-OUR_MODULES = Path(__file__).resolve().parents[2]
-KNOCK_SECONDS = 10
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+CONNECT_SECONDS = 10
 
-ALONE = {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-"""Environment of a worker: there are as many as cores, and with threads for all each takes six times as long."""
+SINGLE_THREADED = {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+"""Environment of a worker. There is one a core: with a thread a core in each, each takes six times as long."""
 
 
 def connected() -> Any:  # noqa: ANN401
-    """Ray, connected to the cluster at `RAY_ADDRESS`, or to one on this machine. Its tasks find our own modules.
+    """Ray, connected to the cluster at `RAY_ADDRESS`, or to one on this machine. Its tasks can import our modules.
 
     Raises:
         ServerError: there is no cluster at that address, or it does not let us in.
@@ -30,15 +30,15 @@ def connected() -> Any:  # noqa: ANN401
             f"params.yaml: runtime.pool is ray, but Ray cannot be imported ({error}); install the extra `ray`"
         ) from error
     if not ray.is_initialized():
-        here = {"env_vars": {"PYTHONPATH": str(OUR_MODULES), **ALONE}}
+        environment = {"env_vars": {"PYTHONPATH": str(PROJECT_ROOT), **SINGLE_THREADED}}
         address = os.environ.get("RAY_ADDRESS")
         try:
-            _knock(address)
-            ray.init(address=address, runtime_env=here, log_to_driver=False, include_dashboard=False)
+            _check_listening(address)
+            ray.init(address=address, runtime_env=environment, log_to_driver=False, include_dashboard=False)
         except (OSError, RuntimeError, ValueError) as error:
-            where = address or "on this machine"
+            place = address or "on this machine"
             raise ServerError(
-                f"the Ray cluster {where} cannot be reached ({_first_line(error)}): start it, correct "
+                f"the Ray cluster {place} cannot be reached ({_first_line(error)}): start it, correct "
                 "RAY_ADDRESS, or give the cluster's token by RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
             ) from error
     return ray
@@ -49,15 +49,15 @@ def num_cpus() -> int:
     return max(1, int(connected().cluster_resources().get("CPU", 1)))
 
 
-def _knock(address: str | None) -> None:
-    """Whether someone listens there, which Ray by itself takes minutes to give up on. Raises OSError: nobody does."""
+def _check_listening(address: str | None) -> None:
+    """Connect once: Ray itself gives up only after minutes. Raises OSError: nobody listens there."""
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
 
 
-def taken(asked: Any) -> Any:  # noqa: ANN401
-    """What `ray.get` gives; a task's own exception comes through as it was raised there.
+def fetched(references: Any) -> Any:  # noqa: ANN401
+    """What `ray.get` gives; a task's own exception is raised as it was there.
 
     Raises:
         ServerError: the cluster lost a task more often than it tries again.
@@ -65,7 +65,7 @@ def taken(asked: Any) -> Any:  # noqa: ANN401
     import ray
 
     try:
-        return ray.get(asked)
+        return ray.get(references)
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, PipelineError):
             raise error.cause from error
@@ -77,12 +77,12 @@ def taken(asked: Any) -> Any:  # noqa: ANN401
 
 
 def _first_line(error: BaseException) -> str:
-    """The first line of what an exception says."""
+    """The first line of an exception's message."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def stand_in(project: Path) -> None:
-    """Make the project's folder that of this worker, whose node may stand anywhere: paths are relative to it.
+def enter_project(project: Path) -> None:
+    """Make the project's folder this worker's working directory: paths are relative to it.
 
     Raises:
         InputError: the folder is not there.

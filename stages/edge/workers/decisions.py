@@ -1,4 +1,4 @@
-"""Decided pairs, remembered from run to run: what algebra found once for a pair of answers it finds again.
+"""Decided pairs, remembered from run to run: no pair of answers is decided twice by algebra.
 
 One SQLite file in the project's cache. Its keys hold the versions of the deciding libraries and the content of our own
 rules, so a change of either forgets everything. A pair that ran out of time is not remembered: another machine, or this
@@ -21,21 +21,21 @@ Pair = relations.Pair
 SCHEMA = "CREATE TABLE IF NOT EXISTS decisions (key BLOB PRIMARY KEY, outcome TEXT) WITHOUT ROWID"
 KEYS_PER_SELECT = 900
 SECONDS_TO_LOCK = 60
-BELOW = ("mpmath", "antlr4-python3-runtime")
-"""What the versioned libraries decide with."""
+DEPENDENCIES = ("mpmath", "antlr4-python3-runtime")
+"""Libraries that the versioned ones use for their decisions."""
 
 
 @cache
 def rules() -> str:
     """Hex SHA-256 of all that can change a decision: the libraries' versions, and the text of our own modules."""
-    digest = hashlib.sha256(repr([(name, version(name)) for name in (*relations.VERSIONED, *BELOW)]).encode())
+    digest = hashlib.sha256(repr([(name, version(name)) for name in (*relations.VERSIONED, *DEPENDENCIES)]).encode())
     for path in sorted(Path(relations.__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
 class Decisions:
-    """The file of decisions. A file that cannot be used is done without: it saves time, and holds nothing else."""
+    """The file of decisions. If it cannot be used, work goes on without it: it only saves time."""
 
     def __init__(self, path: Path | None = None) -> None:
         """`path` is `.cache/decisions.sqlite` of the project if None."""
@@ -49,17 +49,17 @@ class Decisions:
 
     def get(self, relation: str, pairs: Sequence[Pair]) -> dict[Pair, str]:
         """The outcomes of those of `pairs` that were decided before."""
-        found: dict[Pair, str] = {}
+        outcomes: dict[Pair, str] = {}
         by_key = {_key(relation, pair): pair for pair in pairs}
         keys = list(by_key)
         with self._safely() as connection:
             for start in range(0, len(keys) if connection else 0, KEYS_PER_SELECT):
                 some = keys[start : start + KEYS_PER_SELECT]
-                marks = ",".join("?" * len(some))
+                placeholders = ",".join("?" * len(some))
                 assert connection is not None
-                rows = connection.execute(f"SELECT key, outcome FROM decisions WHERE key IN ({marks})", some)
-                found.update((by_key[key], outcome) for key, outcome in rows)
-        return found
+                rows = connection.execute(f"SELECT key, outcome FROM decisions WHERE key IN ({placeholders})", some)
+                outcomes.update((by_key[key], outcome) for key, outcome in rows)
+        return outcomes
 
     def put(self, relation: str, outcomes: Mapping[Pair, str]) -> None:
         """Remember outcomes."""

@@ -1,7 +1,7 @@
-"""A large table worked on piece by piece in several processes, on this machine or on a Ray cluster, in its order.
+"""A large table mapped piece by piece, in order, in several processes, on this machine or on a Ray cluster.
 
-Each worker reads its own piece, so that no process ever holds more than a few, and what comes back is the same however
-many workers there are and wherever they run.
+Each worker reads its own piece, so that no process ever holds more than a few. The result does not depend on the number
+of workers, nor on where they run.
 """
 
 import os
@@ -20,7 +20,7 @@ from stages.edge.workers import cluster
 
 ROWS_PER_SHARD = 20_000
 SHARDS_AHEAD = 2
-"""Pieces that each worker may be ahead of what was taken."""
+"""Pieces in work for each worker."""
 
 Work = Callable[[pl.DataFrame], pl.DataFrame]
 
@@ -42,40 +42,40 @@ def pieces(path: Path, num_rows: int | None = None, whole: Sequence[str] = (), n
     Rows next to each other that share the columns `whole` are in one piece, which may then be longer, and span files;
     the first `num_apart` of these columns are the same in all of a piece.
     """
-    most = num_rows or ROWS_PER_SHARD
+    max_rows = num_rows or ROWS_PER_SHARD
     if not whole:
         return [
-            (Shard(file, start, min(most, height - start)),)
+            (Shard(file, start, min(max_rows, height - start)),)
             for file in tables.files(path)
             for height in [tables.height(file)]
-            for start in range(0, height, most)
+            for start in range(0, height, max_rows)
         ]
-    found: list[list[Shard]] = []
+    groups: list[list[Shard]] = []
     size = 0
     last: tuple[object, ...] = ()
     for file in tables.files(path):
-        for start, length, mark in _runs(file, whole):
-            is_near = mark[:num_apart] == last[:num_apart]
-            if found and (mark == last or (is_near and size + length <= most)):
-                shard = found[-1][-1]
+        for start, length, values in _runs(file, whole):
+            may_join = values[:num_apart] == last[:num_apart]
+            if groups and (values == last or (may_join and size + length <= max_rows)):
+                shard = groups[-1][-1]
                 if shard.file == file:
-                    found[-1][-1] = shard._replace(num_rows=shard.num_rows + length)
+                    groups[-1][-1] = shard._replace(num_rows=shard.num_rows + length)
                 else:
-                    found[-1].append(Shard(file, start, length))
+                    groups[-1].append(Shard(file, start, length))
                 size += length
             else:
-                found.append([Shard(file, start, length)])
+                groups.append([Shard(file, start, length)])
                 size = length
-            last = mark
-    return [tuple(piece) for piece in found]
+            last = values
+    return [tuple(piece) for piece in groups]
 
 
 def _runs(file: Path, whole: Sequence[str]) -> Iterator[tuple[int, int, tuple[object, ...]]]:
     """(start, length, values) of each run of rows of a file that share the columns `whole`."""
     runs = pl.scan_parquet(file).select(pl.struct(whole).rle().alias("run")).collect().unnest("run")
     start = 0
-    for length, mark in runs.iter_rows():
-        yield start, length, tuple(mark.values())
+    for length, values in runs.iter_rows():
+        yield start, length, tuple(values.values())
         start += length
 
 
@@ -89,19 +89,19 @@ def mapped(
     Raises:
         InputError: as `tables.read`.
     """
-    found = pieces(path, num_rows)
-    yield from each(found, needs, work, num_workers, pool) if found else iter([work(tables.read(path, needs))])
+    parts = pieces(path, num_rows)
+    yield from each(parts, needs, work, num_workers, pool) if parts else iter([work(tables.read(path, needs))])
 
 
-def each(found: list[Piece], needs: pl.Schema, work: Work, num_workers: int, pool: str) -> Iterator[pl.DataFrame]:
-    """`mapped` on pieces that are there already."""
-    if len(found) < 2 or (pool == "local" and num_workers == 1):
-        for piece in found:
+def each(parts: list[Piece], needs: pl.Schema, work: Work, num_workers: int, pool: str) -> Iterator[pl.DataFrame]:
+    """As `mapped`, on pieces that are given."""
+    if len(parts) < 2 or (pool == "local" and num_workers == 1):
+        for piece in parts:
             yield work(read(piece, needs))
     elif pool == "ray":
-        yield from _on_ray(found, needs, work)
+        yield from _on_ray(parts, needs, work)
     else:
-        yield from _here(found, needs, work, num_workers)
+        yield from _here(parts, needs, work, num_workers)
 
 
 def read(piece: Piece, needs: pl.Schema) -> pl.DataFrame:
@@ -109,28 +109,28 @@ def read(piece: Piece, needs: pl.Schema) -> pl.DataFrame:
     return pl.concat([tables.read(shard.file, needs, shard.start, shard.num_rows) for shard in piece])
 
 
-def _here(found: list[Piece], needs: pl.Schema, work: Work, num_workers: int) -> Iterator[pl.DataFrame]:
+def _here(parts: list[Piece], needs: pl.Schema, work: Work, num_workers: int) -> Iterator[pl.DataFrame]:
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(num_workers, context, initializer=_receive, initargs=(needs, work)) as executor:
-        yield from _in_order(found, num_workers, lambda piece: executor.submit(_run_received, piece).result)
+    with ProcessPoolExecutor(num_workers, context, initializer=_start_worker, initargs=(needs, work)) as executor:
+        yield from _in_order(parts, num_workers, lambda piece: executor.submit(_run_job, piece).result)
 
 
-def _on_ray(found: list[Piece], needs: pl.Schema, work: Work) -> Iterator[pl.DataFrame]:
+def _on_ray(parts: list[Piece], needs: pl.Schema, work: Work) -> Iterator[pl.DataFrame]:
     ray = cluster.connected()
-    remote, shared, here = ray.remote(_run_there), ray.put(work), Path.cwd()
+    remote, shared, here = ray.remote(_run_in_task), ray.put(work), Path.cwd()
 
     def begin(piece: Piece) -> Callable[[], pl.DataFrame]:
-        return partial(cluster.taken, remote.remote(here, piece, needs, shared))
+        return partial(cluster.fetched, remote.remote(here, piece, needs, shared))
 
-    yield from _in_order(found, cluster.num_cpus(), begin)
+    yield from _in_order(parts, cluster.num_cpus(), begin)
 
 
 def _in_order(
-    found: list[Piece], num_workers: int, begin: Callable[[Piece], Callable[[], pl.DataFrame]]
+    parts: list[Piece], num_workers: int, begin: Callable[[Piece], Callable[[], pl.DataFrame]]
 ) -> Iterator[pl.DataFrame]:
     running: deque[Callable[[], pl.DataFrame]] = deque()
-    for piece in found:
+    for piece in parts:
         running.append(begin(piece))
         if len(running) >= SHARDS_AHEAD * num_workers:
             yield running.popleft()()
@@ -143,20 +143,20 @@ def _run(piece: Piece, needs: pl.Schema, work: Work) -> pl.DataFrame:
     return work(read(piece, needs))
 
 
-def _run_there(project: Path, piece: Piece, needs: pl.Schema, work: Work) -> pl.DataFrame:
+def _run_in_task(project: Path, piece: Piece, needs: pl.Schema, work: Work) -> pl.DataFrame:
     """Runs in a worker of Ray."""
-    cluster.stand_in(project)
+    cluster.enter_project(project)
     return _run(piece, needs, work)
 
 
-_received: tuple[pl.Schema, Work]
+_job: tuple[pl.Schema, Work]
 
 
-def _receive(needs: pl.Schema, work: Work) -> None:
-    global _received
-    os.environ.update(cluster.ALONE)
-    _received = needs, work
+def _start_worker(needs: pl.Schema, work: Work) -> None:
+    global _job
+    os.environ.update(cluster.SINGLE_THREADED)
+    _job = needs, work
 
 
-def _run_received(piece: Piece) -> pl.DataFrame:
-    return _run(piece, *_received)
+def _run_job(piece: Piece) -> pl.DataFrame:
+    return _run(piece, *_job)

@@ -166,7 +166,7 @@ def test_a_hub_that_does_not_answer_is_as_good_as_none(
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", dataset_info)
-    monkeypatch.setattr(hub, "_UNREACHED", set())
+    monkeypatch.setattr(hub, "_UNREACHABLE", set())
     wanted = source("a/b")
     commit = hub.Commits([wanted], Path("metrics/sources.json")).of(wanted)
     assert golds(wanted, commit) == [row["answer"] for row in ROWS]

@@ -10,7 +10,7 @@ import yaml
 from stages.core.planning.planning import Basis, Figure, Work
 from stages.edge import params
 from stages.edge.planning import evidence
-from stages.edge.planning.evidence import Answers
+from stages.edge.planning.evidence import AnswerStats
 from stages.edge.planning.forecast import Forecast
 
 ROOT = Path(__file__).parents[3]
@@ -157,7 +157,7 @@ def test_what_is_said_goes_before_what_was_measured_and_that_before_what_is_publ
     def tokens(found: evidence.Evidence, assumed: Mapping[str, float]) -> Figure | None:
         return works(found=found, assumed=assumed)["teach@medium"].tokens
 
-    ran = evidence.NONE._replace(answers={"teach@medium": {("teacher", "medium"): Answers(8, 100.0, 2_000.0)}})
+    ran = evidence.NONE._replace(answers={"teach@medium": {("teacher", "medium"): AnswerStats(8, 100.0, 2_000.0)}})
     asked = NUM_PROBLEMS * 4
     for found, assumed, mean, basis in (
         (evidence.NONE, {}, 3_500, Basis.PRIOR),

@@ -25,7 +25,7 @@ SETTINGS = params.CheckpointExam.model_validate(
         },
     }
 )  # fmt: skip
-LIMITS = params.Symbolic.model_validate({"seconds": 3.0, "memory_gib": 2.0})
+LIMITS = params.SymbolicLimits.model_validate({"seconds": 3.0, "memory_gib": 2.0})
 
 
 def test_each_checkpoint_gets_its_own_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ import ray
 from stages.core.answers.extraction import conclusion
 from stages.core.answers.keys import canonical
 from stages.core.equality.relations import accepts_cheaply, same_cheaply
-from stages.edge.workers.algebra import GIB, Outcome, Pair, Relation, Symbolic, _decide, pairs_at_once, pairs_per_task
+from stages.edge.workers.algebra import GIB, Outcome, Relation, Symbolic, _decide, pairs_at_once, pairs_per_task
+from stages.edge.workers.decisions import Pair
 from tests.hostile import HOSTILE
 
 SECONDS = 2.0

@@ -100,7 +100,7 @@ def test_a_cluster_that_is_not_there_is_told(table: Path, monkeypatch: pytest.Mo
 
 def test_a_node_without_the_projects_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere is not on .*: let all nodes"):
-        cluster.stand_in(tmp_path / "nowhere")
+        cluster.enter_project(tmp_path / "nowhere")
 
 
 def test_an_empty_table_gives_no_rows(table: Path, tmp_path: Path) -> None:
