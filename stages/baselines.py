@@ -28,8 +28,8 @@ def main() -> None:
     work = []
     for baseline in listed:
         served = endpoints.from_settings("baseline", baseline.name, baseline.model, args.base)
-        prompts: list[tuple[str | None, params.Teach | params.Prompt]] = [
-            (effort, params.load(params.Teach, f"teach.{effort}")) for effort in baseline.efforts
+        prompts: list[tuple[str | None, params.TeacherPrompt | params.Prompt]] = [
+            (effort, params.load_part(params.TeacherPrompt, f"teach.{effort}")) for effort in baseline.efforts
         ]
         model_jobs = [
             jobs.made(

@@ -181,10 +181,11 @@ def _literal(node: ast.expr) -> str:
 
 def efforts_of(project: Path, name: str, section: str) -> list[str]:
     """A section that a stage without items of its own loads for each effort, by the names of the efforts."""
-    if section != "profiles.{}.teach.{}" or name == "teach":
+    start, is_of_efforts, field = section.partition("profiles.{}.teach.{}")
+    if not is_of_efforts or name == "teach":
         return [section]
     efforts = yaml.safe_load((project / "params.yaml").read_text())["efforts"]
-    return [f"profiles.{{}}.teach.{effort}" for effort in efforts]
+    return [f"{start}profiles.{{}}.teach.{effort}{field}" for effort in efforts]
 
 
 def wrong_params(project: Path) -> list[str]:
@@ -293,7 +294,7 @@ def replace(file: Path, old: str, new: str) -> None:
         (wrong_imports, "stages/core/training/loss_log.py", "import polars", "import os\nimport polars", "no effects"),
         (wrong_params, "dvc.yaml", "        - profiles.${profile}.train.${key}.seed\n", "        - versions\n", "train: loads"),
         (wrong_params, "dvc.yaml", "train.${key}.checkpoint_exam\n", "train.${key}.seed\n", "choose: lists"),
-        (wrong_params, "dvc.yaml", "      - profiles.${profile}.teach.high\n", "", "baselines: loads profiles.{}.teach.high"),
+        (wrong_params, "dvc.yaml", "      - profiles.${profile}.teach.high.system\n", "", "baselines: loads profiles.{}.teach.high.system"),
         (wrong_params, "dvc.yaml", "      - profiles.${profile}.report\n", "      - profiles.${profile}.vote\n", "report: lists"),
         (wrong_folders, "dvc.yaml", "      - data/exams/final\n", "", "report@: data/exams/final is read and no dep"),
         (wrong_folders, "dvc.yaml", "      - data/exams/final\n", "      - data/exams\n", "report@: data/exams is a folder of outs"),

@@ -96,7 +96,7 @@ def test_numbers_and_pages_cost_minutes(file: str) -> None:
     assert stale(file, listed()) <= {"report", "excerpt", "page"}
 
 
-@pytest.mark.parametrize("name", PAID)
+@pytest.mark.parametrize("name", sorted(PAID))
 def test_a_paid_stage_depends_on_little(name: str) -> None:
     num_lines = sum(len((ROOT / file).read_text().splitlines()) for file in code(name))
     assert num_lines <= MOST_LINES[name]

@@ -79,7 +79,7 @@ def made(
     part: str,
     served: Served,
     problems: pl.DataFrame,
-    prompt: params.Teach | params.Prompt,
+    prompt: params.TeacherPrompt | params.Prompt,
     sampling: params.Sampling,
     num_samples: int,
 ) -> Job:
@@ -88,7 +88,7 @@ def made(
     Every request to a model is made here. `part` is a part of the store. `sampling` is used instead of the prompt's
     own, and the `extra_body` of `served` overrides it.
     """
-    teach = prompt if isinstance(prompt, params.Teach) else None
+    teach = prompt if isinstance(prompt, params.TeacherPrompt) else None
     effort_field = {"reasoning_effort": teach.reasoning_effort if teach else None}
     examples = [Example(shot.topic, shot.prompt, shot.response) for shot in teach.examples] if teach else []
     fields = {**sampling.model_dump(), **effort_field, **served.extra_body}

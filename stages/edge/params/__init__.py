@@ -40,7 +40,7 @@ from stages.edge.params.reading import (
     text_with,
 )
 from stages.edge.params.section import Dtype, Section
-from stages.edge.params.teaching import Adaptive, Shot, Teach, Teacher, TeacherModel
+from stages.edge.params.teaching import Adaptive, Shot, Teach, Teacher, TeacherModel, TeacherPrompt
 from stages.edge.params.training import CheckpointExam, Choice, Train, Training
 from stages.edge.params.whole import Profile
 
@@ -50,6 +50,7 @@ __all__ = [
     "Exam", "FilesSource", "Filters", "GeneratedSource", "Generator", "Grams", "HubSource", "HubSplit", "Judge",
     "LlmJudge", "Model", "Override", "Profile", "Prompt", "Protocol", "PublishedFigures", "PublishedSet", "Report",
     "Role", "Runtime", "Sampling", "Section", "Shot", "Source", "SymbolicLimits", "Target", "Teach", "Teacher",
-    "TeacherModel", "Train", "Training", "Until", "Versions", "Vote", "Where", "check_versions", "content",
+    "TeacherModel",
+    "TeacherPrompt", "Train", "Training", "Until", "Versions", "Vote", "Where", "check_versions", "content",
     "document", "exam_budgets", "load", "load_part", "load_profile", "load_shared", "profile", "text_with",
 ]  # fmt: skip

@@ -40,18 +40,23 @@ class Adaptive(Section):
     """Give up when the leading answer has this share of all samples with a probability of only 1 - confidence."""
 
 
-class Teach(Section):
+class TeacherPrompt(Section):
+    """What a teacher is told at one effort, besides the problem."""
+
+    reasoning_effort: Literal["low", "medium", "high"] | None
+    """Sent to models that have that switch; null elsewhere."""
+    system: str | None
+    suffix: str | None
+    examples: list[Shot]
+
+
+class Teach(TeacherPrompt):
     """How the teachers are asked at one effort."""
 
     num_samples: Annotated[int, Field(ge=0, le=MOST_SAMPLES)]
     """0 asks nothing: the SFT sets are published ones."""
     adaptive: Adaptive | None
     """null: every problem gets num_samples."""
-    reasoning_effort: Literal["low", "medium", "high"] | None
-    """Sent to models that have that switch; null elsewhere."""
-    system: str | None
-    suffix: str | None
-    examples: list[Shot]
     sampling: Sampling
     max_tokens_when_cut_off: Count | None
     """An answer that came to the end of its budget is asked for once more with this one; null: it stays cut off."""
