@@ -26,18 +26,18 @@ def main() -> None:
         texts = {folder.name: excerpts.of(folder, browser.TRACES_IN, ids) for folder in folders}
         rejects = {file.stem: excerpts.of(file, REJECTS, ids) for file in tables.files(args.rejects)}
         kept = {folder.name: excerpts.of(folder, browser.SFT_IN, ids) for folder in tables.folders(args.sft)}
-        fates, problems = browser.outcomes(rejects, kept), excerpts.of(args.problems, browser.PROBLEMS_IN, ids)
-        found = [
+        outcomes, problems = browser.outcomes(rejects, kept), excerpts.of(args.problems, browser.PROBLEMS_IN, ids)
+        parts = [
             browser.teacher_excerpt(
                 traces,
                 excerpts.of(args.verdicts / f"{effort}.parquet", browser.VERDICTS_IN, ids),
                 problems,
                 excerpts.of(args.votes / f"{effort}.parquet", browser.VOTES_IN, ids),
-                fates,
+                outcomes,
             )
             for effort, traces in texts.items()
         ]
-        table = pl.concat(found)
+        table = pl.concat(parts)
         tables.write(table, args.output, EXCERPT, EXCERPT_KEY)
         run.metrics({"num_traces": table.height, "num_problems": len(ids)})
 

@@ -99,7 +99,7 @@ def _outs(name: str, stage: Stage, ids: set[str] | None) -> tuple[str, list[str]
     """What was compared, and what differs."""
     project = Path.cwd()
     num_rows, not_compared, differences = 0, list[str](), list[str]()
-    with rerun.made_anew(project, name, stage, ids) as folder:
+    with rerun.run_again(project, name, stage, ids) as folder:
         for out in stage.outs:
             place = out.relative_to(project)
             if ids is not None and not comparing.is_table(out):

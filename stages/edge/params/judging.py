@@ -56,7 +56,7 @@ class LlmJudge(Model):
 
 
 class Judge(Section):
-    """Who has the last word on an answer."""
+    """The judge of pairs of answers that algebra leaves undecided."""
 
     llm: LlmJudge | None
     """null: a pair that algebra cannot decide stays undecided."""

@@ -84,7 +84,7 @@ class Benchmark(Section):
     answers: tuple[int, int] | None
     """Lowest and highest of its answers, where these are integers."""
     answers_digest: str | None
-    """What its answers must hash to (`core/problems.py`); null where its author had no copy to look at."""
+    """What its answers must hash to (`core/problems.py`); null: not checked."""
 
 
 class Generator(Section):
@@ -113,7 +113,7 @@ class Grams(Section):
 
 
 class Embedding(Section):
-    """A rule on vectors of meaning."""
+    """A rule on embeddings."""
 
     model: str
     """A text encoder: hub id, or a folder."""
@@ -130,12 +130,12 @@ class Decontaminate(Section):
     unordered: bool
     """The same words and numbers in any order."""
     ngram: Grams | None
-    """It holds such a share of the question's n-grams."""
+    """It holds at least this share of the question's n-grams."""
     masked: Grams | None
-    """They share so much of all n-grams of either once numbers are masked: the question with other numbers."""
+    """Least Jaccard similarity of their n-grams with numbers masked: the question with other numbers."""
     embedding: Embedding | None
     keep: list[str]
-    """Ids of problems that someone has looked at and that stay, whatever the rules say."""
+    """Ids of problems that a person has checked and that stay in spite of the rules."""
 
 
 class Collect(Section):

@@ -42,7 +42,7 @@ class Training(Section):
     max_grad_norm: Positive
     weight_decay: Annotated[float, Field(ge=0)]
     max_positions: Count | None
-    """Positions that the student is said to be for, in place of what its configuration says; null: as it says."""
+    """Positions in the student's configuration, in place of its own number; null: unchanged."""
     bf16: bool
     held_out_every: Count | None
     """Steps between measurements of the loss on held-out rows; there is one after the last step too. null: none."""
@@ -53,7 +53,7 @@ class Training(Section):
     seed: int
 
     @model_validator(mode="after")
-    def _choosing_needs_something_to_go_by(self) -> "Training":
+    def _keep_needs_measurements(self) -> "Training":
         if self.keep != "last" and self.held_out_every is None:
             raise ValueError(f"keep: {self.keep} is for the weights at measurements: set held_out_every")
         return self
@@ -71,7 +71,7 @@ class Choice(Section):
         return self.keep in ("best_avg", "best_pass")
 
     @model_validator(mode="after")
-    def _an_exam_needs_settings(self) -> "Choice":
+    def _exam_needs_settings(self) -> "Choice":
         if self.is_examined and self.checkpoint_exam is None:
             raise ValueError(f"keep: {self.keep} goes by an exam: set checkpoint_exam")
         return self

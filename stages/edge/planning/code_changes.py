@@ -1,4 +1,4 @@
-"""Which files of a package changed since a stage ran, of which dvc.lock keeps but one hash for the whole folder."""
+"""Which files of a package changed since a stage ran, though dvc.lock keeps only one hash for the whole folder."""
 
 import subprocess
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ IGNORED = "__pycache__"
 
 
 def changed_files(folder: Path, package: str, recorded: str | None) -> tuple[str, ...]:
-    """Files of `package` that differ from those whose hash is `recorded`; none where they cannot be told.
+    """Files of `package` that differ from those whose hash is `recorded`; none where they are unknown.
 
-    The files of then are those of a commit whose package has that hash. There is none if the stage ran on code that was
-    never committed, or long ago.
+    The recorded files are those of a commit whose package has that hash. There is none if the stage ran on code that
+    was never committed, or long ago.
     """
     before = _files_of(folder, package, recorded) if recorded else None
     if before is None:

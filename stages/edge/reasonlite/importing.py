@@ -119,7 +119,7 @@ def _write_tables(args: argparse.Namespace, lines: "_Lines") -> None:
 
 
 class _Lines:
-    """Reads an experiment's rows; those that are none are counted and the first of them shown."""
+    """Reads an experiment's rows; broken lines are counted, and the first of them printed."""
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():

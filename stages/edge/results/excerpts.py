@@ -1,4 +1,4 @@
-"""All traces of some problems: an excerpt for people of tables that no page could hold."""
+"""All traces of some problems: an excerpt, for reading, of tables too large for a page."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -98,10 +98,10 @@ def _effort(outs: "_Outs", effort: str, problem_id: str) -> Iterator[str]:
     stages = outs.stages("curate")
     kept = {stage: table(f"curate@{stage}", SFT) for stage in stages}
     rejects = {stage: table(f"curate@{stage}", REJECTS) for stage in stages}
-    fates = browser.outcomes(rejects, kept, pl.format("row of {} tokens", "num_tokens"))
+    outcomes = browser.outcomes(rejects, kept, pl.format("row of {} tokens", "num_tokens"))
     problems = table("collect", PROBLEMS).select(list(browser.PROBLEMS_IN))
     labels = votes.select(list(browser.VOTES_IN))
-    samples = browser.teacher_excerpt(traces, table(f"judge@{effort}", VERDICTS), problems, labels, fates)
+    samples = browser.teacher_excerpt(traces, table(f"judge@{effort}", VERDICTS), problems, labels, outcomes)
     yield from map(_sample, samples.iter_rows(named=True))
 
 

@@ -1,4 +1,4 @@
-"""Looking after the answer store.
+"""Maintenance of the answer store.
 
 python -m stages.edge.store show
 python -m stages.edge.store verify

@@ -56,7 +56,7 @@ def _ids(path: Path, status: str | None = None) -> list[str]:
 
 
 @contextmanager
-def made_anew(project: Path, name: str, stage: Stage, ids: Collection[str] | None) -> Iterator[Path]:
+def run_again(project: Path, name: str, stage: Stage, ids: Collection[str] | None) -> Iterator[Path]:
     """The folder in which a stage ran anew: its outs lie there as they do in the project. Gone at the end.
 
     Raises:
