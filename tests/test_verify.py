@@ -87,7 +87,7 @@ def test_outs_of_the_present_code_are_equal_and_nothing_changes(ran: Path) -> No
 
 def test_where_only_code_changed_the_plan_names_it_and_how_to_keep_the_outs(ran: Path) -> None:
     with (
-        edited(ran, "stages/vote.py", "import argparse", "import argparse  # a comment"),
+        edited(ran, "stages/vote.py", "import polars as pl", "import polars as pl  # a comment"),
         edited(ran, "stages/core/labelling/labels.py", '"""', '"""Another docstring. '),
     ):
         plan = planned(ran)
@@ -107,7 +107,7 @@ def test_where_only_code_changed_the_plan_names_it_and_how_to_keep_the_outs(ran:
 
 def test_a_stage_behind_one_that_runs_for_a_setting_is_not_to_be_accepted(ran: Path) -> None:
     with (
-        edited(ran, "stages/vote.py", "import argparse", "import argparse  # a comment"),
+        edited(ran, "stages/vote.py", "import polars as pl", "import polars as pl  # a comment"),
         edited(ran, "params.yaml", "lowest: 2", "lowest: 3"),
     ):
         plan = planned(ran)
