@@ -30,7 +30,7 @@ GIT_NAMES = {
 SAMPLED = {
     "base",
     "collect",
-    *(f"{verb}@{effort}" for verb in ("teach", "vote", "judge") for effort in ("medium", "high")),
+    *(f"{verb}@{effort}" for verb in ("teach", "read", "vote", "judge") for effort in ("medium", "high")),
 }
 CURATED = {"curate@turbo", "curate@final"}
 
@@ -163,17 +163,20 @@ def test_a_laptop_reads_the_results_and_downloads_only_what_it_names(
     team: Team, trained: tuple[Path, str, ScriptedServer, set[str]]
 ) -> None:
     host = team.clone("c", "Trained")
-    assert (host / "metrics/results.md").read_text() == (trained[0] / "metrics/results.md").read_text()
     address = team.bucket.environment["AWS_ENDPOINT_URL"]
     for name, value in (("endpointurl", address), ("access_key_id", KEY), ("secret_access_key", SECRET)):
         line = rf"^    dvc remote modify --local team {name} \S+$"
         assert re.search(line, README, re.MULTILINE)
         run(host, f"dvc remote modify --local team {name} {value}")
-    documented(host, "dvc pull metrics/train_turbo.json metrics/train_final.json data/scores.parquet")
+    pulled = {"metrics/train_turbo.json", "metrics/train_final.json", "metrics/results.md", "data/scores.parquet"}
+    documented(
+        host, "dvc pull metrics/train_turbo.json metrics/train_final.json metrics/results.md data/scores.parquet"
+    )
+    assert (host / "metrics/results.md").read_text() == (trained[0] / "metrics/results.md").read_text()
     assert "metrics/train_final.json" in documented(host, "dvc metrics show")
     in_git = {path for path in outs(host) if path.startswith("metrics/")}
     assert outs(host) == in_git | {"data/scores.parquet"}
-    assert cached(host) == {"metrics/train_turbo.json", "metrics/train_final.json", "data/scores.parquet"}
+    assert cached(host) == pulled
     assert ".dvc/config.local" not in run(host, "git status --short --untracked-files=all")
     assert SECRET in (host / ".dvc/config.local").read_text()
 
