@@ -204,7 +204,7 @@ def test_two_pipelines_at_once_in_one_checkout_ask_nothing_twice_and_leave_whole
 
 @pytest.mark.parametrize(
     ("victim", "number"),
-    [("dvc", signal.SIGTERM), (r"stages\.sample", signal.SIGTERM), (r"stages\.edge\.guard", signal.SIGKILL)],
+    [("dvc", signal.SIGTERM), (r"stages\.teach", signal.SIGTERM), (r"stages\.edge\.cli\.guard", signal.SIGKILL)],
     ids=["dvc", "stage", "guard"],
 )
 def test_a_signal_to_one_process_leaves_no_engine_behind_and_loses_no_stored_answer(
@@ -224,7 +224,7 @@ def test_a_signal_to_one_process_leaves_no_engine_behind_and_loses_no_stored_ans
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
     assert "Traceback" not in output
     before = stored(project)
-    if victim == r"stages\.edge\.guard":
+    if victim == r"stages\.edge\.cli\.guard":
         assert run.returncode == 0 and "has died: starting it anew" in output
     else:
         assert run.returncode != 0 and BATCH <= before < NUM_QUERIES

@@ -110,7 +110,7 @@ def test_a_killed_teach_goes_on_and_asks_no_stored_answer_again(model: Path, tmp
     project = copy_project(tmp_path / "project", tiny(model))
     teach = ("repro", "teach@medium")
     answered = 0
-    for victim in (None, r"stages\.sample"):
+    for victim in (None, r"stages\.teach"):
         before = stored(project)
         run = dvc(project, *teach)
         await_(lambda seen=before: stored(project) >= seen + 2 * BATCH, run)  # type: ignore[misc]

@@ -10,7 +10,7 @@ from typing import Any
 
 from stages.edge.errors import InputError, PipelineError, ServerError, SettingError
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
+PROJECT_ROOT = Path(__file__).resolve().parents[3]
 CONNECT_SECONDS = 10
 
 SINGLE_THREADED = {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}

@@ -23,14 +23,17 @@ KEYS_PER_SELECT = 900
 SECONDS_TO_LOCK = 60
 DEPENDENCIES = ("mpmath", "antlr4-python3-runtime")
 """Libraries that the versioned ones use for their decisions."""
+DECIDING = ("answers", "equality")
+"""Packages of core that read and compare answers."""
 
 
 @cache
-def rules() -> str:
-    """Hex SHA-256 of all that can change a decision: the libraries' versions, and the text of our own modules."""
+def rules(core: Path = Path(relations.__file__).parents[1]) -> str:
+    """Hex SHA-256 of all that can change a decision: the libraries' versions, and how answers are read and compared."""
     digest = hashlib.sha256(repr([(name, version(name)) for name in (*relations.VERSIONED, *DEPENDENCIES)]).encode())
-    for path in sorted(Path(relations.__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    for package in DECIDING:
+        for path in sorted((core / package).glob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

@@ -1,10 +1,12 @@
 """Decided pairs are remembered, until what decides them changes, and never at the price of a run."""
 
+import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from stages.core.equality import relations
 from stages.edge.workers import decisions
 from stages.edge.workers.algebra import Outcome, Symbolic
 from stages.edge.workers.decisions import Decisions
@@ -44,6 +46,19 @@ def test_the_rules_name_every_module_and_version_that_decides(monkeypatch: pytes
     assert before == decisions.rules.__wrapped__()
     monkeypatch.setattr(decisions, "version", lambda name: "9.9")
     assert decisions.rules.__wrapped__() != before
+
+
+@pytest.mark.parametrize(
+    ("file", "forgets"), [("answers/keys.py", True), ("equality/matching.py", True), ("page/charts.py", False)]
+)
+def test_an_edit_of_what_reads_or_compares_answers_forgets_all_and_no_other_edit_does(
+    file: str, forgets: bool, tmp_path: Path
+) -> None:
+    core = shutil.copytree(Path(relations.__file__).parents[1], tmp_path / "core")
+    before = decisions.rules.__wrapped__(core)
+    with (core / file).open("a") as module:
+        module.write("# an edit\n")
+    assert (decisions.rules.__wrapped__(core) != before) == forgets
 
 
 def test_a_pair_that_ran_out_of_time_is_asked_again(tmp_path: Path) -> None:
