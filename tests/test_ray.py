@@ -17,7 +17,7 @@ from stages.core.text.identity import problem_id
 from stages.edge.files import tables
 from tests.projects import copy_project, environment
 from tests.ray_cluster import RayCluster
-from tests.test_verbs import curate, judge, trace, vote
+from tests.test_verbs import curate, judge, read, trace, vote
 from tests.tiny_models import save_tiny_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -26,8 +26,8 @@ TEACHERS = [f"teacher-{number}" for number in range(6)]
 """A file of traces each, so six pieces of work for votes and verdicts; and as many for curation, which keeps them apart."""
 NUM_PROBLEMS = 24
 SAMPLES = 4
-VERBS = (vote("medium"), judge("medium"), curate("turbo"))
-MADE = ("data/votes/medium.parquet", "data/changed_labels/medium.parquet", "data/verdicts/medium.parquet", "data/sft/turbo",
+VERBS = (read("medium"), vote("medium"), judge("medium"), curate("turbo"))
+MADE = ("data/answers/medium.parquet", "data/votes/medium.parquet", "data/changed_labels/medium.parquet", "data/verdicts/medium.parquet", "data/sft/turbo",
         "data/held_out/turbo", "data/rejects/turbo.parquet", "metrics/vote_medium.json", "metrics/judge_medium.json",
         "metrics/curate_turbo.json")  # fmt: skip
 
@@ -135,7 +135,8 @@ def test_a_node_that_dies_in_the_middle_costs_nothing_but_its_work(
     here: Path, cluster: RayCluster, tmp_path: Path
 ) -> None:
     there = project(tmp_path / "project", "ray")
-    shutil.copytree(here / "data/votes", there / "data/votes")
+    for name in ("answers", "votes"):
+        shutil.copytree(here / "data" / name, there / "data" / name)
     process = start(there, judge("medium"), **cluster.environment)
     deadline = time.monotonic() + 120
     while not any("_decide_in_task" in task for task in cluster.running(0)):

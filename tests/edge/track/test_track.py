@@ -271,8 +271,9 @@ def test_a_server_that_is_down_costs_one_line(folder: Path) -> None:
     for process in running:
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0
-        assert err.startswith("warning: tracking: MlflowException")
-        assert err.count("\n") == 1
+        # On a busy machine one may wait for the other's claim, and says so.
+        (warning,) = (line for line in err.splitlines() if not line.startswith("waiting for another process"))
+        assert warning.startswith("warning: tracking: MlflowException")
         assert "hunter2" not in err
         assert out in ("worked\n", "")
 
