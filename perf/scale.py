@@ -114,12 +114,12 @@ VERBS = {
     "vote": "vote --effort medium --problems data/problems.parquet --answers data/answers "
     "--output data/votes/medium.parquet --changed data/changed.parquet "
     "--metrics metrics/vote.json --plot metrics/vote.csv",
-    "judge": "judge labels --answers data/answers/medium.parquet --votes data/votes/medium.parquet "
+    "judge": "judge --answers data/answers/medium.parquet --votes data/votes/medium.parquet "
     "--output data/verdicts/medium.parquet --metrics metrics/judge.json",
     "curate": "curate --stage turbo --problems data/problems.parquet --traces data/traces --verdicts data/verdicts "
     "--votes data/votes --student models/base --sft data/sft --held-out data/held_out --rejects data/rejects.parquet "
     "--metrics metrics/curate.json --plot metrics/funnel.csv --lengths metrics/lengths.csv",
-    "mark": "judge exam --traces data/exams/all --benchmarks data/benchmarks.parquet --output data/marks/all.parquet",
+    "mark": "mark --traces data/exams/all --benchmarks data/benchmarks.parquet --output data/marks/all.parquet",
     "report": "report --marks data/marks --exams data/exams --benchmarks data/benchmarks.parquet "
     "--scores data/scores.parquet --eval metrics/eval.json --summary metrics/summary.json --table metrics/results.md "
     "--plot metrics/accuracy.csv --budgets metrics/budgets.csv",

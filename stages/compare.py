@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stages.core.scoring import differences
 from stages.core.scoring import results as core
-from stages.core.tables.scores import SCORES
+from stages.core.scoring.scores import SCORES
 from stages.edge import params
 from stages.edge.cli import running
 from stages.edge.errors import InputError

@@ -6,8 +6,8 @@ python -m stages.excerpt --problems data/problems.parquet --traces data/traces -
 
 import polars as pl
 
-from stages.core.page import browser
-from stages.core.tables.excerpt import EXCERPT, EXCERPT_KEY
+from stages.core.page import teacher
+from stages.core.page.excerpt import EXCERPT, EXCERPT_KEY, TRACES_IN, VERDICTS_IN
 from stages.core.tables.rejects import REJECTS
 from stages.edge import params, track
 from stages.edge.cli import running
@@ -23,16 +23,16 @@ def main() -> None:
     with track.stage("excerpt", settings.model_dump()) as run:
         folders = tables.folders(args.traces)
         ids = excerpts.problem_ids(folders, settings.num_traces)
-        texts = {folder.name: excerpts.of(folder, browser.TRACES_IN, ids) for folder in folders}
+        texts = {folder.name: excerpts.of(folder, TRACES_IN, ids) for folder in folders}
         rejects = {file.stem: excerpts.of(file, REJECTS, ids) for file in tables.files(args.rejects)}
-        kept = {folder.name: excerpts.of(folder, browser.SFT_IN, ids) for folder in tables.folders(args.sft)}
-        outcomes, problems = browser.outcomes(rejects, kept), excerpts.of(args.problems, browser.PROBLEMS_IN, ids)
+        kept = {folder.name: excerpts.of(folder, teacher.SFT_IN, ids) for folder in tables.folders(args.sft)}
+        outcomes, problems = teacher.outcomes(rejects, kept), excerpts.of(args.problems, teacher.PROBLEMS_IN, ids)
         parts = [
-            browser.teacher_excerpt(
+            teacher.teacher_excerpt(
                 traces,
-                excerpts.of(args.verdicts / f"{effort}.parquet", browser.VERDICTS_IN, ids),
+                excerpts.of(args.verdicts / f"{effort}.parquet", VERDICTS_IN, ids),
                 problems,
-                excerpts.of(args.votes / f"{effort}.parquet", browser.VOTES_IN, ids),
+                excerpts.of(args.votes / f"{effort}.parquet", teacher.VOTES_IN, ids),
                 outcomes,
             )
             for effort, traces in texts.items()

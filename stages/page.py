@@ -2,7 +2,9 @@
 
 python -m stages.page --benchmarks data/benchmarks.parquet --excerpt data/excerpt.parquet --logs data/train_log \
     --exams data/exams --marks data/marks --scores data/scores.parquet --eval metrics/eval.json \
-    --summary metrics/summary.json --plots metrics/plots --collected metrics/collect.json \
+    --summary metrics/summary.json --collected metrics/collect.json --budgets metrics/plots/budgets.csv \
+    --lengths metrics/plots/lengths_turbo.csv metrics/plots/lengths_final.csv \
+    --votes metrics/plots/vote_medium.csv metrics/plots/vote_high.csv \
     --curated metrics/curate_turbo.json metrics/curate_final.json \
     --judged metrics/judge_medium.json metrics/judge_high.json --output metrics/report.html
 """
@@ -14,11 +16,10 @@ from typing import Any
 
 import polars as pl
 
-from stages.core.page import browser, charts, warnings
+from stages.core.page import browser, charts, excerpt, warnings
 from stages.core.scoring import budgets, scoring
 from stages.core.scoring import results as core
-from stages.core.tables.excerpt import EXCERPT
-from stages.core.tables.scores import SCORES
+from stages.core.scoring.scores import SCORES
 from stages.edge import params, track
 from stages.edge.cli import running
 from stages.edge.files import tables
@@ -27,26 +28,23 @@ from stages.edge.results import excerpts, result_table, webpage
 
 ROWS_PER_BLOCK = 100
 LOG = pl.Schema({"step": pl.Int64(), "loss": pl.Float64(), "held_out_loss": pl.Float64()})
-PLOTS = {
-    "funnel": pl.Schema({"step": pl.String(), "num_rows": pl.Int64()}),
-    "lengths": pl.Schema({"tokens": pl.Int64(), "num_rows": pl.Int64()}),
-    "vote": pl.Schema({"bin": pl.Float64(), "num_problems": pl.Int64(), "accuracy": pl.Float64()}),
-}
+LENGTHS = pl.Schema({"tokens": pl.Int64(), "num_rows": pl.Int64()})
+VOTES = pl.Schema({"bin": pl.Float64(), "num_problems": pl.Int64(), "accuracy": pl.Float64()})
 
 
 def main() -> None:
     """Write the page."""
-    paths = ("benchmarks", "excerpt", "logs", "exams", "marks", "scores", "eval", "summary", "plots", "collected")
-    parser = running.parser(__doc__, *paths, "output")
-    for name in ("curated", "judged"):
-        parser.add_argument(f"--{name}", type=Path, nargs="+", required=True, help="metrics, NAME_STAGE.json each")
+    paths = ("benchmarks", "excerpt", "logs", "exams", "marks", "scores", "eval", "summary", "collected")
+    parser = running.parser(__doc__, *paths, "budgets", "output")
+    for name in ("curated", "judged", "lengths", "votes"):
+        parser.add_argument(f"--{name}", type=Path, nargs="+", required=True, help="files, NAME_STAGE each")
     args = parser.parse_args()
-    exam = params.load(params.Exam, "exam")
+    exam = params.load_part(params.ExamRules, "exam")
     settings = params.load(params.Report, "report")
     with track.stage("page", settings.model_dump()) as run:
         method = result_table.method(settings, exam.protocol)
         evaluation, summary = read_metrics(args.eval), read_metrics(args.summary)
-        exams = tables.read(args.benchmarks, browser.EXAMS_IN)
+        exams = tables.read(args.benchmarks, excerpt.EXAMS_IN)
         texts = _texts(args, evaluation, summary, exams, exam, settings)
         rows = _rows(args, exams, settings.num_traces)
         encoded = browser.encoded(rows) | {"rows_per_block": ROWS_PER_BLOCK}
@@ -54,14 +52,19 @@ def main() -> None:
         answered = sum(map(tables.height, tables.files(args.exams)))
         texts["trace_note"] = _trace_note(rows.height, judged + answered)
         blocks = browser.texts(rows, ROWS_PER_BLOCK)
-        page = webpage.render(texts, _charts(args, evaluation, method, settings), encoded, blocks)
+        charts = [*_charts(args, evaluation, method, settings), *_funnels(args)]
+        page = webpage.render(texts, charts, encoded, blocks)
         write_text(page, args.output)
         run.artifact(args.output)
 
 
 def _by_stage(files: list[Path]) -> dict[str, Any]:
-    """Metrics by what stands after the first underscore of their name."""
-    return {file.stem.partition("_")[2]: read_metrics(file) for file in files}
+    return {_stage_of(file): read_metrics(file) for file in files}
+
+
+def _stage_of(file: Path) -> str:
+    """What stands after the first underscore of its name."""
+    return file.stem.partition("_")[2]
 
 
 def _texts(
@@ -69,7 +72,7 @@ def _texts(
     evaluation: core.Metrics,
     summary: core.Metrics,
     exams: pl.DataFrame,
-    exam: params.Exam,
+    exam: params.ExamRules,
     settings: params.Report,
 ) -> dict[str, object]:
     contents = result_table.contents(evaluation, summary, exams, exam, settings)
@@ -89,9 +92,8 @@ def _texts(
 def _charts(
     args: argparse.Namespace, evaluation: core.Metrics, method: scoring.Method, settings: params.Report
 ) -> list[tuple[str, Mapping[str, Any]]]:
-    def plots(kind: str) -> dict[str, pl.DataFrame]:
-        files = sorted(args.plots.glob(f"{kind}_*.csv"), reverse=True)  # turbo before final
-        return {file.stem.partition("_")[2]: _csv(file, PLOTS[kind]) for file in files}
+    def plots(files: list[Path], schema: pl.Schema) -> dict[str, pl.DataFrame]:
+        return {_stage_of(file): _csv(file, schema) for file in files}
 
     logs = {file.stem: _csv(file, LOG) for file in sorted(args.logs.glob("*.csv"), reverse=True)}
     scores = core.students(tables.read(args.scores, SCORES), method)
@@ -99,13 +101,23 @@ def _charts(
         ("Exams", charts.accuracy(evaluation, method.average, settings.published)),
         ("Accuracy and tokens", charts.tokens(evaluation, method.average)),
         ("More samples: one right (pass@k), and most right (maj@k)", charts.by_k(scores)),
-        ("Accuracy within a budget of tokens", charts.budgets(_csv(args.plots / "budgets.csv", budgets.BUDGETS))),
-        ("Where the teacher's answers agree, they are right", charts.votes(plots("vote"))),
+        ("Accuracy within a budget of tokens", charts.budgets(_csv(args.budgets, budgets.BUDGETS))),
+        ("Where the teacher's answers agree, they are right", charts.votes(plots(args.votes, VOTES))),
         ("Loss of both stages", charts.losses(logs)),
-        ("Lengths of the rows to learn from", charts.lengths(plots("lengths"))),
-        ("From source rows to problems", charts.funnel(_csv(args.plots / "collect.csv", PLOTS["funnel"]))),
-        *((f"From traces to rows of {stage}", charts.funnel(rows)) for stage, rows in plots("funnel").items()),
+        ("Lengths of the rows to learn from", charts.lengths(plots(args.lengths, LENGTHS))),
     ]
+
+
+def _funnels(args: argparse.Namespace) -> list[tuple[str, Mapping[str, Any]]]:
+    collected = read_metrics(args.collected)
+    losses = warnings.collect_losses(collected)
+    found: list[tuple[str, Mapping[str, Any]]] = [
+        ("From source rows to problems", charts.funnel("rows", collected["num_rows"], losses))
+    ]
+    for stage, curated in _by_stage(args.curated).items():
+        losses = warnings.curate_losses(curated)
+        found.append((f"From traces to rows of {stage}", charts.funnel("all traces", curated["num_traces"], losses)))
+    return found
 
 
 def _csv(path: Path, schema: pl.Schema) -> pl.DataFrame:
@@ -115,12 +127,12 @@ def _csv(path: Path, schema: pl.Schema) -> pl.DataFrame:
 
 def _rows(args: argparse.Namespace, exams: pl.DataFrame, num_traces: int) -> pl.DataFrame:
     """The rows of the browser: the excerpt of the teacher's traces, and about as many of the students'."""
-    parts = [tables.read(args.excerpt, EXCERPT)]
+    parts = [tables.read(args.excerpt, excerpt.EXCERPT)]
     folders = tables.folders(args.exams)
     ids = excerpts.problem_ids(folders, num_traces)
     for folder in folders:
-        marks = excerpts.of(args.marks / f"{folder.name}.parquet", browser.VERDICTS_IN, ids)
-        parts.append(browser.exam_excerpt(folder.name, excerpts.of(folder, browser.TRACES_IN, ids), marks, exams))
+        marks = excerpts.of(args.marks / f"{folder.name}.parquet", excerpt.VERDICTS_IN, ids)
+        parts.append(excerpt.exam_excerpt(folder.name, excerpts.of(folder, excerpt.TRACES_IN, ids), marks, exams))
     return pl.concat(parts)
 
 

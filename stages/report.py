@@ -12,8 +12,8 @@ import polars as pl
 
 from stages.core.scoring import budgets, looping, scoring
 from stages.core.scoring import results as core
+from stages.core.scoring.scores import SCORES, SCORES_KEY
 from stages.core.tables.benchmarks import BENCHMARKS
-from stages.core.tables.scores import SCORES, SCORES_KEY
 from stages.edge import params, track
 from stages.edge.cli import running
 from stages.edge.errors import InputError
@@ -29,7 +29,7 @@ def main() -> None:
     """Score every student, and the better effort of every baseline."""
     paths = ("marks", "exams", "benchmarks", "scores", "eval", "summary", "table", "plot", "budgets")
     args = running.parser(__doc__, *paths).parse_args()
-    exam = params.load(params.Exam, "exam")
+    exam = params.load_part(params.ExamRules, "exam")
     settings = params.load(params.Report, "report")
     runtime = params.load(params.Runtime, "runtime")
     method = result_table.method(settings, exam.protocol)
@@ -66,7 +66,7 @@ def _budgets(
     students: Mapping[str, pl.DataFrame],
     marks: pl.DataFrame,
     traces: pl.DataFrame,
-    exam: params.Exam,
+    exam: params.ExamRules,
     method: scoring.Method,
 ) -> pl.DataFrame:
     parts = [pl.DataFrame(schema=budgets.BUDGETS)]

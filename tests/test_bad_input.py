@@ -191,7 +191,7 @@ def test_where_an_out_cannot_be_written_the_user_is_told(out: str, folder: Path)
 
 
 JUDGE = (
-    *("judge", "labels", "--answers", "data/answers/medium.parquet", "--votes", "data/votes.parquet"),
+    *("judge", "--answers", "data/answers/medium.parquet", "--votes", "data/votes.parquet"),
     *("--output", "data/verdicts/medium.parquet", "--metrics", "metrics/j.json"),
 )
 EXAM = (

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import yaml
 
-from stages.core.tables.scores import SCORES, SCORES_KEY
+from stages.core.scoring.scores import SCORES, SCORES_KEY
 from stages.edge.files import tables
 from tests.projects import ROOT
 from tests.test_verbs import Ended, call

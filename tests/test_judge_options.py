@@ -18,7 +18,7 @@ from tests.projects import copy_project, environment
 from tests.scripted_server import Reply, ScriptedServer
 
 JUDGE = (
-    *("judge", "labels", "--answers", "data/answers/high.parquet", "--votes", "data/votes.parquet"),
+    *("judge", "--answers", "data/answers/high.parquet", "--votes", "data/votes.parquet"),
     *("--output", "data/verdicts.parquet", "--metrics", "metrics/judge.json"),
 )
 VOTE = (

@@ -23,7 +23,7 @@ ASK = (
     *("--output", "data/exams/baselines"),
 )
 MARK = (
-    *("stages.judge", "exam", "--traces", "data/exams/baselines", "--benchmarks", "data/benchmarks.parquet"),
+    *("stages.mark", "--traces", "data/exams/baselines", "--benchmarks", "data/benchmarks.parquet"),
     *("--output", "data/marks/baselines.parquet"),
 )
 

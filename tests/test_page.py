@@ -50,7 +50,9 @@ PAGE = (
     *("page", "--benchmarks", "data/benchmarks.parquet", "--excerpt", "data/excerpt.parquet"),
     *("--logs", "data/train_log", "--exams", "data/exams", "--marks", "data/marks"),
     *("--scores", "data/scores.parquet", "--eval", "metrics/eval.json", "--summary", "metrics/summary.json"),
-    *("--plots", "metrics/plots", "--collected", "metrics/collect.json"),
+    *("--budgets", "metrics/plots/budgets.csv", "--collected", "metrics/collect.json"),
+    *("--lengths", "metrics/plots/lengths_turbo.csv", "metrics/plots/lengths_final.csv"),
+    *("--votes", "metrics/plots/vote_medium.csv", "metrics/plots/vote_high.csv"),
     *("--curated", "metrics/curate_turbo.json", "metrics/curate_final.json"),
     *("--judged", "metrics/judge_medium.json", "metrics/judge_high.json", "--output", "metrics/report.html"),
 )

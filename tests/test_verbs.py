@@ -77,7 +77,7 @@ COLLECT = (
     *("--provenance", "metrics/sources.json", "--plot", "metrics/plots/collect.csv"),
 )
 JUDGE_EXAM = (
-    *("judge", "exam", "--traces", "data/exams/base", "--benchmarks", "data/benchmarks.parquet"),
+    *("mark", "--traces", "data/exams/base", "--benchmarks", "data/benchmarks.parquet"),
     *("--output", "data/marks/base.parquet"),
 )
 
@@ -96,7 +96,7 @@ def vote(effort: str) -> tuple[str, ...]:
 
 def judge(effort: str) -> tuple[str, ...]:
     return (
-        *("judge", "labels", "--answers", f"data/answers/{effort}.parquet", "--votes", f"data/votes/{effort}.parquet"),
+        *("judge", "--answers", f"data/answers/{effort}.parquet", "--votes", f"data/votes/{effort}.parquet"),
         *("--output", f"data/verdicts/{effort}.parquet", "--metrics", f"metrics/judge_{effort}.json"),
     )
 

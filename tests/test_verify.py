@@ -137,7 +137,7 @@ def test_requests_with_other_keys_are_noticed_with_the_store_and_without(
     for root in (ran / ".cache/answers", tmp_path / "none"):
         monkeypatch.setenv("REASONLITE_STORE", str(root))
         assert "teach@medium: equal" in call(ran, "verify", "teach@medium", "--problems", "3").stdout
-        with edited(ran, "stages/core/prompts/rendering.py", '"role": "user"', '"role": "system"'):
+        with edited(ran, "stages/core/sampling/prompts.py", '"role": "user"', '"role": "system"'):
             done = call(ran, "verify", "teach@medium", "--problems", "3")
             assert done.returncode == 1
             assert "not all requests have keys under which an answer is stored" in done.stdout

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from stages.core.prompts.rendering import Message
+from stages.core.sampling.prompts import Message
 
 
 class TokenisedRow(NamedTuple):

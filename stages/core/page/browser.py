@@ -1,83 +1,14 @@
-"""What the page of results shows beside its charts: warnings, the tables of rejected rows, and traces to read."""
+"""The traces to read, in the form that the page's script reads."""
 
-from collections.abc import Collection, Iterator, Mapping
-from hashlib import sha256
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
 
-from stages.core.tables.answers import VERDICTS, VERDICTS_KEY
-from stages.core.tables.benchmarks import BENCHMARKS
-from stages.core.tables.excerpt import EXCERPT, TRACE_COLUMNS, VERDICT_COLUMNS
-from stages.core.tables.problems import PROBLEMS
-from stages.core.tables.sft import SFT, SFT_KEY
-from stages.core.tables.traces import TRACES
-from stages.core.tables.votes import VOTES
+from stages.core.page.excerpt import VERDICT_COLUMNS
 
-KEPT = "row"
-
-TRACES_IN = pl.Schema({name: TRACES[name] for name in TRACE_COLUMNS})
-VERDICTS_IN = pl.Schema({name: VERDICTS[name] for name in (*VERDICTS_KEY, *VERDICT_COLUMNS)})
-PROBLEMS_IN = pl.Schema({name: PROBLEMS[name] for name in ("problem_id", "source", "prompt", "gold")})
-_EXAM = ("benchmark", "problem_id", "prompt", "gold", "published", "younger_than_sources")
-EXAMS_IN = pl.Schema({name: BENCHMARKS[name] for name in _EXAM})
-VOTES_IN = pl.Schema({name: VOTES[name] for name in ("problem_id", "label", "label_source")})
-SFT_IN = pl.Schema({name: SFT[name] for name in SFT_KEY})
 COLUMNS = ("part", "model", "effort", "set", "problem", "sample", "status", "tokens", *VERDICT_COLUMNS, "fate")
 TEXTS = ("reasoning", "content")
-
-
-def chosen(problem_ids: Collection[str], share: float) -> list[str]:
-    """A random share of the problems, one at least; the same in every run."""
-    ordered = sorted(problem_ids, key=lambda name: (sha256(name.encode()).digest(), name))
-    return ordered[: max(1, round(share * len(ordered)))]
-
-
-def outcomes(
-    rejects: Mapping[str, pl.DataFrame], kept: Mapping[str, pl.DataFrame], as_kept: pl.Expr | None = None
-) -> pl.DataFrame:
-    """By the key of a trace, what each SFT set did with it: "turbo: row" (or `as_kept`), or the reason against it.
-
-    `rejects` has `REJECTS` and `kept` `SFT_IN`, by stage.
-    """
-    reason = pl.col("reason").cast(pl.String)
-    parts = [
-        frame.select(*SFT_KEY, fate=pl.lit(f"{stage}: ") + each)
-        for each, tables in ((reason, rejects), (pl.lit(KEPT) if as_kept is None else as_kept, kept))
-        for stage, frame in tables.items()
-    ]
-    empty = pl.DataFrame(schema={**SFT_IN, "fate": pl.String()})
-    return pl.concat([empty, *parts]).group_by(SFT_KEY).agg(pl.col("fate").sort().str.join("; "))
-
-
-def teacher_excerpt(
-    traces: pl.DataFrame, verdicts: pl.DataFrame, problems: pl.DataFrame, votes: pl.DataFrame, outcomes: pl.DataFrame
-) -> pl.DataFrame:
-    """`EXCERPT` of the teacher's `TRACES_IN` at one effort, with the other `_IN` tables and `outcomes`."""
-    return _rows(
-        "teach@" + pl.col("effort").fill_null(""),
-        traces.join(verdicts, on=VERDICTS_KEY, how="left", nulls_equal=True)
-        .join(problems.rename({"source": "set"}), on="problem_id", how="left")
-        .join(votes, on="problem_id", how="left")
-        .join(outcomes, on=SFT_KEY, how="left", nulls_equal=True),
-    )
-
-
-def exam_excerpt(student: str, traces: pl.DataFrame, verdicts: pl.DataFrame, exams: pl.DataFrame) -> pl.DataFrame:
-    """`EXCERPT` of a student's `TRACES_IN` in the exams, from `VERDICTS_IN` and `EXAMS_IN`."""
-    questions = exams.select("benchmark", "problem_id", "prompt", "gold", set="benchmark")
-    return _rows(
-        pl.lit(f"exam@{student}"),
-        traces.join(verdicts, on=VERDICTS_KEY, how="left", nulls_equal=True).join(
-            questions, on=["benchmark", "problem_id"], how="left"
-        ),
-    )
-
-
-def _rows(part: pl.Expr, rows: pl.DataFrame) -> pl.DataFrame:
-    absent = {name: pl.lit(None) for name in EXCERPT if name not in (*rows.columns, "part")}
-    typed = rows.with_columns(part=part, **absent).select(pl.col(name).cast(kind) for name, kind in EXCERPT.items())
-    return typed.sort("benchmark", "problem_id", "model", "effort", "sample", nulls_last=False)
 
 
 def encoded(rows: pl.DataFrame) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Charts: Vega-Lite specifications of a run's results, by Altair. Each holds its data; the page sets the colours."""
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import altair as alt
@@ -114,8 +115,10 @@ def votes(by_effort: Mapping[str, pl.DataFrame]) -> Spec:
     return _spec(alt.layer(line.mark_line(), sized))
 
 
-def funnel(rows: pl.DataFrame) -> Spec:
-    """What is left after each step, from rows with `step` and `num_rows`."""
+def funnel(first: str, num_rows: int, losses: Mapping[str, int]) -> Spec:
+    """What is left after each step of `num_rows` rows, named `first`, from the rows that each step takes away."""
+    left = [num_rows, *(num_rows - taken for taken in accumulate(losses.values()))]
+    rows = pl.DataFrame({"step": [first, *losses], "num_rows": left})
     bars = alt.Chart(rows).encode(x=alt.X("num_rows:Q", title="rows left"), y=alt.Y("step:N", sort=None, title=None))
     shown = bars.mark_bar().encode(tooltip=["step:N", alt.Tooltip("num_rows:Q", format=",")])
     labels = bars.mark_text(align="left", dx=4).encode(text=alt.Text("num_rows:Q", format=","))

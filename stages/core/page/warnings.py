@@ -17,9 +17,24 @@ class Table(NamedTuple):
     rows: list[list[str]]
 
 
+COLLECTED = ("filtered", "empty", "repeated", "duplicates", "contaminated", "ungradable")
+"""What `collect` leaves out, in its order, as `num_NAME`."""
+
+
+def collect_losses(collected: Mapping[str, Any]) -> dict[str, int]:
+    """Rows that each step of `collect` leaves out."""
+    return {f"without {name}": collected[f"num_{name}"] for name in COLLECTED}
+
+
+def curate_losses(curated: Mapping[str, Any]) -> dict[str, int]:
+    """Traces that each filter of `curate` leaves out; all are listed, so that the stages' funnels line up."""
+    return {f"not {reason}": number for reason, number in curated["rejected"].items()}
+
+
 def funnels(collected: Mapping[str, Any], curated: Mapping[str, Mapping[str, Any]]) -> list[Table]:
     """What `collect` and `curate` left out, by source, from their metrics; the latter by stage."""
-    steps = ("rows", "filtered", "empty", "repeated", "duplicates", "contaminated", "problems", "ungradable")
+    *dropped, ungradable = COLLECTED
+    steps = ("rows", *dropped, "problems", ungradable)
     keys = {step: f"num_{step}" for step in steps if f"num_{step}" in collected}
     tables = [_funnel("Problems", keys, collected)]
     for stage, metrics in curated.items():

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from stages.core.prompts.rendering import Example, Message, render
+from stages.core.sampling.prompts import Example, Message, render
 from stages.core.tables.traces import TRACES
 
 PROBLEMS_IN = pl.Schema({"problem_id": pl.String(), "topic": pl.String(), "prompt": pl.String()})

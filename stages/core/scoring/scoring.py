@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from stages.core.estimation.bootstrap import SCORE_PRIOR, Interval, bayesian_bootstrap
 from stages.core.estimation.estimators import pass_at_k
+from stages.core.scoring.scores import SCORES, SCORES_KEY
 from stages.core.tables.answers import UNSCORED, VERDICT
-from stages.core.tables.scores import SCORES, SCORES_KEY
 from stages.core.tables.traces import STATUSES, UNANSWERED
 
 _SAMPLE = {

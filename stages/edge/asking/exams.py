@@ -14,9 +14,8 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.core.estimation import precision
-from stages.core.estimation.precision import PrecisionTarget
-from stages.core.sampling import grading
+from stages.core.sampling import grading, precision
+from stages.core.sampling.precision import PrecisionTarget
 from stages.edge import params
 from stages.edge.asking import jobs
 from stages.edge.asking.jobs import Failures, Job

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from stages.core.prompts.rendering import Example
 from stages.core.sampling import adaptive, queries, sample_selection
+from stages.core.sampling.prompts import Example
 from stages.core.sampling.queries import Answer, Query, Request
 from stages.edge import params, store
 from stages.edge.asking import backlog, preview, replies

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from stages.core.curation import chat, filtering
-from stages.core.prompts.rendering import render
+from stages.core.sampling.prompts import render
 from stages.core.tables.sft import SFT, SFT_KEY, TOKENS
 from stages.edge.errors import InputError, writing
 from stages.edge.files import scratch, tables

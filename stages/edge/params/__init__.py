@@ -6,7 +6,17 @@ impossible stops the first stage that runs, naming the key and what is allowed, 
 """
 
 from stages.edge.params.curation import Balance, Curate, Filters, PublishedSet, Target
-from stages.edge.params.exams import Baseline, Exam, Override, Prompt, Protocol, PublishedFigures, Report, Until
+from stages.edge.params.exams import (
+    Baseline,
+    Exam,
+    ExamRules,
+    Override,
+    Prompt,
+    Protocol,
+    PublishedFigures,
+    Report,
+    Until,
+)
 from stages.edge.params.judging import Judge, LlmJudge, SymbolicLimits, Versions, Vote
 from stages.edge.params.machine import Concurrency, Endpoint, Engine, Role, Runtime
 from stages.edge.params.models import Base, Model, Sampling
@@ -47,10 +57,10 @@ from stages.edge.params.whole import Profile
 __all__ = [
     "Adaptive", "AnyColumns", "Balance", "Base", "Baseline", "Benchmark", "CheckpointExam", "Choice", "Collect",
     "Columns", "Concurrency", "Curate", "Decontaminate", "Deduplicate", "Dtype", "Embedding", "Endpoint", "Engine",
-    "Exam", "FilesSource", "Filters", "GeneratedSource", "Generator", "Grams", "HubSource", "HubSplit", "Judge",
-    "LlmJudge", "Model", "Override", "Profile", "Prompt", "Protocol", "PublishedFigures", "PublishedSet", "Report",
-    "Role", "Runtime", "Sampling", "Section", "Shot", "Source", "SymbolicLimits", "Target", "Teach", "Teacher",
-    "TeacherModel",
-    "TeacherPrompt", "Train", "Training", "Until", "Versions", "Vote", "Where", "check_versions", "content",
-    "document", "exam_budgets", "load", "load_part", "load_profile", "load_shared", "profile", "text_with",
+    "Exam", "ExamRules", "FilesSource", "Filters", "GeneratedSource", "Generator", "Grams", "HubSource", "HubSplit",
+    "Judge", "LlmJudge", "Model", "Override", "Profile", "Prompt", "Protocol", "PublishedFigures", "PublishedSet",
+    "Report", "Role", "Runtime", "Sampling", "Section", "Shot", "Source", "SymbolicLimits", "Target", "Teach",
+    "Teacher", "TeacherModel", "TeacherPrompt", "Train", "Training", "Until", "Versions", "Vote", "Where",
+    "check_versions", "content", "document", "exam_budgets", "load", "load_part", "load_profile", "load_shared",
+    "profile", "text_with",
 ]  # fmt: skip

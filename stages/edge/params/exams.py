@@ -18,7 +18,7 @@ class Prompt(Section):
 
 
 class Until(Section):
-    """How narrow the interval of an exam must be before no more samples are drawn (`core/estimation/precision.py`).
+    """How narrow the interval of an exam must be before no more samples are drawn (`core/sampling/precision.py`).
 
     There an answer is right where it has the key of the gold or is the same number. One that only algebra or
     `judge.llm` finds equal counts as wrong, though not in the table: it may end an exam a round earlier or later.
@@ -70,10 +70,9 @@ class Override(Section):
     max_tokens: Count | None
 
 
-class Exam(Section):
-    """How students are asked and examined."""
+class ExamRules(Section):
+    """How students are examined."""
 
-    prompt: Prompt
     protocol: Protocol
     overrides: dict[str, Override]
     """By student."""
@@ -87,6 +86,12 @@ class Exam(Section):
         """Tokens that the exam lets a student write."""
         own = self.overrides[student].max_tokens if student in self.overrides else None
         return own or self.protocol.sampling.max_tokens
+
+
+class Exam(ExamRules):
+    """How students are asked and examined."""
+
+    prompt: Prompt
 
 
 class Baseline(Section):

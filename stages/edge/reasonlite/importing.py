@@ -11,8 +11,8 @@ import polars as pl
 from stages.core.answers import reading
 from stages.core.formats import original
 from stages.core.formats.original import AnswerRow
-from stages.core.prompts.rendering import Message
 from stages.core.sampling import harmony
+from stages.core.sampling.prompts import Message
 from stages.core.sampling.queries import Answer
 from stages.core.tables.answers import VERDICTS, VERDICTS_KEY
 from stages.core.tables.votes import VOTES, VOTES_KEY

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.core.page import browser
+from stages.core.page import excerpt
 from stages.edge.files import tables
 
 
@@ -21,7 +21,7 @@ def problem_ids(folders: Sequence[Path], num_traces: int) -> pl.Series:
     ]
     counts = pl.concat([pl.DataFrame(schema={**needs, "len": pl.UInt32()}), *by_file])
     share = min(1.0, num_traces / max(1, int(counts["len"].sum())))
-    return pl.Series("problem_id", browser.chosen(counts["problem_id"].unique().to_list(), share), pl.String)
+    return pl.Series("problem_id", excerpt.chosen(counts["problem_id"].unique().to_list(), share), pl.String)
 
 
 def of(path: Path, needs: pl.Schema, ids: pl.Series) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from stages.core.page import browser
+from stages.core.page import excerpt, teacher
 from stages.core.tables.answers import EXAM_VERDICTS, VERDICTS
 from stages.core.tables.benchmarks import BENCHMARKS
 from stages.core.tables.contamination import EVIDENCE
@@ -98,10 +98,10 @@ def _effort(outs: "_Outs", effort: str, problem_id: str) -> Iterator[str]:
     stages = outs.stages("curate")
     kept = {stage: table(f"curate@{stage}", SFT) for stage in stages}
     rejects = {stage: table(f"curate@{stage}", REJECTS) for stage in stages}
-    outcomes = browser.outcomes(rejects, kept, pl.format("row of {} tokens", "num_tokens"))
-    problems = table("collect", PROBLEMS).select(list(browser.PROBLEMS_IN))
-    labels = votes.select(list(browser.VOTES_IN))
-    samples = browser.teacher_excerpt(traces, table(f"judge@{effort}", VERDICTS), problems, labels, outcomes)
+    outcomes = teacher.outcomes(rejects, kept, pl.format("row of {} tokens", "num_tokens"))
+    problems = table("collect", PROBLEMS).select(list(teacher.PROBLEMS_IN))
+    labels = votes.select(list(teacher.VOTES_IN))
+    samples = teacher.teacher_excerpt(traces, table(f"judge@{effort}", VERDICTS), problems, labels, outcomes)
     yield from map(_sample, samples.iter_rows(named=True))
 
 
@@ -117,7 +117,7 @@ def _question(outs: "_Outs", question: dict[str, Any]) -> Iterator[str]:
     for student, (exam, marked) in {**exams_taken, "baselines": ("baselines", "mark@baselines")}.items():
         traces = pl.DataFrame(outs.rows(exam, TRACES, **where), schema=TRACES)
         marks = pl.DataFrame(outs.rows(marked, EXAM_VERDICTS, **where), schema=EXAM_VERDICTS)
-        samples = browser.exam_excerpt(student, traces, marks, exams)
+        samples = excerpt.exam_excerpt(student, traces, marks, exams)
         for (model, effort), own in samples.group_by("model", "effort", maintain_order=True):
             correct = f", {(own['verdict'] == 'correct').sum()} correct" if marks.height else ""
             yield f"{model}{f' at {effort}' if effort else ''}: {own.height} samples{correct}"

@@ -24,7 +24,11 @@ def method(report: params.Report, protocol: params.Protocol) -> scoring.Method:
 
 
 def contents(
-    metrics: results.Metrics, summary: results.Metrics, exams: pl.DataFrame, exam: params.Exam, report: params.Report
+    metrics: results.Metrics,
+    summary: results.Metrics,
+    exams: pl.DataFrame,
+    exam: params.ExamRules,
+    report: params.Report,
 ) -> Contents:
     """The table of these numbers; `exams` has the columns that `results.dates` reads."""
     rules, published = method(report, exam.protocol), report.published

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from stages.core.page import charts
-from stages.core.tables.scores import SCORES
+from stages.core.scoring.scores import SCORES
 from stages.edge import params
 
 NOBODY = params.PublishedFigures(source=None, figures={})
@@ -61,3 +61,10 @@ def test_a_loss_that_is_no_number_is_left_out() -> None:
 def test_without_a_scored_answer_the_charts_are_empty(found: Any) -> None:
     assert charts.accuracy(found, "avg_at_4", NOBODY)["height"] >= 0
     assert charts.tokens(found, "avg_at_4")["height"] > 0
+
+
+def test_a_funnel_is_what_each_step_leaves() -> None:
+    spec = charts.funnel("rows", 9, {"without copies": 3, "without proofs": 0, "without exam questions": 6})
+    assert [(row["step"], row["num_rows"]) for row in data(spec)] == [
+        ("rows", 9), ("without copies", 6), ("without proofs", 6), ("without exam questions", 0)
+    ]  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core.prompts.rendering import Example, render
+from stages.core.sampling.prompts import Example, render
 from stages.core.sampling.queries import (
     BENCHMARKS_IN,
     PROBLEMS_IN,

@@ -17,8 +17,8 @@ from stages.core.answers.keys import canonical
 from stages.core.estimation.estimators import pass_at_k
 from stages.core.scoring.differences import gained_and_lost, paired_difference
 from stages.core.scoring.looping import without_texts
+from stages.core.scoring.scores import SCORES, SCORES_KEY
 from stages.core.scoring.scoring import TEXTS_IN, TRACES_IN, VERDICTS_IN, Method, mean_over_benchmarks, metrics, scores
-from stages.core.tables.scores import SCORES, SCORES_KEY
 
 DATA = Path(os.environ.get("REASONLITE_TEST_DATA", "")) / "gen"
 needs_data = pytest.mark.skipif(

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from stages.core.estimation.precision import PrecisionTarget
+from stages.core.sampling.precision import PrecisionTarget
 from stages.core.tables.traces import TRACES_KEY
 from stages.edge.asking import exams, jobs
 from stages.edge.asking.jobs import Job

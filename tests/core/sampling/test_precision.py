@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core.estimation.precision import Look, PrecisionTarget, look
+from stages.core.estimation import bootstrap
+from stages.core.sampling import precision
+from stages.core.sampling.precision import Look, PrecisionTarget, look
 from stages.core.scoring.scoring import Method, metrics
 from tests.core.scoring.test_scoring import right, table, wrong
 
@@ -125,3 +127,18 @@ def test_the_next_round_is_about_what_it_takes() -> None:
     nearly, further = after(right, 8, 0.98 * wide), after(right, 8, 0.85 * wide)
     assert nearly.why is None and further.why is None
     assert nearly.next_end == 10 < further.next_end <= 16
+
+
+def test_problems_weigh_what_they_weigh_in_the_results() -> None:
+    assert precision.WEIGHT == bootstrap.WEIGHT and precision.LEVEL == bootstrap.LEVEL
+    assert list(zip(precision.PSEUDO_SCORES, precision.PSEUDO_WEIGHTS, strict=True)) == list(bootstrap.SCORE_PRIOR)
+
+
+@given(st.lists(st.integers(0, 8), min_size=1, max_size=40))
+def test_the_width_is_that_of_the_bootstrap(right: list[int]) -> None:
+    printed = bootstrap.bayesian_bootstrap(
+        [np.array(right) / 8], bootstrap.SCORE_PRIOR, precision.NUM_RESAMPLES, precision.SEED
+    )
+    assert printed is not None
+    width = after(right, 8, 0.01).width
+    assert width == pytest.approx(printed.high - printed.low, rel=1e-9)

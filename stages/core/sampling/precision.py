@@ -3,6 +3,9 @@
 The interval is one over problems, and two things widen it: that problems differ, which more samples of the same
 problems do not change, and that each problem's share of right samples is an estimate, p (1 - p) / k. So its variance is
 taken as A + B / k. B is estimated from the samples without bias; A, with the prior's part in it, is the rest.
+
+The interval is that of the results, a Bayesian bootstrap (`estimation.bootstrap`). It stands here too, so that no exam
+depends on how results are computed; a test compares both.
 """
 
 from math import ceil, sqrt
@@ -11,8 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.estimation.bootstrap import SCORE_PRIOR, WEIGHT, bayesian_bootstrap
-
+LEVEL = 0.95
+WEIGHT = 1.03
+PSEUDO_SCORES, PSEUDO_WEIGHTS = np.array([0.0, 1.0]), np.array([0.6, 0.6])
+"""Weight of a problem, scores and weights of the pseudo-problems, as `estimation.bootstrap` has and explains them."""
 MARGIN = 2.0
 """Standard errors by which the interval must stay too wide before an exam is given up."""
 GROWTH = 0.25
@@ -55,14 +60,12 @@ def look(right: NDArray[np.integer], scored: NDArray[np.integer], num_drawn: int
         target: what is asked.
     """
     right, scored = right[scored > 0], scored[scored > 0]
-    shares = right / scored
-    interval = bayesian_bootstrap([shares], SCORE_PRIOR, NUM_RESAMPLES, SEED)
-    if interval is None:
+    if not len(scored):
         return Look(None, None, "hopeless", num_drawn)
-    width = interval.high - interval.low
-    pseudo, pseudo_weights = np.array(SCORE_PRIOR).T
-    values = np.concatenate([shares, pseudo])
-    weights = np.concatenate([np.full(len(shares), WEIGHT), pseudo_weights])
+    shares = right / scored
+    values = np.concatenate([shares, PSEUDO_SCORES])
+    weights = np.concatenate([np.full(len(shares), WEIGHT), PSEUDO_WEIGHTS])
+    width = _width(values, weights, float(shares.mean()))
     squares = (values - np.average(values, weights=weights)) ** 2
     variance = float(np.sum(weights * squares)) / (WEIGHT * len(shares))
     sampling = _sampling_variances(shares, scored)
@@ -80,6 +83,13 @@ def look(right: NDArray[np.integer], scored: NDArray[np.integer], num_drawn: int
     num_needed = ceil(num_drawn * (variance - max(0.0, between)) / room) if room > 0 else target.max_samples
     more = max(num_needed, num_drawn + ceil(GROWTH * num_drawn))
     return Look(width, limit, None, min(target.max_samples, 2 * num_drawn, more))
+
+
+def _width(values: NDArray[np.float64], weights: NDArray[np.float64], estimate: float) -> float:
+    """Of the 95% interval of a mean under Dirichlet weights, stretched to `estimate` should it lie outside."""
+    drawn = np.random.default_rng(SEED).standard_gamma(weights, size=(NUM_RESAMPLES, len(weights)))
+    low, high = np.quantile(drawn @ values / drawn.sum(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return max(estimate, float(high)) - min(estimate, float(low))
 
 
 def _sampling_variances(shares: NDArray[np.float64], scored: NDArray[np.integer]) -> NDArray[np.float64]:

@@ -1,1 +1,0 @@
-"""The chat messages that a problem is asked with."""
