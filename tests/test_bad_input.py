@@ -243,8 +243,7 @@ def test_other_versions_of_the_deciding_libraries_stop_vote_and_judge(folder: Pa
     for verb in (
         VOTE,
         (
-            "judge",
-            "exam",
+            "mark",
             "--traces",
             "data/exams/turbo",
             "--benchmarks",
