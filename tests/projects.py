@@ -42,7 +42,9 @@ def copy_project(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path
 
 def environment(**changes: str) -> dict[str, str]:
     """This process's environment for a command in such a project: our python first on PATH, no tracking, no server."""
-    kept = {key: value for key, value in os.environ.items() if key not in ("OPENAI_BASE_URL", "REASONLITE_STORE")}
+    # trl lowers vLLM's log level when a test imports it; an engine that a user starts has the log of any engine.
+    foreign = ("OPENAI_BASE_URL", "REASONLITE_STORE", "VLLM_LOGGING_LEVEL")
+    kept = {key: value for key, value in os.environ.items() if key not in foreign}
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
     # A tiny model gains nothing by a second thread, which waits in a busy loop for the first.
     fixed = {"PATH": path, "DVC_NO_ANALYTICS": "1", "MLFLOW_TRACKING_URI": "off", "OMP_NUM_THREADS": "1"}
