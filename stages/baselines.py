@@ -17,7 +17,7 @@ from stages.edge.files import tables
 def main() -> None:
     """The same exam for the models that params.yaml lists; at an effort, they are asked with the teacher's prompt."""
     args = stage.arguments(__doc__, "benchmarks", "base")
-    protocol = params.load(params.Protocol, "exam.protocol")
+    protocol = params.load_part(params.Asked, "exam.protocol")
     prompt = params.load(params.Prompt, "exam.prompt")
     wanted = params.load(list[str], "examine")
     every = params.load(list[params.Baseline], "baselines")

@@ -1,7 +1,8 @@
 """The candidates of one SFT stage -> the student: the last one, the best, or the mean of all.
 
 python -m stages.choose --stage turbo --candidates models/candidates/turbo --held-out data/held_out/turbo \
-    --trained metrics/train_turbo.json --output models/turbo --metrics metrics/choose_turbo.json
+    --trained metrics/train_turbo.json --output models/turbo --card models/turbo.md \
+    --metrics metrics/choose_turbo.json
 """
 
 import argparse
@@ -12,7 +13,7 @@ from stages.core.checkpoints.card import card
 from stages.edge import params, track
 from stages.edge.cli import running
 from stages.edge.files import scratch, tables
-from stages.edge.files.metrics import read_metrics, write_metrics
+from stages.edge.files.metrics import read_metrics, write_metrics, write_text
 from stages.edge.models import weights
 from stages.edge.training import averaging, candidates, checkpoint_exam
 
@@ -21,7 +22,7 @@ def main() -> None:
     """Examine the candidates where the choice goes by an exam, and write the student with its card."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stage", required=True, help="section of `train` in params.yaml")
-    for name in ("candidates", "held-out", "trained", "output", "metrics"):
+    for name in ("candidates", "held-out", "trained", "output", "card", "metrics"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     args = parser.parse_args()
     choice = params.load_part(params.Choice, f"train.{args.stage}")
@@ -41,8 +42,8 @@ def main() -> None:
         figures = {"kept_steps": steps, **({"checkpoint_exam": by_step} if by_step else {})}
         with scratch.replacing(args.output) as partial:
             averaging.average(chosen, partial)
-            text = card(args.stage, **saved.origin, figures={**trained, **figures})
-            (partial / "README.md").write_text(text, encoding="utf-8")
+        # Not among the weights: its words would make their exams stale.
+        write_text(card(args.stage, **saved.origin, figures={**trained, **figures}), args.card)
         write_metrics(figures, args.metrics)
         run.metrics(figures)
         run.tags({"identity": weights.identity(args.output)})

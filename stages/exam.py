@@ -19,7 +19,7 @@ from stages.edge.models import weights
 def main() -> None:
     """Ask the student by the protocol, with the student's own departures from it."""
     args = stage.arguments(__doc__, "benchmarks", "model", item="student")
-    protocol = params.load(params.Protocol, "exam.protocol")
+    protocol = params.load_part(params.Asked, "exam.protocol")
     prompt = params.load(params.Prompt, "exam.prompt")
     override = params.load(params.Override, f"exam.overrides.{args.student}")
     changed = {key: value for key, value in override if value is not None}

@@ -19,10 +19,10 @@ def main() -> None:
     """Take whole problems, the same in every run, until there are about as many traces as asked for."""
     paths = ("problems", "traces", "verdicts", "votes", "rejects", "sft", "output")
     args = running.parser(__doc__, *paths).parse_args()
-    settings = params.load(params.Report, "report")
-    with track.stage("excerpt", settings.model_dump()) as run:
+    num_traces = params.load(int, "report.num_traces")
+    with track.stage("excerpt", {"num_traces": num_traces}) as run:
         folders = tables.folders(args.traces)
-        ids = excerpts.problem_ids(folders, settings.num_traces)
+        ids = excerpts.problem_ids(folders, num_traces)
         texts = {folder.name: excerpts.of(folder, TRACES_IN, ids) for folder in folders}
         rejects = {file.stem: excerpts.of(file, REJECTS, ids) for file in tables.files(args.rejects)}
         kept = {folder.name: excerpts.of(folder, teacher.SFT_IN, ids) for folder in tables.folders(args.sft)}

@@ -72,7 +72,7 @@ def _plan(name: str, settings: params.Profile, args: argparse.Namespace) -> dict
             each.verdict not in evidence.DONE,
             works[stage],
             each.reasons,
-            each.can_be_accepted,
+            each.can_be_accepted and name == params.profile(),  # the commands are about the chosen profile
         )
         for stage, each in stages.items()
     }

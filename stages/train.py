@@ -80,8 +80,8 @@ def _prepare(args: argparse.Namespace, settings: params.Training, runtime: param
         raise EmptyError(
             f"{args.sft} holds no row to train on; loosen the filters of curate.{args.stage} in params.yaml"
         )
-    if runtime.deepspeed and not Path(runtime.deepspeed).is_file():
-        raise SettingError(f"params.yaml: runtime.deepspeed: {runtime.deepspeed} is no file")
+    if runtime.deepspeed:
+        _check_deepspeed(Path(runtime.deepspeed))
     num_candidates = keeping.num_candidates(settings.keep, settings.num_checkpoints)
     resuming.check_space(scratch, args.init, args.sft, num_candidates)
     positions = settings.max_positions or weights.positions(args.init)
@@ -103,7 +103,7 @@ def _prepare(args: argparse.Namespace, settings: params.Training, runtime: param
                     f"{args.held_out} holds no row to measure a loss on: set train.{args.stage}.held_out_every to "
                     f"null, or curate.{args.stage}.num_held_out_problems higher"
                 )
-    bounds = preflight.Bounds(settings.max_length, positions)
+    bounds = preflight.Bounds(params.max_length(args.stage), positions)
     wrong = [each for file in files for each in preflight.problems(file.lengths, file.num_prompt, bounds)]
     if wrong:
         raise SettingError(f"params.yaml: train.{args.stage}: {'; '.join(dict.fromkeys(wrong))}")
@@ -119,6 +119,25 @@ def _prepare(args: argparse.Namespace, settings: params.Training, runtime: param
     if not args.check:
         # What is known before the hours of training; the rest joins it then.
         write_metrics(figures, args.metrics)
+
+
+def _check_deepspeed(file: Path) -> None:
+    """Check that a machine setting decides no weights.
+
+    Raises:
+        PipelineError: the file cannot be read, or sets the optimiser or the schedule, which `train` does.
+    """
+    if not file.is_file():
+        raise SettingError(f"params.yaml: runtime.deepspeed: {file} is no file")
+    try:
+        settings = read_metrics(file)
+    except ValueError as error:
+        raise SettingError(f"params.yaml: runtime.deepspeed: {file} is no JSON ({error}); mend it") from error
+    if taken := {"optimizer", "scheduler"} & settings.keys():
+        raise SettingError(
+            f"params.yaml: runtime.deepspeed: {file} sets {' and '.join(sorted(taken))}, which decide the weights: "
+            "leave them out, the settings of `train` say how it is trained"
+        )
 
 
 def _plan(settings: params.Training, num_rows: int) -> batching.Plan:

@@ -306,7 +306,7 @@ def test_the_stage_says_what_it_will_do_writes_figures_and_a_card(trained: Path)
     assert figures["epochs"] == 2 and figures["num_steps"] == log(trained)["step"][-1] == 16
     assert figures["num_tokens"] > figures["num_trained_tokens"] > 0
     assert figures["last_loss"] == pytest.approx(log(trained)["loss"][-1])
-    card = (trained / "models/turbo/README.md").read_text()
+    card = (trained / "models/turbo.md").read_text()
     assert (
         weights.identity(trained / "models/base")[:12] in card and f"| num tokens | {figures['num_tokens']} |" in card
     )

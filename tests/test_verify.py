@@ -1,5 +1,6 @@
 """What a plan says where code changed, the check that follows it, and that a change of results does not pass it."""
 
+import re
 import subprocess
 import sys
 import types
@@ -125,8 +126,10 @@ def test_a_change_of_results_is_shown_by_row_and_column(ran: Path) -> None:
         done = call(ran, "verify", "vote@medium", "read@medium", "--problems", "5")
         assert done.returncode == 1
         first, second, third = done.stdout.splitlines()
-        assert first.startswith("vote@medium: differs: 5 problems")
-        assert second.startswith("  data/votes/medium.parquet: 5 of 5 rows differ, in tied; the first, problem_id=")
+        assert first.startswith("vote@medium: differs: all rows and files")
+        assert re.match(
+            r"  data/votes/medium.parquet: (\d+) of \1 rows differ, in tied; the first, problem_id=", second
+        )
         assert third.startswith("read@medium: equal")
         assert done.stderr == "error: vote@medium: keep none of these outs; `dvc repro` makes them anew\n"
 
@@ -164,7 +167,8 @@ def test_what_cannot_be_verified_is_one_sentence(arguments: tuple[str, ...], err
 
 
 def train(folder: Path, losses: str) -> Stage:
-    (folder / "log.csv").write_text(f"step,loss\n{losses}")
+    rows = "".join(f"{row},2.0\n" for row in losses.split())
+    (folder / "log.csv").write_text(f"step,loss,grad_norm\n{rows}")
     return Stage(Verdict.RUNS, (), (), command="exec python -m stages.train --init i --sft s --losses log.csv")
 
 
@@ -181,19 +185,19 @@ def test_the_first_losses_of_training_are_compared_with_the_recorded_ones(
 ) -> None:
     asked: list[Any] = []
 
-    def first_losses(init: Path, sft: Path, settings: object, runtime: object, num_steps: int) -> list[float]:
+    def first_steps(init: Path, sft: Path, settings: object, runtime: object, num_steps: int) -> list[dict[str, float]]:
         asked.append((init, sft, num_steps))
-        return losses
+        return [{"loss": loss, "grad_norm": 2.0} for loss in losses]
 
     checking = types.ModuleType("checking")
-    checking.first_losses = first_losses  # type: ignore[attr-defined]
+    checking.COMPARED, checking.first_steps = ("loss", "grad_norm"), first_steps  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "stages.edge.training.checking", checking)
     monkeypatch.setattr("stages.edge.training.checking", checking, raising=False)
     monkeypatch.chdir(ran)
     params.content.cache_clear()
-    assert verify._first_losses("turbo", train(ran, "1,1.5\n2,0.75\n3,0.7\n"), 2)[1] == differences
+    assert verify._first_steps("turbo", train(ran, "1,1.5\n2,0.75\n3,0.7\n"), 2)[1] == differences
     assert asked == [(Path("i"), Path("s"), 2)]
     with pytest.raises(InputError, match="2 steps were made where"):
-        verify._first_losses("turbo", train(ran, "1,1.5\n2,0.75\n3,0.7\n"), 3)
+        verify._first_steps("turbo", train(ran, "1,1.5\n2,0.75\n3,0.7\n"), 3)
     (ran / "log.csv").unlink()
     params.content.cache_clear()

@@ -5,6 +5,7 @@ right, so its answer is its problem's label, and its messages before the answer 
 """
 
 from collections.abc import Sequence
+from statistics import fmean
 from typing import NamedTuple
 
 import polars as pl
@@ -46,13 +47,14 @@ def score(verdicts: pl.DataFrame, pass_k: int) -> CheckpointScore:
     """avg and pass@k of a verdicts table, as means over its problems; unscored answers do not count."""
     scored = verdicts.filter(pl.col("verdict") != "unscored")
     by_problem = scored.group_by("problem_id").agg(pl.len(), (pl.col("verdict") == "correct").sum().alias("right"))
+    by_problem = by_problem.sort("problem_id")  # the last digits of a mean depend on the order
     shares = [right / num for _, num, right in by_problem.iter_rows()]
     passed = [pass_at_k(num, right, pass_k) for _, num, right in by_problem.iter_rows()]
     return CheckpointScore(_mean(shares), _mean([each for each in passed if each is not None]))
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+    return fmean(values) if values else None
 
 
 def best(scores: Sequence[CheckpointScore], by_pass: bool) -> int:

@@ -80,10 +80,14 @@ def document(
     }
 
 
-def _accepting(names: Iterable[str]) -> list[str]:
+def _accepting(names: Sequence[str]) -> list[str]:
     """The commands that check that the present code leaves the outs of stages as they are, and then tell DVC so."""
-    words = " ".join(names)
-    return [f"python -m stages.verify {words}", f"dvc commit -f {words}"]
+    trained = [name for name in names if name.startswith("train@")]
+    others = [name for name in names if name not in trained]
+    checks = [f"python -m stages.verify {' '.join(others)}"] if others else []
+    # The record stands in code that `train` depends on: it comes before the commit.
+    checks += [f"python -m stages.verify {' '.join(trained)} --record"] if trained else []
+    return [*checks, f"dvc commit -f {' '.join(names)}"]
 
 
 def _figures(work: Work, num_gpus: int, price: float | None) -> dict[str, Figure | None]:
@@ -191,8 +195,9 @@ def _why(rows: Sequence[Row], spared: Row) -> Iterator[str]:
             "Only code changed here: check that the outs are still right, and keep them without a run "
             f"({', '.join(costs) or 'its time is not known'})"
         )
-        verify, commit = _accepting(accepted)
-        yield from _command(f"{verify} &&")
+        *checks, commit = _accepting(accepted)
+        for check in checks:
+            yield from _command(f"{check} &&")
         yield from _command(commit)
 
 

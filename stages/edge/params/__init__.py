@@ -7,6 +7,7 @@ impossible stops the first stage that runs, naming the key and what is allowed, 
 
 from stages.edge.params.curation import Balance, Curate, Filters, PublishedSet, Target
 from stages.edge.params.exams import (
+    Asked,
     Baseline,
     Exam,
     ExamRules,
@@ -46,6 +47,7 @@ from stages.edge.params.reading import (
     load_part,
     load_profile,
     load_shared,
+    max_length,
     profile,
     text_with,
 )
@@ -55,12 +57,12 @@ from stages.edge.params.training import CheckpointExam, Choice, Train, Training
 from stages.edge.params.whole import Profile
 
 __all__ = [
-    "Adaptive", "AnyColumns", "Balance", "Base", "Baseline", "Benchmark", "CheckpointExam", "Choice", "Collect",
-    "Columns", "Concurrency", "Curate", "Decontaminate", "Deduplicate", "Dtype", "Embedding", "Endpoint", "Engine",
-    "Exam", "ExamRules", "FilesSource", "Filters", "GeneratedSource", "Generator", "Grams", "HubSource", "HubSplit",
-    "Judge", "LlmJudge", "Model", "Override", "Profile", "Prompt", "Protocol", "PublishedFigures", "PublishedSet",
-    "Report", "Role", "Runtime", "Sampling", "Section", "Shot", "Source", "SymbolicLimits", "Target", "Teach",
-    "Teacher", "TeacherModel", "TeacherPrompt", "Train", "Training", "Until", "Versions", "Vote", "Where",
+    "Adaptive", "AnyColumns", "Asked", "Balance", "Base", "Baseline", "Benchmark", "CheckpointExam", "Choice",
+    "Collect", "Columns", "Concurrency", "Curate", "Decontaminate", "Deduplicate", "Dtype", "Embedding", "Endpoint",
+    "Engine", "Exam", "ExamRules", "FilesSource", "Filters", "GeneratedSource", "Generator", "Grams", "HubSource",
+    "HubSplit", "Judge", "LlmJudge", "Model", "Override", "Profile", "Prompt", "Protocol", "PublishedFigures",
+    "PublishedSet", "Report", "Role", "Runtime", "Sampling", "Section", "Shot", "Source", "SymbolicLimits", "Target",
+    "Teach", "Teacher", "TeacherModel", "TeacherPrompt", "Train", "Training", "Until", "Versions", "Vote", "Where",
     "check_versions", "content", "document", "exam_budgets", "load", "load_part", "load_profile", "load_shared",
-    "profile", "text_with",
+    "max_length", "profile", "text_with",
 ]  # fmt: skip

@@ -31,15 +31,13 @@ class Until(Section):
     """Of each problem; at least num_samples."""
 
 
-class Protocol(Section):
-    """How every student is examined."""
+class Asked(Section):
+    """How every student is asked."""
 
     num_samples: Samples
     """Of each problem; with `until`, the first round."""
     until: Until | None
     """null: num_samples are drawn, whatever the interval."""
-    pass_k: Count
-    """j of pass@j; at most num_samples."""
     dtype: Dtype
     reasoning_parser: str | None
     sampling: Sampling
@@ -53,6 +51,13 @@ class Protocol(Section):
         if until and until.max_samples < num_samples:
             raise PydanticCustomError("until", "max_samples should be at least num_samples, {num_samples}", info.data)
         return until
+
+
+class Protocol(Asked):
+    """How every student is examined."""
+
+    pass_k: Count
+    """j of pass@j; at most num_samples."""
 
     @field_validator("pass_k")
     @classmethod

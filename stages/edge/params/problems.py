@@ -10,7 +10,7 @@ from stages.edge.params.section import Count, Section
 
 
 class GeneratedSource(Section):
-    """Procedural word problems with exact answers (`core/arithmetic.py`)."""
+    """Procedural word problems with exact answers (`core/problems/arithmetic.py`)."""
 
     kind: Literal["generated"]
     name: str
@@ -30,7 +30,7 @@ class Columns(Section):
 
 
 AnyColumns = str | Columns
-"""The columns of a well-known data set by its name in `core/intake.py`, or their names."""
+"""The columns of a well-known data set by its name in `core/problems/intake.py`, or their names."""
 
 
 Where = dict[str, list[JsonValue]]
@@ -84,7 +84,7 @@ class Benchmark(Section):
     answers: tuple[int, int] | None
     """Lowest and highest of its answers, where these are integers."""
     answers_digest: str | None
-    """What its answers must hash to (`core/problems.py`); null: not checked."""
+    """What its answers must hash to (`core/problems/problems.py`); null: not checked."""
 
 
 class Generator(Section):

@@ -140,6 +140,11 @@ def exam_budgets(student: str) -> dict[str, int]:
     return budgets
 
 
+def max_length(student: str) -> int:
+    """Tokens that a row of an SFT stage may have. For a check before its training, which it does not decide."""
+    return load(Train, f"train.{student}").max_length
+
+
 def load_shared(kind: type[SectionT], section: str) -> SectionT:
     """A section that all profiles share, e.g. `load_shared(Versions, "versions")`."""
     return _parse(kind, section)

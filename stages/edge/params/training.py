@@ -37,8 +37,6 @@ class Training(Section):
     epochs: Count
     batch_size: Count
     """Traces per optimiser step, over all devices."""
-    max_length: Count
-    """Tokens; a longer row is an error here (curate drops them)."""
     max_grad_norm: Positive
     weight_decay: Annotated[float, Field(ge=0)]
     max_positions: Count | None
@@ -79,3 +77,6 @@ class Choice(Section):
 
 class Train(Training, Choice):
     """One SFT stage."""
+
+    max_length: Count
+    """Tokens; a longer row is an error here (curate drops them)."""

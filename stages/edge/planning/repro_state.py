@@ -24,6 +24,8 @@ from stages.edge.planning import code_changes
 
 PROGRAM = __name__.partition(".")[0]
 """The folder of the program: a dependency in it is code."""
+LOCK_PATH, LOCK_HASH = "path", "md5"
+"""Keys of an out in DVC's run cache."""
 NOT_IN_CACHE = "not in cache"
 """What DVC says of an out that its cache lacks, whatever lies in the workspace."""
 
@@ -98,13 +100,21 @@ def _stages(repo: Any, folder: Path) -> dict[str, Stage]:  # noqa: ANN401
     locked = lockfile.read(folder)
     result: dict[str, Stage] = {}
     staying = set[str]()  # stages whose outs stay as they lie here, once what can be accepted is accepted
+    arriving = dict[str, HashInfo]()  # by path, outs that come from the cache in place of those that lie here
     with repo.lock:
         for stage in plan_repro(graph):
             entries = status.get(stage.addressing, [])
             before = {each.addressing for each in graph.successors(stage)}
-            verdict = _verdict(repo, stage, entries, {result[name].verdict for name in before})
+            new = {
+                dep: arriving[dep.fs_path]
+                for dep in stage.deps
+                if dep.fs_path in arriving and arriving[dep.fs_path] != dep.hash_info
+            }
+            verdict = _verdict(repo, stage, entries, {result[name].verdict for name in before}, new)
+            if verdict is Verdict.RESTORED:
+                arriving |= {out.fs_path: out.hash_info for out in stage.outs}
             reasons = _reasons(stage, entries, locked, folder)
-            can_be_accepted = verdict is Verdict.RUNS and reasons.is_code_alone and before <= staying
+            can_be_accepted = verdict is Verdict.RUNS and reasons.is_code_alone and before <= staying and not new
             follows = verdict is Verdict.FOLLOWS and not reasons.outs and before <= staying
             if can_be_accepted or follows or verdict is Verdict.CACHED:
                 staying.add(stage.addressing)
@@ -120,26 +130,44 @@ def _stages(repo: Any, folder: Path) -> dict[str, Stage]:  # noqa: ANN401
     return result
 
 
-def _verdict(repo: Any, stage: Any, entries: list[Any], before: set[Verdict]) -> Verdict:  # noqa: ANN401
-    differs = any(set(each) != {"changed outs"} for each in entries if isinstance(each, dict)) or any(
-        isinstance(each, str) for each in entries
+def _verdict(
+    repo: Any,  # noqa: ANN401
+    stage: Any,  # noqa: ANN401
+    entries: list[Any],
+    before: set[Verdict],
+    new: Mapping[Any, HashInfo],
+) -> Verdict:
+    """What happens to a stage with these entries in `dvc status`; `new` are deps that come from the cache, changed."""
+    differs = (
+        bool(new)
+        or any(set(each) != {"changed outs"} for each in entries if isinstance(each, dict))
+        or any(isinstance(each, str) for each in entries)
     )
     if before & {Verdict.RUNS, Verdict.FOLLOWS}:
         return Verdict.RUNS if differs else Verdict.FOLLOWS
-    if not entries:
+    if not entries and not new:
         return Verdict.CACHED
-    return Verdict.RESTORED if _is_restorable(repo, stage, differs) else Verdict.RUNS
+    return Verdict.RESTORED if _is_restorable(repo, stage, differs, new) else Verdict.RUNS
 
 
-def _is_restorable(repo: Any, stage: Any, differs: bool) -> bool:  # noqa: ANN401
-    """Whether DVC finds the outs in its cache: those of dvc.lock, or of a run with the same inputs and settings."""
+def _is_restorable(repo: Any, stage: Any, differs: bool, new: Mapping[Any, HashInfo]) -> bool:  # noqa: ANN401
+    """Whether DVC finds the outs in its cache: those of dvc.lock, or of a run with the same inputs and settings.
+
+    If so, the stage's outs get the hashes of what is there.
+    """
     try:
         if differs:
             # As a real run does before it looks: the run cache is asked by what the inputs are now.
             stage.save_deps()
+            for dep, info in new.items():
+                dep.hash_info = info
             for out in stage.outs:
                 out.hash_info = HashInfo()
         repo.stage_cache.restore(stage, dry=True)
+        if differs:
+            hashes = {each[LOCK_PATH]: each[LOCK_HASH] for each in repo.stage_cache._load(stage)["outs"]}
+            for out in stage.outs:
+                out.hash_info = HashInfo(LOCK_HASH, hashes[out.def_path])
     except (RunCacheNotFoundError, DvcException):
         return False
     return True

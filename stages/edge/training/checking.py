@@ -1,6 +1,6 @@
 """Whether the code that decides a training's weights is the code that a finished run was trained with.
 
-The losses of a run's first steps show whether an edit of that code changed what is trained.
+A run's first steps show whether an edit of that code changed what is trained.
 """
 
 import ast
@@ -18,6 +18,9 @@ from stages.edge import params
 from stages.edge.files import tables
 
 RECORD = Path(recipe.__file__)
+COMPARED = ("loss", "learning_rate", "grad_norm")
+BESIDE = tuple(Path(__file__).with_name(f"{name}.py") for name in ("held_out", "learning", "students"))
+"""What trains with the package's code: it has effects, and so cannot be a part of it."""
 
 
 def version() -> str:
@@ -29,7 +32,7 @@ def version() -> str:
 def code_hash(folder: Path = Path(training.__file__).parent) -> str:
     """Hex SHA-256 over the modules that decide the weights, without their comments, docstrings and formatting."""
     digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.py")):
+    for file in (*sorted(folder.glob("*.py")), *BESIDE):
         if file.stem not in recipe.REPORTING:
             digest.update(f"{file.name}\n{_bare(file.read_text(encoding='utf-8'))}\n".encode())
     return digest.hexdigest()
@@ -50,13 +53,15 @@ def _is_docstring(node: ast.stmt) -> bool:
 
 
 def record() -> None:
-    """Record the present code as the recorded version. Only `first_losses` shows whether it trains the same."""
+    """Record the present code as the recorded version. Only `first_steps` shows whether it trains the same."""
     text = RECORD.read_text(encoding="utf-8")
     RECORD.write_text(re.sub(r'^CODE = ".*"$', f'CODE = "{code_hash()}"', text, flags=re.MULTILINE), encoding="utf-8")
 
 
-def first_losses(init: Path, sft: Path, settings: params.Train, runtime: params.Runtime, num_steps: int) -> list[float]:
-    """The loss of each of the first optimiser steps of a run, trained by the present code in one process.
+def first_steps(
+    init: Path, sft: Path, settings: params.Train, runtime: params.Runtime, num_steps: int
+) -> list[dict[str, float]]:
+    """`COMPARED` of each of the first optimiser steps of a run, trained by the present code in one process.
 
     Only the rows of these steps are read. Nothing is kept, and the scratch folders of runs are left alone.
 
@@ -72,7 +77,8 @@ def first_losses(init: Path, sft: Path, settings: params.Train, runtime: params.
     alone = runtime.model_copy(update={"num_processes": 1, "num_hosts": 1, "launcher": [], "deepspeed": None})
     with tempfile.TemporaryDirectory() as folder:
         rows = _SomeRows(sft, indices, num_rows)
-        return learning.first_losses(settings, alone, init, rows, plan, num_steps, Path(folder))
+        log = learning.first_steps(settings, alone, init, rows, plan, num_steps, Path(folder))
+    return [{name: entry[name] for name in COMPARED} for entry in log]
 
 
 class _SomeRows:

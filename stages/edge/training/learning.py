@@ -71,7 +71,7 @@ def learn(
         torch.distributed.destroy_process_group()
 
 
-def first_losses(
+def first_steps(
     settings: params.Training,
     runtime: params.Runtime,
     init: Path,
@@ -79,8 +79,8 @@ def first_losses(
     plan: batching.Plan,
     num_steps: int,
     folder: Path,
-) -> list[float]:
-    """The losses of the first steps of a plan, which is not trained to its end.
+) -> list[dict[str, float]]:
+    """The Trainer's log of the first steps of a plan, which is not trained to its end.
 
     `folder` is for what the Trainer writes.
 
@@ -97,7 +97,7 @@ def first_losses(
     with watching.failures(runtime):
         learner, _ = _learner(settings, runtime, init, rows, plan, folder, [StopAfterSteps()])
         learner.train()
-    return [entry["loss"] for entry in learner.state.log_history if "loss" in entry]
+    return [entry for entry in learner.state.log_history if "loss" in entry]
 
 
 def _learner(

@@ -38,6 +38,8 @@ def compare(old: Path, new: Path, ids: Collection[str] | None) -> Compared:
     """Compare an out with what was made anew; `ids` are the problems that it was made of, None all."""
     if not new.exists():
         return Compared(None, ["is not made any more"])
+    if ids is None and lockfile.path_md5(old) == lockfile.path_md5(new):
+        return Compared(sum(map(tables.height, tables.files(old))) if is_table(old) else None, [])
     if is_table(old) and is_table(new):
         table = rows_of(old, ids)
         return Compared(table.height, list(_different_tables(table, rows_of(new, None))))

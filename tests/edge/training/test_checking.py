@@ -40,7 +40,8 @@ def first_losses(folder: Path) -> list[float]:
     changed = settings.model_copy(update={"learning_rate": 0.01, "batch_size": 4, "warmup_ratio": 0.1})
     machine = runtime(micro_batch_tokens=400)
     student = save_tiny_model(folder / "student", "Qwen3")
-    return checking.first_losses(student, folder / "data/sft/turbo", changed, machine, num_steps=5)
+    steps = checking.first_steps(student, folder / "data/sft/turbo", changed, machine, num_steps=5)
+    return [step["loss"] for step in steps]
 
 
 @pytest.fixture
