@@ -5,7 +5,7 @@ python -m stages.collect --sources data/sources --problems data/problems.parquet
     --provenance metrics/sources.json --plot metrics/plots/collect.csv
 """
 
-from datetime import date
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -63,17 +63,19 @@ def main() -> None:
         metrics = collection.metrics(taken, unique, dropped, evidence, kept) | {"num_exam_problems": exams.height}
         write_csv(collection.funnel(metrics), args.plot)
         write_metrics(metrics, args.metrics)
+        for flag in collection.flags(metrics):
+            print(f"warning: {flag}", file=sys.stderr)
         run.metrics(metrics)
         run.artifact(args.provenance)
 
 
 def _benchmarks(settings: params.Collect, questions: dict[str, pl.DataFrame]) -> pl.DataFrame:
     dates = [each.published for each in settings.sources if not isinstance(each, params.GeneratedSource)]
-    newest = max(filter(None, dates), default=None)
+    newest = problems.newest(dates)
     return pl.concat([_benchmark(exam, questions[exam.source.name], newest) for exam in settings.benchmarks])
 
 
-def _benchmark(exam: params.Benchmark, questions: pl.DataFrame, newest: date | None) -> pl.DataFrame:
+def _benchmark(exam: params.Benchmark, questions: pl.DataFrame, newest: object) -> pl.DataFrame:
     name = exam.source.name
     if questions.height != exam.num_problems:
         raise InputError(f"benchmark {name}: has {questions.height} questions where {exam.num_problems} are expected")

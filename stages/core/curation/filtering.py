@@ -31,7 +31,13 @@ TRACES_IN = pl.Schema({**_KEYS, "reasoning": pl.String(), "content": pl.String()
 VERDICTS_IN = pl.Schema({**_KEYS, "answer": pl.String(), "verdict": pl.Enum(VERDICT)})
 VOTES_IN = pl.Schema({"problem_id": pl.String(), "answer": pl.String()})
 PROBLEMS_IN = pl.Schema(
-    {"problem_id": pl.String(), "prompt": pl.String(), "source": pl.String(), "difficulty": pl.Float32()}
+    {
+        "problem_id": pl.String(),
+        "prompt": pl.String(),
+        "source": pl.String(),
+        "difficulty": pl.Float32(),
+        "gold": pl.String(),
+    }
 )
 
 Messages = list[dict[str, str]]

@@ -5,13 +5,14 @@ from typing import Literal, Protocol
 
 import polars as pl
 
+from stages.core.answers.keys import canonical
 from stages.core.tables.rejects import REASONS
 
 
 class Balance(Protocol):
-    """The share of all rows that one source, or one difficulty, may have at most."""
+    """The share of all rows that one source, one difficulty or one gold may have at most."""
 
-    by: Literal["source", "difficulty"]
+    by: Literal["source", "difficulty", "gold"]
     max_share: float
 
 
@@ -33,13 +34,12 @@ def select(
 
     Rows are taken in the order of the draw, and of the table where that is the same. `decisions` is gone through twice,
     and of the rows that are left only numbers are held. `problems` has the columns of `PROBLEMS_IN`; problems without a
-    difficulty are a class of their own. The rows of `held_out` problems are never trained
-    on, so a student's loss on them measures no memorisation.
+    difficulty, or without a gold, are a class of their own, and all spellings of a gold are one. The rows of `held_out`
+    problems are never trained on, so a student's loss on them measures no memorisation.
     """
     apart = pl.col("reason").is_null() & pl.col("problem_id").is_in(list(held_out))
     marked = pl.col("reason").is_null().alias("left")
-    by = pl.lit("all") if balance is None else pl.col(balance.by).cast(pl.String).fill_null("none")
-    names = problems.select("problem_id", of=by)
+    names = problems.select("problem_id", of=_class(problems, balance))
     classes = names.with_columns(of=pl.col("of").cast(pl.Enum(names["of"].unique().sort())))
 
     def pieces() -> Iterator[pl.DataFrame]:
@@ -56,6 +56,15 @@ def select(
         filled = piece["reason"].scatter(places, reasons.slice(start, places.len()))
         start += places.len()
         yield piece.drop("left").with_columns(filled)
+
+
+def _class(problems: pl.DataFrame, balance: Balance | None) -> pl.Series:
+    """Of each problem, the class whose share is limited."""
+    if balance is None:
+        return pl.repeat("all", problems.height, dtype=pl.String, eager=True)
+    if balance.by == "gold":
+        return pl.Series([gold and canonical(gold) for gold in problems["gold"]], dtype=pl.String).fill_null("none")
+    return problems[balance.by].cast(pl.String).fill_null("none")
 
 
 def _left(piece: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFrame:

@@ -5,11 +5,28 @@ from itertools import accumulate
 
 from stages.core.answers.extraction import extract, payload
 from stages.core.answers.keys import agree, canonical
+from stages.core.problems.proofs import asks_for_proof
 
 MIN_GOLD_CHARS = 3
 """A shorter number stands in many a problem by chance."""
 
-_PROOF = re.compile(r"\b(prove|show|demonstrate)\s+that\b", re.IGNORECASE)
+_PLACEHOLDERS = re.compile(
+    r"nan|null|n/a|n\.a\.|tbd|todo|unknown|unavailable|omitted|missing"
+    r"|(?:the )?answer (?:is )?(?:unknown|omitted|missing)"
+    r"|none given|no (?:final )?answer (?:is )?(?:given|provided|available)"
+    r"|(?:answer )?not (?:available|applicable|provided|given|known|specified|stated)"
+    r"|(?:the )?proof(?: (?:omitted|given|needed|required))?|(?:the )?(?:solution|proof|answer) (?:above|below)"
+    r"|(?:please )?(?:see|refer to|cf\.?|check|given in|in) (?:the )?(?:(?:full|official|above|attached) )?"
+    r"(?:solutions?|explanations?|proofs?|answers?|attachments?|figures?|diagrams?|above|below)(?: (?:above|below))?"
+    r"|(?:答案|证明)?略|见(?:解析|答案|详解|解答)|暂?无(?:答案|解析)|未知",
+    re.IGNORECASE,
+)
+"""What sources write where they have no answer. "No solution" and "undefined" are answers."""
+_EXPORTED = ("None", "NA")
+"""Python's and R's words for nothing, by this very spelling. `\\text{None}` is an answer."""
+_YES_OR_NO = re.compile(r"yes|no|true|false|是|否|对|错", re.IGNORECASE)
+_IN_WORDS = re.compile(r"\\(?:text|textbf|mathrm|mbox)\s*\{([^{}]*)\}")
+_SYSTEM = re.compile(r"\\\{\s*\\begin|\\right\s*\.")
 _WHOLE_DOLLARS = re.compile(r"^\$+([^$]*)\$+$")
 _WHOLE_BOX = re.compile(r"^\\boxed\{(.*)\}$", re.DOTALL)
 _DAMAGED = re.compile(r"^[\^_=]|[\^_/=\\]$|(?<![\^_])[-+*]$")
@@ -37,15 +54,40 @@ def _is_balanced(text: str) -> bool:
 
 def ungradable_reason(prompt: str, gold: str | None) -> str | None:
     """Why no answer could be graded against this gold, or None where one can."""
-    if not gold:
+    if not gold or is_placeholder(gold):
         return "missing"
-    if _PROOF.search(prompt):
+    if asks_for_proof(prompt):
         return "proof"
-    if _DAMAGED.search(gold) or gold.count("{") != gold.count("}"):
+    if _DAMAGED.search(gold) or not _is_whole(gold):
         return "damaged"
     if _is_choice_without_choices(prompt, gold):
         return "choice"
     return None if _accepts_itself(gold) else "unreadable"
+
+
+def is_placeholder(gold: str) -> bool:
+    """Whether this is what a source writes where it has no answer: nan, N/A, unknown, "see solution"."""
+    return gold in _EXPORTED or _PLACEHOLDERS.fullmatch(_words(gold)) is not None
+
+
+def is_yes_or_no(gold: str | None) -> bool:
+    """Whether a gold is one of two words, so that every second guess is right."""
+    return gold is not None and _YES_OR_NO.fullmatch(_words(gold)) is not None
+
+
+def _words(gold: str) -> str:
+    """A gold of words without its LaTeX, its brackets and its full stop."""
+    return " ".join(_IN_WORDS.sub(r"\1", gold).split()).strip("$ .()[]*_\"'<>")
+
+
+def _is_whole(gold: str) -> bool:
+    r"""Whether all braces and environments are closed. The brace ``\{`` of a system of equations needs no partner."""
+    text = gold.replace(r"\\", " ")
+    groups = text.replace(r"\{", "").replace(r"\}", "")
+    if groups.count("{") != groups.count("}") or text.count(r"\begin") != text.count(r"\end"):
+        return False
+    num_open = text.count(r"\{") - text.count(r"\}")
+    return 0 <= num_open <= len(_SYSTEM.findall(text)) or 0 <= -num_open <= len(re.findall(r"\\left\s*\.", text))
 
 
 def _is_choice_without_choices(prompt: str, gold: str) -> bool:

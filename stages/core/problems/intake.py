@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import polars as pl
 
@@ -37,6 +37,18 @@ PRESETS = {
 """Columns of public data sets, by the name that `columns` in params.yaml may take."""
 
 
+class Excluded(Protocol):
+    """Values that a row must not have."""
+
+    @property
+    def without(self) -> Sequence[object]:
+        """The values."""
+
+
+Wanted = Sequence[object] | Excluded
+"""The values that a column may have, or those that it may not have."""
+
+
 class Intake(NamedTuple):
     """The problems of a source, each prompt and gold once, and how many rows went where."""
 
@@ -50,19 +62,19 @@ class Intake(NamedTuple):
     """With the prompt and the gold of an earlier row, such as one row a solution."""
 
 
-def needed(columns: Columns, where: Mapping[str, Sequence[object]]) -> list[str]:
+def needed(columns: Columns, where: Mapping[str, Wanted]) -> list[str]:
     """The columns of a source that are read at all."""
     return list(dict.fromkeys([*(name for name in columns if name is not None), *where]))
 
 
-def take(name: str, rows: Iterable[Raw], columns: Columns, where: Mapping[str, Sequence[object]]) -> Intake:
+def take(name: str, rows: Iterable[Raw], columns: Columns, where: Mapping[str, Wanted]) -> Intake:
     """The problems of a source.
 
     Args:
         name: the source's.
         rows: each with its place. They are read once, and of those that repeat a problem nothing is kept.
         columns: its names for ours.
-        where: values that a row must have, by column; all of them.
+        where: values that a row must have, or must not have, by column; all of them.
 
     Raises:
         ValueError: a column is missing or of a wrong type, a difficulty is no number, an id comes twice. The message
@@ -75,7 +87,7 @@ def take(name: str, rows: Iterable[Raw], columns: Columns, where: Mapping[str, S
         ids: dict[object, str] = {}
         for place, row in rows:
             counts["rows"] += 1
-            if not all(_is_among(_named(row, column, place), values) for column, values in where.items()):
+            if not all(_is_wanted(_named(row, column, place), wanted) for column, wanted in where.items()):
                 counts["filtered"] += 1
                 continue
             ours = _mapped(row, columns, place)
@@ -97,9 +109,13 @@ def take(name: str, rows: Iterable[Raw], columns: Columns, where: Mapping[str, S
     return Intake(table, counts["rows"], counts["filtered"], counts["empty"], counts["repeated"])
 
 
-def _is_among(value: object, wanted: Sequence[object]) -> bool:
-    """Whether a row has one of the wanted values. In CSV all is text, so a number there is one by its spelling."""
-    return value in wanted or (isinstance(value, str) and value.strip() in [str(each) for each in wanted])
+def _is_wanted(value: object, wanted: Wanted) -> bool:
+    return _is_among(value, wanted) if isinstance(wanted, Sequence) else not _is_among(value, wanted.without)
+
+
+def _is_among(value: object, values: Sequence[object]) -> bool:
+    """Whether a row has one of the values. In CSV all is text, so a number there is one by its spelling."""
+    return value in values or (isinstance(value, str) and value.strip() in [str(each) for each in values])
 
 
 def _named(row: Mapping[str, object], column: str, place: str) -> object:

@@ -3,12 +3,12 @@
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
 from stages.core.answers.keys import canonical
-from stages.core.problems.golds import is_in_prompt, normalise_gold, ungradable_reason
+from stages.core.problems.golds import is_in_prompt, is_placeholder, normalise_gold, ungradable_reason
 from stages.core.tables.benchmarks import BENCHMARKS
 from stages.core.tables.problems import PROBLEMS
 from stages.core.text.identity import normalise, problem_id
@@ -51,8 +51,9 @@ def problem_rows(source: str, rows: Iterable[Mapping[str, object]]) -> pl.DataFr
 
 
 def gold_of(value: object) -> str | None:
-    """A source's gold as normalised text; None for an empty one."""
-    return None if value is None else normalise_gold(normalise(str(value))) or None
+    """A source's gold as normalised text; None for an empty one, and for a placeholder such as N/A."""
+    gold = "" if value is None else normalise_gold(normalise(str(value)))
+    return None if not gold or is_placeholder(gold) else gold
 
 
 def benchmark_rows(
@@ -64,7 +65,8 @@ def benchmark_rows(
 ) -> pl.DataFrame:
     """The benchmark with these `problems`; with `answers` its golds must be integers between these bounds, inclusive.
 
-    `published` and `newest_source` are dates or None; `younger_than_sources` is null where one of them is.
+    `published` and `newest_source` are dates, or None where that of the exam, or of any source, is not known;
+    `younger_than_sources` is null where one of them is.
 
     Raises:
         ValueError: a question comes twice, has no gold that can be graded, or one out of bounds.
@@ -86,6 +88,12 @@ def benchmark_rows(
         published=pl.lit(published, pl.Date),
         younger_than_sources=pl.lit(published, pl.Date) > pl.lit(newest_source, pl.Date),
     ).select(list(BENCHMARKS))
+
+
+def newest(days: Sequence[object]) -> object:
+    """The last of the days when sources became public; None where one is not known, for it may be later still."""
+    known = pl.Series(days, dtype=pl.Date)
+    return None if known.null_count() else known.max()
 
 
 def answers_digest(golds: Iterable[str]) -> str:

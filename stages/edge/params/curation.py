@@ -27,9 +27,9 @@ class Filters(Section):
 
 
 class Balance(Section):
-    """That no source, or no difficulty, has more than a share of the rows."""
+    """That no source, no difficulty or no gold has more than a share of the rows; Yes and No are two golds."""
 
-    by: Literal["source", "difficulty"]
+    by: Literal["source", "difficulty", "gold"]
     max_share: Annotated[float, Field(gt=0, le=1)]
 
 

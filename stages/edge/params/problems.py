@@ -1,5 +1,6 @@
 """Where problems and benchmarks come from, and what is dropped of them."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal, Self
 
@@ -33,8 +34,17 @@ AnyColumns = str | Columns
 """The columns of a well-known data set by its name in `core/problems/intake.py`, or their names."""
 
 
-Where = dict[str, list[JsonValue]]
-"""Values that a row must have, by column; {} takes all."""
+class Excluded(Section):
+    """Values that a row must not have."""
+
+    without: list[JsonValue]
+
+
+Where = Mapping[str, list[JsonValue] | Excluded]
+"""Values that a row must have, or `without: [...]` those that it must not have, by column; {} takes all.
+
+YAML reads Yes and No without quotes as booleans: "Yes" and "No" are the words.
+"""
 
 
 class FilesSource(Section):

@@ -123,7 +123,7 @@ def selected(decisions: pl.DataFrame, problems: pl.DataFrame, chosen_by: Selecti
 def run(table: pl.DataFrame, chosen_by: Selection = ALL, **changed: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
     """(SFT rows, decisions against a row)."""
     problems = table.select("problem_id", "prompt").unique("problem_id", maintain_order=True).with_columns(
-        source=pl.lit("mine"), difficulty=pl.lit(None, pl.Float32)
+        source=pl.lit("mine"), difficulty=pl.lit(None, pl.Float32), gold=pl.lit("4")
     )  # fmt: skip
     decisions = selected(decided(table, **changed), problems.cast(PROBLEMS_IN), chosen_by)
     assert decisions.schema == DECISIONS and decisions.height == table.height
@@ -461,8 +461,15 @@ def test_under_a_cap_a_later_row_may_only_take_the_place_of_one_of_its_problem(
 # our choices among all problems
 
 
-def problems_table(sources: Mapping[str, str], difficulties: Mapping[str, float] | None = None) -> pl.DataFrame:
-    rows = [(each, "?", source, (difficulties or {}).get(each)) for each, source in sources.items()]
+def problems_table(
+    sources: Mapping[str, str],
+    difficulties: Mapping[str, float] | None = None,
+    golds: Mapping[str, str | None] | None = None,
+) -> pl.DataFrame:
+    rows = [
+        (each, "?", source, (difficulties or {}).get(each), (golds or {}).get(each, each))
+        for each, source in sources.items()
+    ]
     return pl.DataFrame(rows, schema=PROBLEMS_IN, orient="row")
 
 
@@ -478,6 +485,18 @@ def test_no_source_and_no_difficulty_has_more_than_its_share() -> None:
     assert selected(table, problems, Selection([], "source", 0.8, None, None))["reason"].null_count() == 100
     even = selected(table, problems, Selection([], "source", 0.3, None, None))
     assert even["reason"].null_count() == 40, "two sources cannot both have less than half"
+
+
+def test_no_gold_has_more_than_its_share_however_it_is_spelled() -> None:
+    table = decided(candidates(*many(20, 5)))
+    spellings = ["Yes", "yes", r"\text{Yes}", "No", None]
+    golds = {f"p_{number}": spellings[number] if number < 5 else str(number) for number in range(20)}
+    problems = problems_table(dict.fromkeys(golds, "s"), golds=golds)
+    found = selected(table, problems, Selection([], "gold", 0.1, None, None))
+    kept = found.join(problems, on="problem_id").filter(pl.col("reason").is_null())
+    assert kept["gold"].is_in(spellings[:3]).sum() == int(0.1 * (100 - 15) / (1 - 0.1))
+    assert kept["gold"].is_in(spellings[3:], nulls_equal=True).sum() == 10
+    assert kept.height == 100 - 15 + 9 and set(found["reason"].drop_nulls()) == {"balance"}
 
 
 def test_a_target_takes_the_first_rows_of_the_draw_up_to_it() -> None:

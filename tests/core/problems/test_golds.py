@@ -2,7 +2,7 @@
 
 import pytest
 
-from stages.core.problems.golds import is_in_prompt, normalise_gold, ungradable_reason
+from stages.core.problems.golds import is_in_prompt, is_yes_or_no, normalise_gold, ungradable_reason
 from stages.core.problems.problems import gold_of
 
 
@@ -60,6 +60,9 @@ def test_what_is_around_a_part_of_a_gold_only_stays(gold: str) -> None:
         ("Find x.", "x^", "damaged"),
         ("Find x.", "5\\", "damaged"),
         ("Find x.", "\\frac{1}{2", "damaged"),
+        ("Find x.", "\\{1, 2", "damaged"),
+        ("Find x.", "1, 2\\}", "damaged"),
+        ("Solve it.", "\\left\\{\\begin{array}{l} x=1 \\\\ y=2", "damaged"),
         ("Find x.", "\\frac1}{2}", "damaged"),
         ("Which of these is prime?", "C", "choice"),
         ("Which of these is prime?", "(B)", "choice"),
@@ -96,10 +99,74 @@ def test_a_gold_that_nothing_can_be_graded_against_says_why(prompt: str, gold: s
         ("Find x.", "2x + 1"),
         ("Find x.", "(1, 2]"),
         ("Who won?", "\\text{Evelyn}"),
+        ("Solve it.", "\\left\\{\\begin{array}{l} x=1 \\\\ y=2 \\end{array}\\right."),
+        ("Solve it.", "\\left\\{\\begin{array}{l} x=1 \\\\ y=2 \\end{array}"),
+        ("Solve it.", "\\{\\begin{cases} x=1 \\\\ y=2 \\end{cases}"),
+        ("Find x.", "\\{1, 2\\}"),
+        ("Find x.", "\\left\\{1, 2\\right\\}"),
+        ("How many are there?", "\\text{None}"),
+        ("Find x.", "\\text{no solution}"),
+        ("Find x.", "undefined"),
+        ("Find the number.", "nano"),
     ],
 )
 def test_any_other_gold_can_be_graded_against(prompt: str, gold: str) -> None:
     assert ungradable_reason(prompt, gold) is None
+
+
+@pytest.mark.parametrize(
+    "gold",
+    [
+        *(
+            "nan",
+            "NaN",
+            "N/A",
+            "n/a",
+            "None",
+            "NA",
+            "null",
+            "unknown",
+            "Unknown.",
+            "TBD",
+            r"\text{N/A}",
+            "$\\text{nan}$",
+        ),
+        *(
+            "see solution",
+            "See the solution above.",
+            "(see explanation)",
+            "Refer to the attached figure",
+            "in the proof",
+        ),
+        *(
+            "not available",
+            "Answer not provided",
+            "No answer given",
+            "Proof omitted",
+            "Proof",
+            "the proof",
+            "答案略",
+            "见解析",
+        ),
+    ],
+)
+def test_what_sources_write_where_they_have_no_answer_is_no_gold(gold: str) -> None:
+    assert gold_of(gold) is None
+    assert ungradable_reason("Find x.", gold) == "missing"
+
+
+@pytest.mark.parametrize(
+    ("gold", "is_one"),
+    [
+        *(
+            (gold, True)
+            for gold in ("Yes", "no", r"\text{Yes}", "$\\text{No}$", "True", "FALSE.", "是", r"\textbf{no}")
+        ),
+        *((gold, False) for gold in ("5", "None", "no solution", "Yes, 3", "", None)),
+    ],
+)
+def test_yes_and_no_are_known_in_any_spelling(gold: str | None, is_one: bool) -> None:
+    assert is_yes_or_no(gold) is is_one
 
 
 @pytest.mark.parametrize(

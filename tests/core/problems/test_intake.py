@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from stages.core.problems.intake import PRESETS, Columns, Intake, needed, take
+from stages.core.problems.intake import PRESETS, Columns, Intake, Wanted, needed, take
+from stages.edge.params.problems import Excluded
 
 COLUMNS = Columns("problem", "answer", id="uid", topic="kind", difficulty="level")
 
@@ -42,6 +43,15 @@ def test_where_takes_rows_that_have_one_of_the_values_in_every_column() -> None:
     assert taken(*rows, kind=["sum"]).num_filtered == 2
     with pytest.raises(ValueError, match="line 1: no column 'colour'"):
         taken(*rows, colour=["red"])
+
+
+def test_where_without_leaves_out_rows_that_have_one_of_the_values() -> None:
+    golds = ["5", "Yes", "No", "Yes ", None, "yes"]
+    rows = [row(uid=str(n), problem=f"{n}?", answer=gold) for n, gold in enumerate(golds)]
+    found = take("mine", [("line", each) for each in rows], COLUMNS, {"answer": Excluded(without=["Yes", "No"])})
+    assert found.problems["source_id"].to_list() == ["0", "4", "5"] and found.num_filtered == 3
+    both: dict[str, Wanted] = {"answer": Excluded(without=["Yes"]), "uid": ["1", "2"]}
+    assert take("mine", [("line", each) for each in rows], COLUMNS, both).problems["source_id"].to_list() == ["2"]
 
 
 def test_one_row_a_solution_becomes_one_row_a_problem() -> None:

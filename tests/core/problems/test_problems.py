@@ -20,6 +20,7 @@ from stages.core.problems.problems import (
     content_digest,
     difficulty,
     gold_of,
+    newest,
     problem_rows,
 )
 from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
@@ -192,6 +193,12 @@ def test_an_exam_is_younger_than_the_sources_when_it_came_out_after_the_last_of_
 ) -> None:
     exam = benchmark_rows("aime26", published, problem_rows("file", rows(("A?", "1"))), None, newest)
     assert exam["younger_than_sources"].to_list() == [younger]
+
+
+def test_a_source_of_an_unknown_day_is_never_evidence_that_an_exam_is_younger() -> None:
+    days = [date(2024, 1, 31), date(2025, 1, 31)]
+    assert newest(days) == date(2025, 1, 31)
+    assert newest([*days, None]) is None and newest([]) is None
 
 
 @pytest.mark.parametrize("gold", ["1000", "-1", "1/2", "x"])

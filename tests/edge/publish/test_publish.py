@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
     copy_project(folder, lambda _: None)
     problems = pl.DataFrame(
-        [(f"p{n}", "?", "one_step", 0.5) for n in range(9)], schema=filtering.PROBLEMS_IN, orient="row"
+        [(f"p{n}", "?", "one_step", 0.5, "4") for n in range(9)], schema=filtering.PROBLEMS_IN, orient="row"
     )
     for effort, number in SETS.items():
         tables.write(sft(effort, number), folder / f"data/sft/{effort}", SFT, SFT_KEY)
