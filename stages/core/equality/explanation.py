@@ -69,8 +69,10 @@ def _short(digits: str) -> str:
     return digits if len(digits) <= 60 else f"{digits[:20]}... of {len(digits)} digits"
 
 
-def formulas(gold: str, answer: str) -> list[tuple[str, str]]:
+def formulas(gold: str, answer: str, lenient: bool = True) -> list[tuple[str, str]]:
     """The pairs of formulas that the comparison of two extracted answers comes down to; none where structure decides.
+
+    `lenient` compares as `accepts` does, else as `same` does.
 
     Raises:
         RecursionError: they are nested too deep.
@@ -80,17 +82,18 @@ def formulas(gold: str, answer: str) -> list[tuple[str, str]]:
     def note(one: str, other: str) -> None:
         found.append((one, other))
 
-    compare(forms.read(extract(gold).answer or gold), forms.read(answer), True, note)
+    left = extract(gold).answer or gold if lenient else gold
+    compare(forms.read(left), forms.read(answer), lenient, note)
     return found
 
 
-def reason(gold: str, answer: str) -> str:
+def reason(gold: str, answer: str, lenient: bool = True) -> str:
     """Why algebra could neither tell that two extracted answers are equal nor that they differ, but for a timeout.
 
-    It starts with a value of `Undecided`; a detail may follow behind a colon.
+    It starts with a value of `Undecided`; a detail follows behind a colon. `lenient` as in `formulas`.
     """
     try:
-        pairs = formulas(gold, answer)
+        pairs = formulas(gold, answer, lenient)
         for formula in (each for pair in pairs for each in pair):
             check(formula)
     except RecursionError:

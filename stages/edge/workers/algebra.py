@@ -7,14 +7,16 @@ cap on memory. A worker over its limit is killed and replaced; only its pair is 
 
 import atexit
 import math
-import multiprocessing
 import resource
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from enum import StrEnum
-from types import TracebackType
-from typing import Literal, Self
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.process import BaseProcess
+from types import ModuleType, TracebackType
+from typing import Any, Literal, Self
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
@@ -60,6 +62,25 @@ def symbolic(limits: params.SymbolicLimits, runtime: params.Runtime) -> "Symboli
     """The workers by params.yaml, with the decisions of earlier runs of this project."""
     on_ray = runtime.pool == "ray"
     return Symbolic(runtime.num_workers, limits.seconds, limits.memory_gib, Decisions(), on_ray)
+
+
+class _Process(ForkServerProcess):
+    """A process that does not run the main module again: a script that trains at its top level would train again."""
+
+    @staticmethod
+    def _Popen(process_obj: BaseProcess) -> Any:  # noqa: ANN401  the name is multiprocessing's
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")  # without a file or a name there is nothing to run
+        try:
+            return ForkServerProcess._Popen(process_obj)
+        finally:
+            sys.modules["__main__"] = main
+
+
+class _Context(ForkServerContext):
+    """Starts such processes."""
+
+    Process = _Process
 
 
 class Symbolic:
@@ -163,7 +184,7 @@ class Symbolic:
 
     def _start(self) -> ProcessPool:
         # A fork server that has imported sympy once replaces a killed worker in milliseconds instead of a second.
-        context = multiprocessing.get_context("forkserver")
+        context = _Context()
         context.set_forkserver_preload([__name__])
         return ProcessPool(
             max_workers=self._num_workers,
