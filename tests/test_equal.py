@@ -20,7 +20,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(project: Path, text: str | bytes) -> "subprocess.CompletedProcess[str]":
     (project / "pairs.jsonl").write_bytes(text if isinstance(text, bytes) else text.encode())
-    command = [sys.executable, "-m", "stages.equal", "--input", "pairs.jsonl", "--output", "out/verdicts.jsonl"]
+    return equal(project, "--input", "pairs.jsonl", "--output", "out/verdicts.jsonl")
+
+
+def equal(project: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "stages.equal", *arguments]
     return subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, timeout=100)
 
 
@@ -49,6 +53,77 @@ def test_each_line_comes_back_in_order_with_its_verdict_its_tier_and_its_answer(
     assert [record["id"] for record in found] == list(range(len(pairs)))
     assert [(each["equal"], each["decided_by"], each["answer"]) for each in found] == [each[2:] for each in pairs]
     assert [(each["gold"], each["pred"]) for each in found] == [(gold, pred) for gold, pred, *_ in pairs]
+    assert [each["reason"] for each in found if each["equal"] is not None] == [None] * (len(pairs) - 1)
+    assert found[4]["reason"].startswith("refused: a power in an exponent")
+
+
+def test_labelled_pairs_are_counted_with_the_misses_by_kind_and_the_time(project: Path) -> None:
+    """The columns of VerifierBench; C is a response that was cut off."""
+    texts = [("4", r"\boxed{4}", "A"), ("4", r"\boxed{5}", "B"), ("4", "I hope", "C"), ("7 apples", r"\boxed{8}", "A")]
+    rows = [
+        {"question": "?", "gold_answer": gold, "llm_response": text, "gold_judgment": label, "answer_type": "n" + label}
+        for gold, text, label in texts
+    ]
+    done = run(project, "".join(json.dumps(row) + "\n" for row in rows))
+    head, columns, *errors = done.stdout.splitlines()
+    assert head.startswith("4 labelled pairs in ") and " a second)" in head
+    assert head.endswith("accuracy 75.0%, 0 false equal, 1 missed, 0 undecided")
+    assert columns.split() == ["kind", "pairs", "false", "equal", "missed"]
+    assert [row.split() for row in errors] == [["nA", "2", "0", "1"]]
+    found = [json.loads(line) for line in (project / "out/verdicts.jsonl").read_text().splitlines()]
+    assert [(each["equal"], each["label"]) for each in found] == [
+        (True, True), (False, False), (False, False), (False, True),
+    ]  # fmt: skip
+    assert found[0]["gold_judgment"] == "A" and found[0]["answer"] == "4"
+
+
+def test_a_false_equal_is_told_from_a_miss_and_our_own_labels_are_read(project: Path) -> None:
+    done = run(project, '{"gold": "4", "pred": "4", "equal": false, "kind": "integer"}\n')
+    assert "0.0%, 1 false equal, 0 missed" in done.stdout and done.stdout.splitlines()[2].split()[0] == "integer"
+    assert run(project, PAIR).stdout == "", "without labels there is nothing to count"
+
+
+def test_a_pair_is_explained_tier_by_tier(project: Path) -> None:
+    done = equal(project, "--explain", "1/2", r"So it is \boxed{0.5}.")
+    assert done.returncode == 0, done.stderr
+    assert r"    answer: 0.5 (from the box)" in done.stdout and "        0.5 (exactly 1/2)" in done.stdout
+    assert done.stdout.splitlines()[-2:] == ["verdict: equal, decided by number", ""]
+    (project / "pairs.jsonl").write_text('{"gold": "10^{10^{10}}+1", "pred": "x=10^{10^{10}}"}\n' + PAIR)
+    both = equal(project, "--explain", "--input", "pairs.jsonl").stdout
+    assert "verdict: undecided, refused: a power in an exponent is not evaluated" in both
+    assert both.count("verdict: ") == 2
+    minus = equal(project, "--explain", "--", "-x", "x-2x")
+    assert "prediction: x-2x" in minus.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--explain", "1"), "a gold and a prediction"),
+        (("--explain",), "--input is missing"),
+        (("--input", "p.jsonl"), "--output is missing"),
+        (("1", "2"), "a gold and a prediction"),
+        (("--control", "0", "--input", "p.jsonl"), "less than 1"),
+    ],
+)
+def test_arguments_that_do_not_go_together_are_told(project: Path, arguments: tuple[str, ...], told: str) -> None:
+    done = equal(project, *arguments)
+    assert done.returncode == 2 and told in done.stderr
+
+
+def test_golds_of_different_problems_are_judged_against_each_other(project: Path) -> None:
+    golds = ["1/2", "0.5", "3", "x=3", "5", r"\sqrt{2}", "3", ""]
+    (project / "golds.jsonl").write_text("".join(json.dumps({"answer": gold}) + "\n" for gold in golds))
+    done = equal(project, "--control", "50", "--input", "golds.jsonl")
+    assert done.returncode == 0, done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("30 pairs of golds of different problems in ")
+    assert last.endswith(
+        "4 accepted, 4 of them the same number or spelling; 0 listed above: at most 0.0000% are false equals"
+    )
+    (project / "golds.jsonl").write_text('{"x": 1}')
+    bad = equal(project, "--control", "5", "--input", "golds.jsonl")
+    assert "has none of gold, gold_answer, answer" in bad.stderr
 
 
 def test_a_second_run_gives_the_same_bytes_and_asks_no_algebra(project: Path) -> None:
@@ -74,6 +149,10 @@ def test_lone_surrogates_and_nul_go_through(project: Path) -> None:
         ('{"gold": "1"}\n', "line 1: not an object"),
         ('{"gold": "1", "pred": ["1"]}\n', "line 1: not an object"),
         ('{"gold": "1", "pred": true}\n', "line 1: not an object"),
+        (
+            '{"gold_answer": "1", "llm_response": "1", "gold_judgment": "D"}\n',
+            "line 1: gold_judgment 'D' is none of A, B, C",
+        ),
         (b"\xff\xfe\n", "byte 1 is no UTF-8"),
         ("[" * 100_000 + "\n", "line 1: is no JSON"),
     ],

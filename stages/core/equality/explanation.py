@@ -12,7 +12,7 @@ from stages.core.answers.extraction import extract, payload
 from stages.core.answers.forms import LIST, MATRIX, SCALAR, TUPLE
 from stages.core.answers.keys import canonical
 from stages.core.answers.quantities import quantity
-from stages.core.equality.comparison import compare
+from stages.core.equality.comparison import MAX_UNORDERED, compare
 from stages.core.equality.relations import Decision, Tier, accepts_extracted
 from stages.core.equality.symbolic import check
 
@@ -104,8 +104,8 @@ def reason(gold: str, answer: str, lenient: bool = True) -> str:
             return f"{Undecided.TOO_LONG}: {message}"
         kind = Undecided.REFUSED if message.endswith("not evaluated") else Undecided.UNREADABLE
         return f"{kind}: {message}"
-    if not pairs:
-        return f"{Undecided.TOO_LONG}: a list of so many parts is compared by its key alone"
+    if not pairs and max(len(forms.read(text).parts) for text in (gold, answer)) > MAX_UNORDERED:
+        return f"{Undecided.TOO_LONG}: lists of more than {MAX_UNORDERED} parts are compared by their keys alone"
     return f"{Undecided.UNREADABLE}: algebra cannot read a side, or cannot compare the two"
 
 
