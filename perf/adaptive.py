@@ -32,6 +32,8 @@ NUM_RESAMPLES = 10_000
 SHOWN = (0.95, 0.5)
 """confidence and hopeless_share of the rule whose figures are in the JSON object."""
 EVERY = [(confidence, hopeless) for confidence in (0.9, 0.95) for hopeless in (0.3, 0.5, 0.7)]
+MOST = {"gemini-2.0-flash, OTIS x16": 16, "qwen2.5-72b, OTIS x16": 16, "qwen2.5-math, MATH x8": 8}
+"""Answers to each problem of a file."""
 QUICK_EVERY = 5
 
 
@@ -59,6 +61,15 @@ def math(folder: Path, name: str) -> list[Problem]:
         Problem(str(row["answer"]), row["responses"], [len(text) for text in row["responses"]])
         for row in data_folder.rows(folder, name)
     ]
+
+
+def generations(folder: Path) -> dict[str, list[Problem]]:
+    """The problems of each file."""
+    return {
+        "gemini-2.0-flash, OTIS x16": otis(folder, "gen/otis_mock_aime/gemini-2.0-flash_x16.jsonl"),
+        "qwen2.5-72b, OTIS x16": otis(folder, "gen/otis_mock_aime/qwen2.5-72b-instruct_x16.jsonl"),
+        "qwen2.5-math, MATH x8": math(folder, "gen/qwen25math_math100x8.jsonl"),
+    }
 
 
 def is_right(problem: Problem, number: int) -> bool:
@@ -114,16 +125,11 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
-    data = args.data
-    files = {
-        "gemini-2.0-flash, OTIS x16": (otis(data, "gen/otis_mock_aime/gemini-2.0-flash_x16.jsonl"), 16),
-        "qwen2.5-72b, OTIS x16": (otis(data, "gen/otis_mock_aime/qwen2.5-72b-instruct_x16.jsonl"), 16),
-        "qwen2.5-math, MATH x8": (math(data, "gen/qwen25math_math100x8.jsonl"), 8),
-    }
     print("| generations | confidence | hopeless_share | saved, % | label accuracy, points | by keys, compared | why |")
     print("|---|---|---|---|---|---|---|")
     summary = {}
-    for name, (problems, most) in files.items():
+    for name, problems in generations(args.data).items():
+        most = MOST[name]
         some = problems[::QUICK_EVERY] if args.quick else problems
         spelled, joined = [each.contents for each in some], [compared(each) for each in some]
         for confidence, hopeless_share in [SHOWN] if args.quick else EVERY:

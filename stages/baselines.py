@@ -44,9 +44,8 @@ def main() -> None:
         "prompt": prompt.model_dump(),
         "baselines": [each.name for each in listed],
     }
-    stage.run(
-        "baselines", settings, work, args.output, args.preview, exams.ask_function(protocol.until, args.benchmarks)
-    )
+    ask = exams.ask_function(protocol, args.benchmarks)
+    stage.run("baselines", settings, work, args.output, args.preview, ask)
 
 
 if __name__ == "__main__":

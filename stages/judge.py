@@ -7,7 +7,7 @@ python -m stages.judge --answers data/answers/medium.parquet --votes data/votes/
 from functools import partial
 
 from stages.core.labelling import judging
-from stages.core.tables.answers import ANSWERS, VERDICTS
+from stages.core.tables.answers import ANSWERS
 from stages.core.tables.votes import LABELS
 from stages.edge import params
 from stages.edge.cli import running
@@ -26,7 +26,7 @@ def main() -> None:
     )
     prepare = partial(judging.prepare, labels=tables.read(args.votes, LABELS))
     stage = f"judge@{args.answers.stem}"
-    metrics = judge(stage, settings, args.answers, ANSWERS, prepare, judging.verdicts, args.output, VERDICTS)
+    metrics = judge(stage, settings, args.answers, ANSWERS, prepare, args.output, is_exam=False)
     write_metrics(metrics, args.metrics)
 
 

@@ -9,7 +9,6 @@ import polars as pl
 
 from stages.core.answers import table
 from stages.core.labelling import judging
-from stages.core.tables.answers import EXAM_VERDICTS
 from stages.core.tables.benchmarks import GOLDS
 from stages.edge import params
 from stages.edge.cli import running
@@ -18,20 +17,21 @@ from stages.edge.workers.judging import Settings, judge
 
 
 def main() -> None:
-    """Read the answers out of the texts, and judge them."""
+    """Read the answers out of the texts, judge them, and group those that are equal."""
     args = running.parser(__doc__, "traces", "benchmarks", "output").parse_args()
     settings = Settings(
         limits=params.load(params.SymbolicLimits, "symbolic"),
         llm=params.load(params.Judge, "judge").llm,
         versions=params.load_shared(params.Versions, "versions"),
     )
-    prepare = partial(_prepare, golds=tables.read(args.benchmarks, GOLDS).rename({"gold": "label"}))
-    stage, finish = f"mark@{args.traces.name}", judging.exam_verdicts
-    judge(stage, settings, args.traces, table.TRACES_IN, prepare, finish, args.output, EXAM_VERDICTS)
+    rule = params.load_part(params.Cut, "exam.protocol")
+    golds = tables.read(args.benchmarks, GOLDS).rename({"gold": "label"})
+    prepare = partial(_prepare, golds=golds, answer_before_cut=rule.answer_before_cut)
+    judge(f"mark@{args.traces.name}", settings, args.traces, table.TRACES_IN, prepare, args.output, is_exam=True)
 
 
-def _prepare(traces: pl.DataFrame, golds: pl.DataFrame) -> pl.DataFrame:
-    return judging.prepare(table.read_answers(traces), golds)
+def _prepare(traces: pl.DataFrame, golds: pl.DataFrame, answer_before_cut: bool) -> pl.DataFrame:
+    return judging.prepare(table.read_answers(traces, answer_before_cut=answer_before_cut), golds)
 
 
 if __name__ == "__main__":

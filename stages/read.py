@@ -1,4 +1,4 @@
-"""The teacher's texts, each read once -> the answer that it gives, with its key.
+"""The teacher's texts, each read once -> the answer that it gives, with its key. A text that was cut off gives none.
 
 python -m stages.read --traces data/traces/medium --output data/answers/medium.parquet
 """

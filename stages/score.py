@@ -14,6 +14,7 @@ exams of this pipeline do, as no answer.
 import math
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from stages.core.answers import extraction, table
 from stages.core.answers.reading import answer_of
 from stages.core.formats import generations
 from stages.core.formats.generations import Generation
-from stages.core.labelling import judging
+from stages.core.labelling import answer_classes, judging
 from stages.core.sampling import queries
 from stages.core.scoring import scoring
 from stages.edge import params
@@ -55,10 +56,11 @@ def main() -> None:
         message = f"{len(empty)} golds are empty, such as that of {empty[0]!r}: answers to these problems are unscored"
         print(message, file=sys.stderr)
     traces, labels = _tables(samples, usable, args.strict)
-    prepared = judging.prepare(table.read_answers(traces.select(list(table.TRACES_IN))), labels)
+    prepared = judging.prepare(table.read_answers(traces.select(list(table.TRACES_IN)), answer_before_cut=True), labels)
     with algebra.symbolic(limits, runtime) as pool:
         outcomes = pool.decide(judging.undecided(prepared), "accepts")
-    marks = judging.exam_verdicts(prepared, {pair: str(outcome) for pair, outcome in outcomes.items()})
+        classes = answer_classes.classes([prepared], partial(pool.decide, relation="same"))
+    marks = judging.exam_verdicts(prepared, {pair: str(outcome) for pair, outcome in outcomes.items()}, classes=classes)
     metrics = scoring.summary(marks, traces, settings.num_resamples, settings.seed)
     metrics["num_golds_without_samples"] = len(golds.keys() - {each.problem_id for each in samples})
     write_metrics(metrics, args.output)

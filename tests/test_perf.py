@@ -15,6 +15,7 @@ FIGURES = {
     "adaptive": {"gemini-2.0-flash, OTIS x16", "qwen2.5-72b, OTIS x16", "qwen2.5-math, MATH x8"},
     "curation": {"rows_per_second", "peak_gib", "rows"},
     "judging": {"speedup_over_naive", "answers_per_second_per_core", "peak_gib"},
+    "majority": {"gemini-2.0-flash, OTIS x16", "qwen2.5-72b, OTIS x16", "qwen2.5-math, MATH x8"},
     "outside": {"answers", "ours", "exact_match", "math_verify", "verdicts_that_differ"},
     "problems": {"seconds", "peak_gib", "rows"},
     "sampling": {"occupancy", "speedup_over_original", "cpu_ms_per_answer", "peak_gib", "seconds_to_first_request"},
@@ -22,7 +23,7 @@ FIGURES = {
     "training": {"tokens_per_second", "mfu", "speedup_over_original_settings", "loss_difference", "peak_gib"},
 }
 """What the JSON object of each script has at least."""
-NEED_DATA = {"adaptive", "judging", "outside"}
+NEED_DATA = {"adaptive", "judging", "majority", "outside"}
 
 
 def test_every_script_is_run_here() -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from stages.core.answers import table as table_of_answers
-from stages.core.labelling import judging
+from stages.core.labelling import answer_classes, judging
 from stages.core.problems import problems
 from stages.core.tables.answers import EXAM_VERDICTS, VERDICTS_KEY
 from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
@@ -62,9 +62,9 @@ def write_exams(folder: Path) -> None:
     for part, answered in traces.items():
         table = pl.DataFrame(answered, schema=TRACES)
         tables.write(table, folder / "data/exams" / part, TRACES, TRACES_KEY)
-        verdicts = judging.exam_verdicts(
-            judging.prepare(table_of_answers.read_answers(table.select(list(table_of_answers.TRACES_IN))), labels), {}
-        )
+        answers = table_of_answers.read_answers(table.select(list(table_of_answers.TRACES_IN)))
+        classes = answer_classes.classes([answers], lambda pairs: {})
+        verdicts = judging.exam_verdicts(judging.prepare(answers, labels), {}, classes=classes)
         tables.write(verdicts, folder / "data/marks" / f"{part}.parquet", EXAM_VERDICTS, VERDICTS_KEY)
 
 
@@ -104,7 +104,7 @@ def test_the_contract_of_eval_json(reported: tuple[Path, str]) -> None:
     assert list(found) == ["base", "turbo", "final", "teacher"]
     names = {
         *("avg_at_4", "pass_at_2", "maj_at_4", "ci_low", "ci_high", "num_problems", "num_samples"),
-        *("truncated_share", "no_answer_share", "looping_share", "unscored_share", "mean_tokens"),
+        *("truncated_share", "no_answer_share", "before_cut_share", "looping_share", "unscored_share", "mean_tokens"),
     }
     by_verdict = {"mean_tokens_correct", "mean_tokens_wrong"}  # where there are such answers
     for benchmarks in found.values():

@@ -47,7 +47,7 @@ def test_a_number_as_dvc_writes_it_is_a_number(tmp_path: Path, monkeypatch: pyte
 
 RULE = {"start": 4, "step": 2, "confidence": 0.95, "hopeless_share": 0.3}
 EXAM = {
-    "num_samples": 4, "pass_k": 1, "dtype": "float32", "reasoning_parser": None,
+    "num_samples": 4, "pass_k": 1, "answer_before_cut": True, "dtype": "float32", "reasoning_parser": None,
     "sampling": {
         "temperature": 1.0, "top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "max_tokens": 32,
     },

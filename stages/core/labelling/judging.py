@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from stages.core.equality.relations import Pair, accepts_extracted
+from stages.core.labelling import answer_classes
 from stages.core.tables.answers import EXTRACTION_RULES, TIERS, UNSCORED, VERDICT, VERDICTS
 from stages.core.tables.traces import UNANSWERED
 
@@ -88,10 +89,23 @@ def verdicts(
 
 
 def exam_verdicts(
-    prepared: pl.DataFrame, outcomes: Mapping[Pair, str], llm: Mapping[Pair, bool] | None = None
+    prepared: pl.DataFrame,
+    outcomes: Mapping[Pair, str],
+    llm: Mapping[Pair, bool] | None = None,
+    *,
+    classes: pl.DataFrame,
 ) -> pl.DataFrame:
-    """`EXAM_VERDICTS`: as `verdicts`, with the class of each answer, which is its key."""
-    return verdicts(prepared, outcomes, llm).with_columns(answer_class=prepared["answer_key"])
+    """`EXAM_VERDICTS`: as `verdicts`, with the class of each answer from `answer_classes.classes`.
+
+    Raises:
+        ValueError: an answer has no class there.
+    """
+    own = verdicts(prepared, outcomes, llm)
+    on = [*answer_classes.GROUP, "answer_key"]
+    found = prepared.select(on).join(classes, on=on, how="left", nulls_equal=True, maintain_order="left")
+    if found.filter(pl.col("answer_key").is_not_null() & pl.col("answer_class").is_null()).height:
+        raise ValueError("an answer has no class: make the classes of all answers that are judged")
+    return own.with_columns(answer_class=found["answer_class"], before_cut=prepared["before_cut"])
 
 
 def counted(table: pl.DataFrame) -> Counter[str]:

@@ -82,12 +82,20 @@ def counted(answers: pl.DataFrame, effort: str | None, models: Sequence[str] | N
 
 def tallies(answers: pl.DataFrame) -> dict[str, Tally]:
     """`COUNTED` by problem_id; the order of rows does not matter."""
-    key = ["problem_id", "answer", "answer_key"]
+    return {str(problem_id): tally for (problem_id,), tally in tallies_by(answers, ["problem_id"]).items()}
+
+
+def tallies_by(answers: pl.DataFrame, group: Sequence[str]) -> dict[tuple[str | None, ...], Tally]:
+    """The tally of each group of rows with the same values in the columns `group`, by these values.
+
+    `answers` has these columns and those of `COUNTED`. The order of rows does not matter.
+    """
+    key = [*group, "answer", "answer_key"]
     by_answer = answers.group_by(key).agg(votes=pl.col("num_traces").sum()).sort(key)
-    by_problem = by_answer.group_by("problem_id", maintain_order=True).agg("answer", "answer_key", "votes")
+    by_group = by_answer.group_by(list(group), maintain_order=True).agg("answer", "answer_key", "votes")
     return {
-        problem_id: Tally(sum(votes), _candidates(zip(spellings, keys, votes, strict=True)))
-        for problem_id, spellings, keys, votes in by_problem.iter_rows()
+        tuple(values): Tally(sum(votes), _candidates(zip(spellings, keys, votes, strict=True)))
+        for *values, spellings, keys, votes in by_group.iter_rows()
     }
 
 
@@ -111,8 +119,8 @@ def pairs_to_decide(tallies: Iterable[Tally]) -> list[Pair]:
     return sorted(pair for pair in pairs if same_cheaply(*pair).equal is None)
 
 
-def vote(tally: Tally, same: Outcomes) -> Vote:
-    """Group the candidates of one problem into classes, from the one with the most votes to the rarest.
+def grouped(tally: Tally, same: Outcomes) -> list[list[Candidate]]:
+    """The candidates of one problem in classes, from the one with the most votes to the rarest, in that order.
 
     A candidate joins the class whose first answer it equals; when it equals those of two classes it joins neither, for
     it would join different answers. `same` holds the outcomes of `pairs_to_decide`.
@@ -120,15 +128,24 @@ def vote(tally: Tally, same: Outcomes) -> Vote:
     Raises:
         ValueError: a pair is missing there.
     """
-    classes: list[Candidate] = []
+    classes: list[list[Candidate]] = []
     for candidate in tally.candidates:
-        pairs = [_pair(first, candidate) for first in classes]
+        pairs = [_pair(members[0], candidate) for members in classes]
         equal = [place for place, pair in enumerate(pairs) if resolve(same_cheaply(*pair), pair, same)]
         if len(equal) == 1:
-            first = classes[equal[0]]
-            classes[equal[0]] = first._replace(votes=first.votes + candidate.votes)
+            classes[equal[0]].append(candidate)
         else:
-            classes.append(candidate)
+            classes.append([candidate])
+    return classes
+
+
+def vote(tally: Tally, same: Outcomes) -> Vote:
+    """The vote of one problem over its classes (`grouped`), each under its first answer with the votes of all.
+
+    Raises:
+        ValueError: as `grouped`.
+    """
+    classes = [members[0]._replace(votes=sum(each.votes for each in members)) for members in grouped(tally, same)]
     classes.sort(key=_order)
     tied = len(classes) > 1 and classes[0].votes == classes[1].votes
     return Vote(tuple(classes), classes[0].answer if classes and not tied else None, tied)

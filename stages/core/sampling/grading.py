@@ -17,7 +17,9 @@ GOLDS_IN = pl.Schema(dict.fromkeys(("benchmark", "problem_id", "gold"), pl.Strin
 TRACES_IN = pl.Schema({name: TRACES[name] for name in ("benchmark", "problem_id", "content", "status")})
 
 
-def counts(traces: pl.DataFrame, golds: pl.DataFrame) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+def counts(
+    traces: pl.DataFrame, golds: pl.DataFrame, *, answer_before_cut: bool
+) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
     """Right and graded samples of each problem of one exam, by problem id.
 
     A sample is right where its answer and the gold have the same key or are the same number (`keys.agree`). It is
@@ -26,12 +28,13 @@ def counts(traces: pl.DataFrame, golds: pl.DataFrame) -> tuple[NDArray[np.intege
     Args:
         traces: columns of `TRACES_IN`.
         golds: columns of `GOLDS_IN`. A gold that is a whole solution is read by its box or its statement.
+        answer_before_cut: whether a text that was cut off has an answer.
     """
     golds_by_problem = {row[:2]: None if row[2] is None else answer_of(row[2]) or row[2] for row in golds.iter_rows()}
     rows = []
     for benchmark, problem_id, content, status in traces.select(TRACES_IN.names()).iter_rows():
         gold = golds_by_problem.get((benchmark, problem_id))
-        answer = answer_of(content)
+        answer = answer_of(content) if answer_before_cut or status != "length" else None
         is_graded = gold is not None and status not in UNANSWERED
         is_right = is_graded and answer is not None and gold is not None and agree(gold, answer)
         rows.append((problem_id, is_right, is_graded))

@@ -105,6 +105,9 @@ def _better(one: Query, other: Query | None, stored: Mapping[str, Answer]) -> Qu
 
 
 def contents(samples: Iterable[Query], stored: Mapping[str, Answer]) -> list[str | None]:
-    """What each query's answer says after its reasoning; None where there is none."""
+    """What each query's answer says after its reasoning; None where there is none, or the text was cut off."""
     answers = [stored.get(query.key) for query in samples]
-    return [queries.split_reasoning(each.content, each.reasoning)[0] if each else None for each in answers]
+    return [
+        queries.split_reasoning(each.content, each.reasoning)[0] if each and each.status == "stop" else None
+        for each in answers
+    ]

@@ -163,6 +163,8 @@ def notes(
     method: Method,
     published: PublishedScores,
     exams: Mapping[str, tuple[str | None, bool | None]],
+    *,
+    answer_before_cut: bool,
 ) -> list[str]:
     """Notes on the whole table.
 
@@ -172,6 +174,7 @@ def notes(
         published: what stands beside them.
         exams: (date of publication, whether all problems to learn from are older, None where that is unknown) by
             benchmark.
+        answer_before_cut: whether an answer before the cut of a text that was cut off counts.
     """
     lines = ["Percent; in brackets 95% intervals over problems."]
     counts = {name: max(int(each[name]["num_problems"]) for each in metrics.values() if name in each) for name in exams}
@@ -179,6 +182,7 @@ def notes(
     each = f"{method.num_samples} samples{narrowed}"
     asked = [f"{name} {count} problems x {each}" for name, count in counts.items()]
     lines += [f"{', '.join(asked)}."] if asked else []
+    lines += [_cut_note(metrics, list(counts), answer_before_cut)] if asked else []
     for student, numbers in metrics.items():
         scored = {name: int(numbers[name]["num_problems"]) for name in counts if name in numbers}
         fewer = [f"{number} of {name}" for name, number in scored.items() if number < counts[name]]
@@ -191,6 +195,22 @@ def notes(
             than = "and may be among them" if word == "older" else "and cannot be among them"
             lines.append(f"{word.capitalize()} than the newest problems, {than}: {', '.join(such)}.")
     return lines
+
+
+def _cut_note(metrics: Metrics, exams: Sequence[str], answer_before_cut: bool) -> str:
+    """What an answer before the cut is worth, and the share of samples of each student that have one, where any has."""
+    counts = "counts" if answer_before_cut else "does not count"
+    rule = f"An answer that stands before the cut of a text that was cut off {counts}"
+    shares = {
+        student: [f"{_percent(share)} of {name}" for name in exams if (share := _before_cut(numbers, name))]
+        for student, numbers in metrics.items()
+    }
+    listed = "; ".join(f"{student} {', '.join(each)}" for student, each in shares.items() if each)
+    return f"{rule}: {listed}." if listed else f"{rule}."
+
+
+def _before_cut(numbers: Mapping[str, Mapping[str, float]], benchmark: str) -> float:
+    return numbers.get(benchmark, {}).get("before_cut_share", 0.0)
 
 
 def footnotes(departures: Mapping[str, Mapping[str, object]], efforts: Mapping[str, Mapping[str, float]]) -> list[str]:

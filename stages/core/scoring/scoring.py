@@ -22,20 +22,36 @@ _SAMPLE = {
     **dict.fromkeys(("model", "effort", "benchmark", "problem_id"), pl.String()),
     "sample": pl.Int16(),
 }
-VERDICTS_IN = pl.Schema({**_SAMPLE, "verdict": pl.Enum(VERDICT), "answer_class": pl.String()})
+VERDICTS_IN = pl.Schema(
+    {
+        **_SAMPLE,
+        "verdict": pl.Enum(VERDICT),
+        "answer": pl.String(),
+        "answer_class": pl.String(),
+        "before_cut": pl.Boolean(),
+    }
+)
 _TRACE = {**_SAMPLE, "status": pl.Enum(STATUSES), "completion_tokens": pl.Int32()}
 TEXTS_IN = pl.Schema({**_TRACE, "reasoning": pl.String(), "content": pl.String()})
 TRACES_IN = pl.Schema({**_TRACE, "looping": pl.Boolean()})
+
+_ANSWERED = pl.col("answer_class") != ""
+"""Of rows in which a class that is missing is empty."""
 
 
 def scores(verdicts: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
     """The `SCORES` of every student on every problem, from `VERDICTS_IN` and `TRACES_IN` by sample.
 
     `num_samples` counts the scored samples; all others are `num_unscored`. Correct, truncated, unanswered and looping
-    ones are counted among the scored. `majority_correct` is maj@k of one problem: among the classes of answers with the
-    most votes, the share of right ones (1 or 0 without a tie, 0 when no sample has an answer, null when none was
-    scored). All answers judged correct are one class; the others fall into classes by `answer_class`. avg@k and
-    maj@k are of the first k scored samples, pass@k is estimated from all (`pass_at_k`).
+    ones, and those with an answer before their cut, are counted among the scored.
+
+    `majority_correct` is maj@k of one problem: among the classes of answers with the most votes, the share of right
+    ones (1 or 0 without a tie, 0 when no sample has an answer, null when none was scored). The classes are those of
+    `answer_class`, made before the gold was looked at; one is right if its most frequent answer is, of all scored
+    samples (of equally frequent ones the shortest, then by code points). lm-evaluation-harness (`MajorityVoteFilter`)
+    and lighteval (`MajAtK`) take the most frequent text after their normalisation, of tied ones the first, and compare
+    that alone with the gold. avg@k and maj@k are of the
+    first k scored samples, pass@k is estimated from all (`pass_at_k`).
 
     Raises:
         ValueError: a trace without its verdict or a verdict without its trace, or one that comes twice.
@@ -48,6 +64,7 @@ def scores(verdicts: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
         num_unscored=(~pl.col("scored")).sum(),
         num_truncated=(pl.col("scored") & (pl.col("status") == "length")).sum(),
         num_no_answer=(pl.col("scored") & (pl.col("verdict") == "no_answer")).sum(),
+        num_before_cut=(pl.col("scored") & pl.col("before_cut")).sum(),
         num_looping=(pl.col("scored") & pl.col("looping")).sum(),
         mean_tokens=tokens.filter("scored").mean(),
         mean_tokens_correct=tokens.filter("right").mean(),
@@ -81,22 +98,31 @@ def _curves(samples: pl.DataFrame) -> pl.DataFrame:
     After k samples `most` is the largest number of votes of a class. Every class with that number got its last vote in
     one of the rows since `most` was reached, so the number of such rows is the number of tied classes.
     """
-    key = SCORES_KEY
+    key, scored = SCORES_KEY, samples.filter("scored").sort(*SCORES_KEY, "sample")
     right = pl.col("right").cast(pl.Int32)
+    is_tied = pl.col("votes") == pl.col("most")
     counted = (
-        samples.filter("scored")
+        scored.join(_right_classes(scored), on=[*key, "answer_class"], how="left", nulls_equal=True)
         .sort(*key, "sample")
-        .with_columns(kind=pl.when("right").then(pl.lit("right")).otherwise(pl.lit("=") + pl.col("answer_class")))
-        .with_columns(votes=pl.when(pl.col("kind") != "=").then(right.cum_count().over(*key, "kind")).otherwise(0))
+        .with_columns(votes=pl.when(_ANSWERED).then(right.cum_count().over(*key, "answer_class")).otherwise(0))
         .with_columns(
             k=right.cum_count().over(key), num_right=right.cum_sum().over(key), most=pl.col("votes").cum_max().over(key)
         )
-        .with_columns(tied=(pl.col("votes") == pl.col("most")).cast(pl.Int32).cum_sum().over(*key, "most"))
+        .with_columns(
+            tied=is_tied.cast(pl.Int32).cum_sum().over(*key, "most"),
+            tied_right=(is_tied & pl.col("class_right").fill_null(False)).cast(pl.Int32).cum_sum().over(*key, "most"),
+        )
     )
-    is_top = (pl.col("num_right") == pl.col("most")) & (pl.col("most") > 0)
-    return counted.group_by(key, maintain_order=True).agg(
-        avg_at=pl.col("num_right") / pl.col("k"), maj_at=pl.when(is_top).then(1 / pl.col("tied")).otherwise(0.0)
-    )
+    share = pl.when(pl.col("most") > 0).then(pl.col("tied_right") / pl.col("tied")).otherwise(0.0)
+    return counted.group_by(key, maintain_order=True).agg(avg_at=pl.col("num_right") / pl.col("k"), maj_at=share)
+
+
+def _right_classes(scored: pl.DataFrame) -> pl.DataFrame:
+    """`class_right` of each class of answers to a problem: whether its most frequent answer is right."""
+    group = [*SCORES_KEY, "answer_class"]
+    spelled = scored.filter(_ANSWERED).group_by(*group, "answer").agg(pl.len(), pl.col("right").first())
+    most_frequent = spelled.sort("len", pl.col("answer").str.len_chars(), "answer", descending=[True, False, False])
+    return most_frequent.group_by(group).agg(class_right=pl.col("right").first())
 
 
 def _passes(counts: Mapping[str, int]) -> list[float | None]:
@@ -144,9 +170,10 @@ def metrics(table: pl.DataFrame, method: Method) -> dict[str, float]:
     `method.majority` the mean of maj@k over the first `num_samples`, `mean_tokens` the mean over problems of the tokens
     of a sample, `mean_tokens_correct` and `mean_tokens_wrong` that of the right and the wrong ones. A problem without a
     scored sample is left out of these and of `num_problems`. `pass_at_{pass_k}` is absent as soon as any problem has
-    fewer than `pass_k` scored samples: the rest would be another benchmark. `truncated_share`, `no_answer_share` and
-    `looping_share` are of the `num_samples` scored ones, `unscored_share` is of those drawn, of which there
-    were `samples_drawn` a problem (present where the method is open).
+    fewer than `pass_k` scored samples: the rest would be another benchmark. Of the `num_samples` scored ones are
+    `truncated_share`, `no_answer_share`, `before_cut_share` (cut off, with an answer before the cut) and
+    `looping_share`; `unscored_share` is of those drawn, of which there were `samples_drawn` a problem (present where
+    the method is open).
 
     Raises:
         ValueError: more than one student, effort or benchmark, or a problem for which other than `num_samples` were
@@ -166,6 +193,7 @@ def metrics(table: pl.DataFrame, method: Method) -> dict[str, float]:
         numbers[method.majority] = fmean(scored["maj_at"].list.head(num_samples).list.last())
         numbers["truncated_share"] = int(scored["num_truncated"].sum()) / total
         numbers["no_answer_share"] = int(scored["num_no_answer"].sum()) / total
+        numbers["before_cut_share"] = int(scored["num_before_cut"].sum()) / total
         numbers["looping_share"] = int(scored["num_looping"].sum()) / total
     if drawn and method.is_open:
         numbers["samples_drawn"] = max(drawn)

@@ -6,13 +6,15 @@ below its end by their index, so the same store always gives the same decision, 
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from stages.core.sampling import grading, precision
 from stages.core.sampling.precision import PrecisionTarget
@@ -24,13 +26,19 @@ from stages.edge.asking.stage import Ask, ask_all
 from stages.edge.engines.endpoints import Served
 from stages.edge.files import tables
 
+Grade = Callable[[pl.DataFrame], tuple[NDArray[np.integer], NDArray[np.integer]]]
+"""From traces to the right and the graded samples of each problem, see `grading.counts`."""
 
-def ask_function(until: params.Until | None, benchmarks: Path) -> Ask:
+
+def ask_function(protocol: params.Protocol, benchmarks: Path) -> Ask:
     """The function that asks an exam: `ask`, with the golds in the table `benchmarks`, or without `until` `ask_all`."""
+    until = protocol.until
     if until is None:
         return ask_all
-    golds = tables.read(benchmarks, grading.GOLDS_IN)
-    return partial(ask, golds=golds, target=PrecisionTarget(until.ci_width, until.max_samples))
+    grade = partial(
+        grading.counts, golds=tables.read(benchmarks, grading.GOLDS_IN), answer_before_cut=protocol.answer_before_cut
+    )
+    return partial(ask, grade=grade, target=PrecisionTarget(until.ci_width, until.max_samples))
 
 
 def ask(
@@ -40,17 +48,17 @@ def ask(
     log: Log,
     failures: Failures,
     *,
-    golds: pl.DataFrame,
+    grade: Grade,
     target: PrecisionTarget,
 ) -> list[Job]:
     """Ask the jobs of one model, the first round with their own number of samples. Return jobs for all that was drawn.
 
-    `failures` grows by what could not be asked. `golds` has the columns of `grading.GOLDS_IN`.
+    `failures` grows by what could not be asked. `grade` counts the right and the graded samples of each problem.
 
     Raises:
         ServerError: as `jobs.ask`.
     """
-    exams = [_Exam(served, job, golds, target, failures) for job in todo]
+    exams = [_Exam(served, job, grade, target, failures) for job in todo]
     jobs.ask(served, chain.from_iterable(each.rounds() for each in exams), runtime, log, failures)
     return [job for exam in exams for job in exam.drawn]
 
@@ -59,7 +67,7 @@ def ask(
 class _Exam:
     served: Served
     job: Job
-    golds: pl.DataFrame
+    grade: Grade
     target: PrecisionTarget
     failures: Failures
     drawn: list[Job] = field(default_factory=list)
@@ -83,7 +91,7 @@ class _Exam:
         traces = pl.concat(
             part.select(grading.TRACES_IN.names()) for part in jobs.traces(self.served, job, self.failures, {})
         )
-        right, graded = grading.counts(traces, self.golds)
+        right, graded = self.grade(traces)
         return precision.look(right, graded, job.request.num_samples, self.target)
 
     def _print(self, job: Job, benchmark: str, look: precision.Look) -> None:

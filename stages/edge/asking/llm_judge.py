@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import polars as pl
+
 from stages.core.equality.relations import Pair
 from stages.core.labelling import llm_verdicts
 from stages.edge import params
@@ -31,5 +33,6 @@ def ask(pairs: Sequence[Pair], settings: params.LlmJudge, runtime: params.Runtim
     jobs.ask(served, [job], runtime, log, failures)
     contents: dict[str, str | None] = {}
     for traces in jobs.traces(served, job, failures, {}):
-        contents |= dict(traces.select("problem_id", "content").iter_rows())
+        whole = traces.filter(pl.col("status") == "stop")
+        contents |= dict(whole.select("problem_id", "content").iter_rows())
     return llm_verdicts.agreed_verdicts(pairs, contents)

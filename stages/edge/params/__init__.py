@@ -9,6 +9,7 @@ from stages.edge.params.curation import Balance, Curate, Filters, PublishedSet, 
 from stages.edge.params.exams import (
     Asked,
     Baseline,
+    Cut,
     Exam,
     ExamRules,
     Override,
@@ -58,11 +59,11 @@ from stages.edge.params.whole import Profile
 
 __all__ = [
     "Adaptive", "AnyColumns", "Asked", "Balance", "Base", "Baseline", "Benchmark", "CheckpointExam", "Choice",
-    "Collect", "Columns", "Concurrency", "Curate", "Decontaminate", "Deduplicate", "Dtype", "Embedding", "Endpoint",
-    "Engine", "Exam", "ExamRules", "FilesSource", "Filters", "GeneratedSource", "Generator", "Grams", "HubSource",
-    "HubSplit", "Judge", "LlmJudge", "Model", "Override", "Profile", "Prompt", "Protocol", "PublishedFigures",
-    "PublishedSet", "Report", "Role", "Runtime", "Sampling", "Section", "Shot", "Source", "SymbolicLimits", "Target",
-    "Teach", "Teacher", "TeacherModel", "TeacherPrompt", "Train", "Training", "Until", "Versions", "Vote", "Where",
-    "check_versions", "content", "document", "exam_budgets", "load", "load_part", "load_profile", "load_shared",
-    "max_length", "profile", "text_with",
+    "Collect", "Columns", "Concurrency", "Curate", "Cut", "Decontaminate", "Deduplicate", "Dtype", "Embedding",
+    "Endpoint", "Engine", "Exam", "ExamRules", "FilesSource", "Filters", "GeneratedSource", "Generator", "Grams",
+    "HubSource", "HubSplit", "Judge", "LlmJudge", "Model", "Override", "Profile", "Prompt", "Protocol",
+    "PublishedFigures", "PublishedSet", "Report", "Role", "Runtime", "Sampling", "Section", "Shot", "Source",
+    "SymbolicLimits", "Target", "Teach", "Teacher", "TeacherModel", "TeacherPrompt", "Train", "Training", "Until",
+    "Versions", "Vote", "Where", "check_versions", "content", "document", "exam_budgets", "load", "load_part",
+    "load_profile", "load_shared", "max_length", "profile", "text_with",
 ]  # fmt: skip

@@ -53,7 +53,15 @@ class Asked(Section):
         return until
 
 
-class Protocol(Asked):
+class Cut(Section):
+    """What a text that the limit of tokens cut off is worth in an exam."""
+
+    answer_before_cut: bool
+    """Whether an answer that stands before the cut counts, right or wrong; false: such a text has no answer. lm-eval
+    and lighteval count it. The share of samples that it concerns stands below the table of results."""
+
+
+class Protocol(Asked, Cut):
     """How every student is examined."""
 
     pass_k: Count

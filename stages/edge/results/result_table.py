@@ -36,4 +36,5 @@ def contents(
     dates = results.dates(exams, results.benchmarks(metrics))
     efforts = {name: summary.get("effort", {})[name] for name in metrics if name in summary.get("effort", {})}
     cells = results.cells(metrics, summary, rules, published, [*departures, *efforts])
-    return Contents(cells, results.notes(metrics, rules, published, dates), results.footnotes(departures, efforts))
+    notes = results.notes(metrics, rules, published, dates, answer_before_cut=exam.protocol.answer_before_cut)
+    return Contents(cells, notes, results.footnotes(departures, efforts))

@@ -30,6 +30,8 @@ def examine(
 ) -> list[CheckpointScore]:
     """The score of the model in each folder, in their order. Answers are stored: a run that goes on asks none twice.
 
+    A text that was cut off has no answer here, so that a checkpoint which ends its texts is the better one.
+
     Raises:
         ServerError: no engine starts, or calls fail too often.
         EmptyError: no held-out row states an answer.

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
-from stages.core.labelling import judging, llm_verdicts
-from stages.core.tables.answers import VERDICTS_KEY
+from stages.core.labelling import answer_classes, judging, llm_verdicts
+from stages.core.tables.answers import EXAM_VERDICTS, VERDICTS, VERDICTS_KEY
 from stages.edge import params, track
 from stages.edge.asking import llm_judge
 from stages.edge.files import scratch, tables
@@ -17,7 +18,6 @@ from stages.edge.workers.algebra import Outcome
 from stages.edge.workers.decisions import Pair
 
 Prepare = Callable[[pl.DataFrame], pl.DataFrame]
-Finish = Callable[[pl.DataFrame, Mapping[Pair, str], Mapping[Pair, bool]], pl.DataFrame]
 
 
 class Settings(NamedTuple):
@@ -34,9 +34,9 @@ def judge(
     source: Path,
     needs: pl.Schema,
     prepare: Prepare,
-    finish: Finish,
     output: Path,
-    schema: pl.Schema,
+    *,
+    is_exam: bool,
 ) -> dict[str, int | float]:
     """Judge the rows of `source`, write the verdicts to `output`, and return their metrics, which are logged too.
 
@@ -46,9 +46,8 @@ def judge(
         source: a table or a folder of tables.
         needs: the columns of `source` that `prepare` reads.
         prepare: gives the table that `judging.prepare` describes; it runs in worker processes.
-        finish: completes that table with the outcomes of algebra and the verdicts of a language model.
         output: where the verdicts go.
-        schema: of the verdicts.
+        is_exam: whether they are `EXAM_VERDICTS`, with classes of equal answers, or `VERDICTS`.
     """
     params.check_versions(settings.versions)
     runtime = params.load(params.Runtime, "runtime")
@@ -60,6 +59,10 @@ def judge(
             with algebra.symbolic(settings.limits, runtime) as pool:
                 outcomes = pool.decide(sorted(pairs), "accepts")
                 llm_answers, agreement = _ask_llm_judge(outcomes, settings.llm, runtime, run)
+                finish, schema = judging.verdicts, VERDICTS
+                if is_exam:
+                    classes = answer_classes.classes(pieces, partial(pool.decide, relation="same"))
+                    finish, schema = partial(judging.exam_verdicts, classes=classes), EXAM_VERDICTS
             counts: Counter[str] = Counter()
             judged = (finish(piece, outcomes, llm_answers) for piece in pieces)
             tables.write_sorted(_counted(judged, counts), output, schema, VERDICTS_KEY)

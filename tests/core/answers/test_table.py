@@ -1,6 +1,7 @@
 r"""The table of answers: one row a trace, in the order of the traces."""
 
 import polars as pl
+import pytest
 
 from stages.core.answers.table import TRACES_IN, read_answers
 from stages.core.tables.answers import ANSWERS
@@ -21,7 +22,8 @@ def test_a_row_has_the_answer_its_key_and_what_found_it() -> None:
             (r"\boxed{} There are 7.", "stop"),
             ("", "stop"),
             (None, "failed"),
-        )
+        ),
+        answer_before_cut=True,
     )
     assert found.schema == ANSWERS
     assert found.select("answer", "answer_key", "extracted_by", "conclusion").rows() == [
@@ -44,3 +46,26 @@ def test_the_traces_keep_their_key_their_status_and_their_order() -> None:
 def test_no_traces_have_no_answers() -> None:
     found = read_answers(traces())
     assert (found.schema, found.height) == (ANSWERS, 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "has_answer"),
+    [
+        (r"First guess \boxed{n+1} but let me check", True),
+        ("The answer is 5. Wait", True),
+        ("We add. So there are 12 ways.", False),
+        ("We go on and", False),
+        (None, False),
+    ],
+)
+def test_a_text_that_was_cut_off_has_no_final_answer_and_says_whether_one_stood_before_the_cut(
+    content: str | None, has_answer: bool
+) -> None:
+    columns = ["answer", "answer_key", "extracted_by", "conclusion", "before_cut"]
+    found = read_answers(traces((content, "length")))
+    assert found.select(columns).row(0) == (None, None, "none", None, has_answer)
+    whole = read_answers(traces((content, "stop")))
+    assert not whole["before_cut"].item()
+    counted = read_answers(traces((content, "length")), answer_before_cut=True)
+    assert counted.select(columns[:-1]).equals(whole.select(columns[:-1]))
+    assert counted["before_cut"].item() is has_answer

@@ -144,8 +144,13 @@ def test_spelling_and_exact_values_decide_what_they_can_and_say_which(
     assert judged(rf"So it is \boxed{{{answer}}}.", label) == (answer, verdict, tier)
 
 
-def test_a_truncated_trace_that_gave_its_answer_is_judged() -> None:
-    assert judged(r"\boxed{42} and on and on", "42", "length")[1] == "correct"
+def test_a_trace_that_was_cut_off_is_never_right_whatever_stands_before_the_cut() -> None:
+    assert judged(r"\boxed{42} and on and on", "42", "length") == (None, "no_answer", None)
+
+
+def test_in_an_exam_whose_protocol_counts_it_an_answer_before_the_cut_is_judged() -> None:
+    answers = read_answers(traces((r"\boxed{42} and on and on", "length")), answer_before_cut=True)
+    assert prepare_answers(answers, labels(p="42"))["verdict"].to_list() == ["correct"]
 
 
 def test_benchmarks_are_labelled_by_their_name_and_problem_for_one_question_may_stand_in_two() -> None:

@@ -14,7 +14,7 @@ def curve(problems: list[Samples], max_tokens: int = 64, benchmark: str = "aime2
     for place, samples in enumerate(problems):
         for index, (verdict, status, tokens) in enumerate(samples):
             key = ("final", None, benchmark, f"p{place}", index)
-            marks.append((*key, verdict, "7"))
+            marks.append((*key, verdict, "7", "7", False))
             traces.append((*key, status, tokens, False))
     tables = pl.DataFrame(marks, schema=VERDICTS_IN, orient="row"), pl.DataFrame(traces, schema=TRACES_IN, orient="row")
     return {row["budget"]: row["accuracy"] for row in at_budgets(*tables, max_tokens, 200, 1).iter_rows(named=True)}

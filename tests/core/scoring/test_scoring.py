@@ -3,6 +3,7 @@ import math
 import os
 import random
 from collections import Counter
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean, median
@@ -14,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.core.answers.keys import canonical
+from stages.core.equality.relations import Pair, same_symbolically
 from stages.core.estimation.estimators import pass_at_k
+from stages.core.labelling import answer_classes
 from stages.core.scoring.differences import gained_and_lost, paired_difference
 from stages.core.scoring.looping import without_texts
 from stages.core.scoring.scores import SCORES, SCORES_KEY
@@ -58,9 +61,18 @@ def tables(
     for problem_id, samples in named.items():
         for index, (answer, verdict, status, tokens) in enumerate(samples):
             key = (student, effort, benchmark, problem_id, index)
-            marks.append((*key, verdict, answer and canonical(answer)))
+            answer_key = (answer and canonical(answer)) or None
+            marks.append((*key, verdict, answer, answer_key, status == "length" and answer is not None))
             traces.append((*key, status, tokens, status == "length"))
-    return pl.DataFrame(marks, schema=VERDICTS_IN, orient="row"), pl.DataFrame(traces, schema=TRACES_IN, orient="row")
+    table = pl.DataFrame(marks, schema=VERDICTS_IN, orient="row").rename({"answer_class": "answer_key"})
+    classes = answer_classes.classes([table], by_algebra)
+    classed = table.join(classes, on=[*answer_classes.GROUP, "answer_key"], how="left", nulls_equal=True)
+    return classed.select(list(VERDICTS_IN)), pl.DataFrame(traces, schema=TRACES_IN, orient="row")
+
+
+def by_algebra(pairs: Sequence[Pair]) -> dict[Pair, str]:
+    """What the worker processes would decide of pairs of short answers."""
+    return {pair: "equal" if same_symbolically(*pair) else "different" for pair in pairs}
 
 
 def table(problems: Problems, **names: str) -> pl.DataFrame:
@@ -91,7 +103,8 @@ def test_each_problem_is_counted_in_one_row_of_the_declared_schema() -> None:
     assert one.schema == SCORES
     assert one.row(0, named=True) == {
         "student": "final", "effort": None, "benchmark": "aime24", "problem_id": "p0",
-        "num_samples": 4, "num_correct": 1, "num_unscored": 2, "num_truncated": 1, "num_no_answer": 2, "num_looping": 1,
+        "num_samples": 4, "num_correct": 1, "num_unscored": 2, "num_truncated": 1, "num_no_answer": 2,
+            "num_before_cut": 0, "num_looping": 1,
         "majority_correct": 0.5, "mean_tokens": 150.0, "mean_tokens_correct": 100.0, "mean_tokens_wrong": 500 / 3,
         "avg_at": [1.0, 0.5, 1 / 3, 0.25], "pass_at": [0.25, 0.5, 0.75, 1.0], "maj_at": [1.0, 0.5, 0.5, 0.5],
     }  # fmt: skip
@@ -187,6 +200,15 @@ def test_a_trace_without_a_mark_a_mark_without_a_trace_and_a_double_are_refused(
         ([right(), sample("", "no_answer"), sample("  ", "no_answer")], 1.0),
         ([SILENT, CUT], 0.0),
         ([LOST], None),
+        # gold 1: three spellings of one wrong answer meet as right ones do (eureka-ml-insights#81)
+        ([right("1"), right("1"), wrong(r"\sqrt{12}"), wrong(r"2\sqrt3"), wrong(r"\frac6{\sqrt3}")], 0.0),
+        ([right("1"), right("1"), wrong(r"\sqrt{12}"), wrong(r"2\sqrt3")], 0.5),
+        # right by the judge, each in its own way, and two numbers all the same
+        ([right("0.33"), right(r"\frac13"), wrong("2"), wrong("2")], 0.0),
+        # a class is right as its most frequent answer is
+        ([right("1/2"), right("1/2"), sample("0.5", "timeout"), wrong("3")], 1.0),
+        # two right classes tie with each other
+        ([right("0.33"), right(r"\frac13")], 1.0),
     ],
     ids=lambda value: None if isinstance(value, list) else str(value),
 )
@@ -246,6 +268,7 @@ def test_the_metrics_of_an_exam_have_these_names_and_values() -> None:
         "num_samples": 7,
         "truncated_share": pytest.approx(1 / 7),
         "no_answer_share": pytest.approx(2 / 7),
+        "before_cut_share": 0.0,
         "looping_share": pytest.approx(1 / 7),
         "unscored_share": 1 / 8,
         "mean_tokens": (100 + 100 + 200 + 100) / 4,

@@ -1,5 +1,6 @@
 """The life of a problem and of an exam question; nothing is told of what cannot be seen."""
 
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import pytest
 import yaml
 
 from stages.core.answers import table as table_of_answers
-from stages.core.labelling import judging
+from stages.core.labelling import answer_classes, judging
 from stages.core.problems import problems
 from stages.core.tables.answers import EXAM_VERDICTS, VERDICTS, VERDICTS_KEY
 from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
@@ -42,10 +43,10 @@ def write_traces(folder: Path, traces: str, verdicts: str, rows: list[dict[str, 
     tables.write(table, folder / traces, TRACES, TRACES_KEY)
     keys = ["benchmark", "problem_id"] if rows[0]["benchmark"] else ["problem_id"]
     labels = table.select(keys).unique().with_columns(label=pl.lit(label))
-    finish = judging.exam_verdicts if rows[0]["benchmark"] else judging.verdicts
-    judged = finish(
-        judging.prepare(table_of_answers.read_answers(table.select(list(table_of_answers.TRACES_IN))), labels), {}
-    )
+    answers = table_of_answers.read_answers(table.select(list(table_of_answers.TRACES_IN)))
+    classes = answer_classes.classes([answers], lambda pairs: {})
+    finish = partial(judging.exam_verdicts, classes=classes) if rows[0]["benchmark"] else judging.verdicts
+    judged = finish(judging.prepare(answers, labels), {})
     tables.write(judged, folder / verdicts, EXAM_VERDICTS if rows[0]["benchmark"] else VERDICTS, VERDICTS_KEY)
 
 
