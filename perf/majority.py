@@ -56,7 +56,7 @@ def marked(traces: pl.DataFrame, labels: pl.DataFrame, pool: algebra.Symbolic) -
 
 
 def majority(samples: Iterable[tuple[str | None, bool]], ties: Literal["share", "first"]) -> float:
-    """maj@k of one problem from (class, right) of each sample: of tied classes the share of right ones, or the first."""
+    """maj@k of one problem from (class, right) of each sample; `ties`: the share of right ones, or the first."""
     votes: Counter[str] = Counter()
     is_right: dict[str, bool] = {}
     for name, right in samples:
