@@ -11,7 +11,7 @@ import aiohttp
 import openai
 
 from stages.core.sampling.queries import Answer, Query, Request
-from stages.edge.asking import replies
+from stages.edge.asking import copies, replies
 from stages.edge.asking.clients import client, complete
 from stages.edge.engines.pool import Endpoint
 from stages.edge.errors import ServerError
@@ -43,6 +43,7 @@ async def _show(
         await check_effort(request, queries[0], endpoint.url, server, timeout)
         prompt = await _rendered(request, queries[0], endpoint.url)
         _print(f"The first prompt, as {endpoint.url} renders it:\n{_printable(prompt)}")
+        await check_seed(request, queries[0], endpoint.url, server, timeout)
         started = time.monotonic()
         slots = asyncio.Semaphore(endpoint.limit)
         results = await asyncio.gather(
@@ -112,6 +113,19 @@ async def check_effort(request: Request, query: Query, url: str, server: openai.
         raise ServerError(
             f"{url} renders the reasoning efforts low and high of {request.model} alike: set reasoning_effort to null "
             "and let the efforts differ by their system prompt, examples or max_tokens"
+        )
+
+
+async def check_seed(request: Request, query: Query, url: str, server: openai.AsyncOpenAI, timeout: float) -> None:
+    """Say so if the server gives two samples of one prompt the same text at a temperature at which nothing repeats."""
+    if not copies.is_sampled(request.fields):
+        return
+    texts = await copies.probed(request, [query], server, timeout)
+    if texts and texts[0] == texts[1] and len(texts[0]) >= copies.SHORTEST_PROBE:
+        _print(
+            f"{url} gives the same text to two seeds at temperature {copies.PROBE_TEMPERATURE:g}: it ignores `seed`, "
+            "or answers from a cache. Its samples are copies, which are no votes of their own, and a run would stop: "
+            "mend the server first"
         )
 
 

@@ -19,6 +19,7 @@ from stages.core.sampling.queries import Answer, Query, Request
 from stages.edge.asking import probes, replies
 from stages.edge.asking.backlog import Backlog
 from stages.edge.asking.clients import client, complete
+from stages.edge.asking.copies import CopyWatch, gives_copies
 from stages.edge.asking.progress import Progress
 from stages.edge.asking.retries import Batch, RecentCalls, Retries
 from stages.edge.asking.stalls import Watch
@@ -56,6 +57,8 @@ class Sampler:
         self._unsaved: list[tuple[str, Answer]] = []
         self._retries = Retries()
         self._calls = RecentCalls(runtime.max_failed_share)
+        self._copies = CopyWatch(request)
+        self._copied: list[str] = []
         self._failed: dict[str, Answer] = {}
         self._error: Exception | None = None
         progress.watch(endpoints)
@@ -64,8 +67,8 @@ class Sampler:
         """Ask all that the backlog gives; return what failed for good by its key (it is not stored).
 
         Raises:
-            ServerError: a server refuses us or has another model, all are gone, or calls fail too often. What was
-                answered is stored.
+            ServerError: a server refuses us or has another model, all are gone, calls fail too often, or a server gives
+                copies. What was answered is stored, copies apart.
         """
         # The thread that commits must not keep the loop from handing out work for the usual 5 ms at a time.
         before = sys.getswitchinterval()
@@ -95,6 +98,8 @@ class Sampler:
                 task.cancel()
             await asyncio.gather(*self._tasks, *helpers, return_exceptions=True)
             await self._save()
+            if self._copied:
+                await asyncio.to_thread(self._store.forget, self._copied)
             await asyncio.gather(*(client.close() for client in self._clients.values()))
         return self._failed
 
@@ -171,16 +176,32 @@ class Sampler:
         self._alive_at = time.monotonic()
         tokens = [answer.completion_tokens or 0 for answer in answers if answer] or [0]
         endpoint.answered(self._alive_at - started, tokens, saturated=endpoint.load >= 1)
-        unanswered = []
+        unanswered, is_suspected = [], False
         for query, answer in zip(batch.queries, answers, strict=True):
             if answer is None:
                 unanswered.append(query)
             else:
                 self._calls.record()
                 self._keep(query, answer)
+                is_suspected |= self._copies.look(endpoint.url, query, answer)
+        if is_suspected:
+            await self._check_copies(endpoint, batch)
         if unanswered:
             reason = replies.Failure("reply", "the reply held no answer: no content, or an unknown finish_reason")
             self._retry(endpoint, replace(batch, queries=unanswered), reason)
+
+    async def _check_copies(self, endpoint: Endpoint, batch: Batch) -> None:
+        """End the run if the suspicion is confirmed that the endpoint ignores the seed; else look at it no more."""
+        client, url = self._clients[endpoint.url], endpoint.url
+        if not await gives_copies(self._request, batch.queries, client, self._runtime.request_seconds):
+            self._copies.clear(url)
+            return
+        self._copied = self._copies.copies(url)
+        raise ServerError(
+            f"{self._copies.reason(url)}; copies are no votes of their own. {len(self._copied)} of them were taken out "
+            "of the store, and one answer to each problem stays: mend the server (no cache of responses; "
+            "runtime.samples_per_request 1 if it ignores `n`) and run again"
+        )
 
     async def _call(self, endpoint: Endpoint, batch: Batch) -> list[Answer | None]:
         client, body = self._clients[endpoint.url], self._request.body(batch.queries, batch.num_bad_replies)

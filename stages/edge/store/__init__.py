@@ -136,6 +136,17 @@ class Store(Answers):
             self._open, self._num_open = File(self._part, write=True), 0
             self._files[-1:] = [(sealed, sealed.keys()), (self._open, None)]
 
+    def forget(self, keys: Sequence[str]) -> None:
+        """Take answers out of the open part: those that turned out to be none, such as copies. Others stay.
+
+        Raises:
+            ClaimLostError: as `put`.
+        """
+        with self._lock:
+            self._check()
+            self._open.delete([bytes.fromhex(key) for key in keys])
+            self._num_open = self._open.num_rows()
+
     def _new_part(self) -> Path:
         """An empty file of answers, named when its table is made: readers take no claim, and may look at any time."""
         part = self._folder / f"{self._name}.{uuid.uuid4().hex[:8]}.sqlite"

@@ -190,6 +190,11 @@ class File:
         with self._errors(), self._lock, self._connection:
             self._connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", rows)
 
+    def delete(self, keys: Sequence[bytes]) -> None:
+        """Delete the rows of `keys`; on return that survives a kill."""
+        with self._errors(), self._lock, self._connection:
+            self._connection.executemany("DELETE FROM answers WHERE key = ?", [(key,) for key in keys])
+
     def _select(self, columns: str, keys: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
         for start in range(0, len(keys), KEYS_PER_SELECT):
             some = keys[start : start + KEYS_PER_SELECT]
