@@ -40,6 +40,8 @@ class Answer(NamedTuple):
     """What came back for a query. `reason` explains a refused or failed one; token counts are the server's.
 
     `is_raw`: the content is a whole turn of gpt-oss as its server sent it, the reasoning in it; see `replies.split`.
+    `seed`: the one that was sent, where it is not the query's own, because the model slipped with that one. `server`:
+    name and version of what answered, as far as it told. Neither is part of the key.
     """
 
     status: str
@@ -49,6 +51,8 @@ class Answer(NamedTuple):
     completion_tokens: int | None
     reason: str | None
     is_raw: bool = False
+    seed: int | None = None
+    server: str | None = None
 
 
 class Request(NamedTuple):

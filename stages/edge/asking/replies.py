@@ -4,6 +4,7 @@ A failure is classified by its remedy: ask again, give the query up, or stop the
 """
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -19,8 +20,17 @@ from stages.core.sampling.replies import MOST_SHOWN
 from stages.edge.errors import ServerError
 from stages.edge.track.events import redacted
 
-HARMONY_ERRORS = ("harmonyerror", "unexpected tokens remaining in message header", "openai_harmony")
-"""vLLM's errors when it cannot parse a turn of gpt-oss (vllm#23567): a malformed answer, not a wrong request."""
+SLIPS = re.compile(
+    r"harmony"
+    r"|while expecting start token|unknown role\b|channel marker present|\bmessage header\b|could not decode header"
+    r"|(?:error|failed|unable|could not) (?:to )?pars(?:e|ing) (?:the )?"
+    r"(?:tool|function|reasoning|response|model|output|input at pos)"
+    r"|does not match the expected \S+ format",
+    re.IGNORECASE,
+)
+"""Words of a server that cannot parse what the model wrote: a malformed answer, not a wrong request, whatever the
+status (vllm#22515, #22519, #23567, harmony#60). Sources: the messages of openai/harmony's `StreamableParser` in
+src/encoding.rs, which vLLM passes on with 400 or 500, and those of parsers of tool calls (Ollama, llama.cpp)."""
 BUSY = (429, 503)
 WORTH_ANOTHER_TRY = (408, 409, 425)
 
@@ -62,10 +72,10 @@ def failure(error: Exception, url: str, model: str) -> Failure:
         raise ServerError(f"{url} has no model {model}; serve it there, or unset the URL") from error
     if status in BUSY:
         return Failure("busy", f"{status}: {text}", _seconds(error.response.headers.get("retry-after")))
-    is_harmony_error = any(name in text.lower() for name in HARMONY_ERRORS)
-    if 400 <= status < 500 and status not in WORTH_ANOTHER_TRY and not is_harmony_error:
+    is_slip = SLIPS.search(text) is not None
+    if 400 <= status < 500 and status not in WORTH_ANOTHER_TRY and not is_slip:
         return Failure("row", f"{status}: {text}")
-    return Failure("reply" if is_harmony_error else "server", f"{status}: {text}")
+    return Failure("reply" if is_slip else "server", f"{status}: {text}")
 
 
 def _shortened(text: str) -> str:

@@ -30,7 +30,7 @@ class Batch:
     num_failures: int = 0
     num_busy: int = 0
     num_bad_replies: int = 0
-    """Malformed replies; the same seed would bring them again."""
+    """Malformed replies, those of earlier runs too; the same seed would bring them again."""
 
 
 class Retries:

@@ -22,6 +22,7 @@ from stages.edge.asking.clients import client, complete
 from stages.edge.asking.copies import CopyWatch, gives_copies
 from stages.edge.asking.progress import Progress
 from stages.edge.asking.retries import Batch, RecentCalls, Retries
+from stages.edge.asking.saving import SECONDS_BETWEEN_LOOKS, Saving
 from stages.edge.asking.stalls import Watch
 from stages.edge.engines import pool
 from stages.edge.engines.pool import Endpoint
@@ -29,8 +30,6 @@ from stages.edge.errors import ServerError
 from stages.edge.params import Runtime
 from stages.edge.store import Store
 
-COMMIT_ROWS = 32
-COMMIT_SECONDS = 2.0
 LONGEST_WAIT = 0.5
 SECONDS_BETWEEN_THREADS = 0.0002
 STALLED = replies.Failure("server", "the server made no progress")
@@ -54,11 +53,9 @@ class Sampler:
         """
         self._endpoints, self._request, self._store = endpoints, request, store
         self._runtime, self._progress, self._restart = runtime, progress, restart
-        self._unsaved: list[tuple[str, Answer]] = []
         self._retries = Retries()
         self._calls = RecentCalls(runtime.max_failed_share)
         self._copies = CopyWatch(request)
-        self._copied: list[str] = []
         self._failed: dict[str, Answer] = {}
         self._error: Exception | None = None
         progress.watch(endpoints)
@@ -80,7 +77,7 @@ class Sampler:
 
     async def _ask(self, backlog: Backlog) -> dict[str, Answer]:
         asyncio.get_running_loop().set_exception_handler(_report)
-        self._wake, self._saving = asyncio.Event(), asyncio.Lock()
+        self._wake, self._saving = asyncio.Event(), Saving(self._store)
         self._tasks: dict[asyncio.Task[None], tuple[Endpoint, Batch]] = {}
         self._backlog = backlog
         self._clients = {endpoint.url: client(endpoint.url) for endpoint in self._endpoints}
@@ -97,9 +94,7 @@ class Sampler:
             for task in [*self._tasks, *helpers]:
                 task.cancel()
             await asyncio.gather(*self._tasks, *helpers, return_exceptions=True)
-            await self._save()
-            if self._copied:
-                await asyncio.to_thread(self._store.forget, self._copied)
+            await self._saving.finish()
             await asyncio.gather(*(client.close() for client in self._clients.values()))
         return self._failed
 
@@ -124,7 +119,7 @@ class Sampler:
         if batch := self._retries.take():
             return batch
         queries = self._backlog.take(self._runtime.samples_per_request)
-        return Batch(queries) if queries else None
+        return Batch(queries, num_bad_replies=self._saving.slips(queries)) if queries else None
 
     async def _wait(self) -> None:
         """Until a request ends, or the time of a retry or of a paused endpoint comes."""
@@ -196,20 +191,24 @@ class Sampler:
         if not await gives_copies(self._request, batch.queries, client, self._runtime.request_seconds):
             self._copies.clear(url)
             return
-        self._copied = self._copies.copies(url)
+        found = self._copies.copies(url)
+        self._saving.forget(found)
         raise ServerError(
-            f"{self._copies.reason(url)}; copies are no votes of their own. {len(self._copied)} of them were taken out "
+            f"{self._copies.reason(url)}; copies are no votes of their own. {len(found)} of them were taken out "
             "of the store, and one answer to each problem stays: mend the server (no cache of responses; "
             "runtime.samples_per_request 1 if it ignores `n`) and run again"
         )
 
     async def _call(self, endpoint: Endpoint, batch: Batch) -> list[Answer | None]:
         client, body = self._clients[endpoint.url], self._request.body(batch.queries, batch.num_bad_replies)
-        watch = self._watches[endpoint.url]
+        watch, number = self._watches[endpoint.url], len(batch.queries)
         if watch.streams:
             completion = await watch.collect(client, body)
-            return replies.from_completion(completion, endpoint.url, self._request, len(batch.queries))
-        return replies.answers(await complete(client, body), endpoint.url, self._request, len(batch.queries))
+            answers = replies.from_completion(completion, endpoint.url, self._request, number)
+        else:
+            answers = replies.answers(await complete(client, body), endpoint.url, self._request, number)
+        seed = body["seed"] if batch.num_bad_replies else None
+        return [answer and answer._replace(seed=seed) for answer in answers]
 
     def _retry(self, endpoint: Endpoint, batch: Batch, failure: replies.Failure) -> None:
         """Ask once more later, on whatever endpoint has room then, or give these queries up."""
@@ -223,6 +222,8 @@ class Sampler:
         if self._retries.schedule(batch, failure, self._runtime.max_attempts):
             return
         for query in batch.queries:
+            if batch.num_bad_replies:
+                self._saving.slipped(query, batch.num_bad_replies)
             status = "refused" if failure.kind == "row" else "failed"
             self._failed[query.key] = Answer(status, None, None, None, None, failure.reason)
             self._settle(query, self._failed[query.key])
@@ -254,7 +255,7 @@ class Sampler:
             self._wake.set()
 
     def _keep(self, query: Query, answer: Answer) -> None:
-        self._unsaved.append((query.key, answer))
+        self._saving.keep(query, answer)
         self._settle(query, answer)
 
     def _settle(self, query: Query, answer: Answer) -> None:
@@ -262,26 +263,13 @@ class Sampler:
         self._backlog.answered(query, answer)
 
     async def _save_regularly(self) -> None:
-        saved_at = time.monotonic()
         while True:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
             self._progress.show_now_and_then()
-            if len(self._unsaved) >= COMMIT_ROWS or (self._unsaved and time.monotonic() - saved_at > COMMIT_SECONDS):
-                try:
-                    await self._save()
-                except Exception as error:
-                    self._fail(error)
-                saved_at = time.monotonic()
-
-    async def _save(self) -> None:
-        async with self._saving:
-            rows, self._unsaved = self._unsaved, []
-            if rows:
-                try:
-                    await asyncio.to_thread(self._store.put, rows)
-                except BaseException:
-                    self._unsaved = [*rows, *self._unsaved]
-                    raise
+            try:
+                await self._saving.save_if_due()
+            except Exception as error:
+                self._fail(error)
 
 
 def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ import contextlib
 import os
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +135,21 @@ class Store(Answers):
             self._part = self._new_part()
             self._open, self._num_open = File(self._part, write=True), 0
             self._files[-1:] = [(sealed, sealed.keys()), (self._open, None)]
+
+    def slips(self) -> dict[str, int]:
+        """How many seeds the model slipped with in earlier runs, by the keys of queries that it never answered."""
+        with self._lock:
+            return {key.hex(): number for key, number in self._open.slips().items()}
+
+    def put_slips(self, numbers: Mapping[str, int]) -> None:
+        """Remember how many seeds the model slipped with: the next run begins with another one.
+
+        Raises:
+            ClaimLostError: as `put`.
+        """
+        with self._lock:
+            self._check()
+            self._open.put_slips([(bytes.fromhex(key), number) for key, number in numbers.items()])
 
     def forget(self, keys: Sequence[str]) -> None:
         """Take answers out of the open part: those that turned out to be none, such as copies. Others stay.

@@ -22,7 +22,11 @@ KEY_BYTES = 32
 KEYS_PER_SELECT = 900
 ROWS_PER_PAGE = 1_000
 SECONDS_TO_LOCK = 60
+ALWAYS_STORED = Answer._fields.index("is_raw")
+"""Fields of an answer that every row has."""
 SEGMENT = "segment-*.sqlite"
+UNKNOWN = "unknown"
+"""The server of answers that were stored without one."""
 DISK_ERRORS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 WRITE_ERRORS = (
     *(sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC),
@@ -31,6 +35,8 @@ WRITE_ERRORS = (
 """SQLite's errors for a disk that is full or may not be written to; any other means that the file is damaged."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, part TEXT, created REAL, answer BLOB);
+CREATE TABLE IF NOT EXISTS slips (key BLOB PRIMARY KEY, number INTEGER);
+CREATE TABLE IF NOT EXISTS servers (part TEXT, server TEXT, PRIMARY KEY (part, server));
 PRAGMA user_version = 1;
 """
 
@@ -178,17 +184,38 @@ class File:
 
     def put(self, answers: Iterable[tuple[bytes, Answer]], part: str) -> None:
         """Commit a batch; on return it survives a kill of the process and of the machine."""
-        now = time.time()
+        answers, now = list(answers), time.time()
         rows = [
             (key, part, now, self._pack.compress(json.dumps(_fields(answer), ensure_ascii=True).encode()))
             for key, answer in answers
         ]
-        self.put_rows(rows)
+        self.put_rows(rows, {(part, answer.server or UNKNOWN) for _, answer in answers})
 
-    def put_rows(self, rows: Iterable[tuple[bytes, str, float, bytes]]) -> None:
-        """Commit rows as `rows` gives them; of two answers to one query the first stays."""
+    def put_rows(
+        self, rows: Iterable[tuple[bytes, str, float, bytes]], servers: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        """Commit rows as `rows` gives them, with (part, server) of them; of two answers to a query the first stays."""
         with self._errors(), self._lock, self._connection:
             self._connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", rows)
+            self._connection.executemany("INSERT OR IGNORE INTO servers VALUES (?, ?)", servers)
+
+    def servers(self) -> list[tuple[str, str]]:
+        """(part, server) of its answers, sorted; `UNKNOWN` for those of a file without a record of servers."""
+        with self._errors(), self._lock:
+            has_record = "SELECT 1 FROM sqlite_master WHERE name = 'servers'"
+            if not self._connection.execute(has_record).fetchone():
+                return [(part, UNKNOWN) for (part,) in self._connection.execute("SELECT DISTINCT part FROM answers")]
+            return sorted(self._connection.execute("SELECT part, server FROM servers"))
+
+    def slips(self) -> dict[bytes, int]:
+        """How many seeds a model slipped with, by the key of a query that has no answer yet. Only the writer asks."""
+        with self._errors(), self._lock:
+            return dict(self._connection.execute("SELECT key, number FROM slips"))
+
+    def put_slips(self, numbers: Iterable[tuple[bytes, int]]) -> None:
+        """Commit the numbers of seeds that a model slipped with."""
+        with self._errors(), self._lock, self._connection:
+            self._connection.executemany("INSERT OR REPLACE INTO slips VALUES (?, ?)", numbers)
 
     def delete(self, keys: Sequence[bytes]) -> None:
         """Delete the rows of `keys`; on return that survives a kill."""
@@ -210,8 +237,11 @@ class File:
 
 
 def _fields(answer: Answer) -> list[object]:
-    """An answer's fields in a row: `is_raw` only where it is true, so that other rows stay as they always were."""
-    return list(answer if answer.is_raw else answer[:-1])
+    """An answer's fields in a row, those at the end that say nothing left out: other rows stay as they always were."""
+    fields: list[object] = list(answer)
+    while len(fields) > ALWAYS_STORED and not fields[-1]:
+        fields.pop()
+    return fields
 
 
 def unpack(packed: bytes) -> Answer:
