@@ -35,6 +35,8 @@ class Reply(NamedTuple):
     """As many choices, whatever was asked for."""
     prompt_ids: tuple[int, ...] | None = None
     """Tokens of the prompt, told to who asks for token ids."""
+    fingerprint: str | None = None
+    """The completion's `system_fingerprint`."""
 
 
 class ScriptedServer:
@@ -47,10 +49,11 @@ class ScriptedServer:
         key: str | None = None,
         metrics: bool = True,
         address: tuple[str, int] = ("127.0.0.1", 0),
+        version: str | None = None,
     ) -> None:
         """`models` is what /v1/models lists, asked anew each time where it is a function; `key` is the one accepted.
 
-        With `metrics` the server counts its tokens at /metrics, as vLLM does; without, it streams when asked to. `reply`
+        With `version` the server is a vLLM that tells it. With `metrics` the server counts its tokens at /metrics, as vLLM does; without, it streams when asked to. `reply`
         gets the body, with the number of the choice as `choice` where several are asked for.
         """
         self.requests: list[dict[str, Any]] = []
@@ -76,8 +79,13 @@ class ScriptedServer:
                     text += f'vllm:num_requests_waiting{{model_name="m"}} {owner.num_waiting}.0\n'
                     owner._send_bytes(self, 200 if owner._metrics else 404, text.encode() if owner._metrics else b"")
                     return
+                if self.path == "/version" and version:
+                    owner._send(self, 200, {"version": version})
+                    return
                 models = owner._models() if callable(owner._models) else owner._models
-                owner._send(self, 200, {"object": "list", "data": [{"id": name, "object": "model"} for name in models]})
+                whose = {"owned_by": "vllm"} if version else {}
+                listed = [{"id": name, "object": "model", **whose} for name in models]
+                owner._send(self, 200, {"object": "list", "data": listed})
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -181,6 +189,8 @@ class ScriptedServer:
         with contextlib.suppress(ConnectionError):
             for piece in pieces:
                 event = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": whole["model"], **piece}
+                if found[0].fingerprint:
+                    event["system_fingerprint"] = found[0].fingerprint
                 handler.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
                 handler.wfile.flush()
             handler.wfile.write(b"data: [DONE]\n\n")
@@ -227,6 +237,7 @@ def completion(body: dict[str, Any], found: Sequence[Reply]) -> dict[str, Any]:
         "object": "chat.completion",
         "created": 0,
         "model": found[0].model or body["model"],
+        **({"system_fingerprint": found[0].fingerprint} if found[0].fingerprint else {}),
         "choices": choices,
         "usage": {
             "prompt_tokens": found[0].prompt_tokens,

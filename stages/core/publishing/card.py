@@ -25,6 +25,8 @@ class Origin(NamedTuple):
     """What each source is, by its name: a hub data set with its commit, a file, or generated."""
     collected: Mapping[str, Any]
     """`collection.metrics`."""
+    servers: Mapping[str, Mapping[str, int]]
+    """Answers of each server by the name of a table of traces, where that was recorded."""
 
 
 def card(sets: Sequence[SftSet], origin: Origin) -> str:
@@ -48,6 +50,7 @@ def card(sets: Sequence[SftSet], origin: Origin) -> str:
         "",
         *sizes(sets),
         "",
+        *(line for name, counts in origin.servers.items() for line in servers(name, counts)),
         "## Problems",
         "",
         *_sources(origin),
@@ -62,6 +65,15 @@ def card(sets: Sequence[SftSet], origin: Origin) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def servers(name: str, counts: Mapping[str, int]) -> list[str]:
+    """Lines that say which servers gave the answers of `name`, and that their versions are mixed if they are."""
+    if not counts:
+        return []
+    listed = ", ".join(f"{escaped(server)} ({number:,} answers)" for server, number in sorted(counts.items()))
+    mixed = " Versions are mixed." if len(counts) > 1 else ""
+    return [f"Answered at {escaped(name)} by {listed}.{mixed}", ""]
 
 
 def sizes(sets: Sequence[SftSet]) -> list[str]:

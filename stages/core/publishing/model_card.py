@@ -48,6 +48,8 @@ class Teaching(NamedTuple):
     model: str
     revision: str | None
     settings: Mapping[str, Any]
+    servers: Mapping[str, int]
+    """Answers of each server at that effort; empty where that was not recorded."""
 
 
 class Provenance(NamedTuple):
@@ -198,6 +200,7 @@ def _value(value: object) -> str:
 
 def _sets(model: Checkpoint) -> list[str]:
     sets = [card.SftSet(stage.name, stage.sft) for stage in model.stages]
+    by_effort = {each.effort: each.servers for each in model.teaching}
     heads = ["asked", "model", "samples", "reasoning effort", "examples", "sampling"]
     rows = [
         [
@@ -210,7 +213,8 @@ def _sets(model: Checkpoint) -> list[str]:
         ]
         for each in model.teaching
     ]
-    asked = [*table(heads, rows), ""] if rows else []
+    answered = [line for effort, servers in by_effort.items() for line in card.servers(effort, servers)]
+    asked = [*table(heads, rows), "", *answered] if rows else []
     problems = [f"- problems of {escaped(name)}: {what}" for name, what in model.sources.items()]
     return [*card.sizes(sets), "", *asked, *problems, "", "From traces to rows:", "", *card.funnel(sets)]
 

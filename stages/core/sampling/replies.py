@@ -75,6 +75,12 @@ def _answer(choice: Json, usage: Json, num_samples: int, may_lack_content: bool,
     return Answer(status, _none_if_blank(content), reasoning, *counts, None, is_raw)
 
 
+def fingerprint(completion: Json) -> str | None:
+    """What a completion says of the system that made it, if it does."""
+    told = completion.get("system_fingerprint")
+    return told if isinstance(told, str) and told else None
+
+
 def split(answer: Answer, encoding: Encoding) -> Answer:
     """A stored answer with the reasoning and the content of a raw turn apart; any other as it is.
 

@@ -1,5 +1,6 @@
 """Jobs: problems for one model with one prompt. What the store lacks is asked, what it holds becomes traces."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -142,7 +143,9 @@ def _preview_first(job: Job, answers: store.Store, serving: endpoints.Lazy, runt
     samples = job.first_samples(PREVIEW_ROWS)
     if not any(answers.known([query.key for query in samples])):
         servers = serving.start()
-        answers.put(preview.show(job.request, samples, servers.endpoints, job.num_queries, runtime.request_seconds))
+        seconds = runtime.request_seconds
+        shown = preview.show(job.request, samples, servers.endpoints, job.num_queries, seconds, tries_seeds=False)
+        answers.put(shown)
 
 
 def _ask_missing(
@@ -188,8 +191,13 @@ def show(served: Served, jobs: Sequence[Job], runtime: params.Runtime, num_rows:
             )
 
 
-def traces(served: Served, job: Job, failures: Failures, counts: dict[str, float]) -> Iterator[pl.DataFrame]:
-    """The traces of a job in the order of their key, a few thousand problems at a time; `counts` grows with them."""
+def traces(
+    served: Served, job: Job, failures: Failures, counts: dict[str, float], servers: Counter[str] | None = None
+) -> Iterator[pl.DataFrame]:
+    """The traces of a job in the order of their key, a few thousand problems at a time.
+
+    `counts` grows with them, and `servers` by the answers of each server (`store.UNKNOWN`: stored without one).
+    """
     if not job.num_queries:
         return
     with store.reading(served.collection) as answers:
@@ -205,6 +213,9 @@ def traces(served: Served, job: Job, failures: Failures, counts: dict[str, float
                 )
             stopped = drawn.stopped if job.rule else [job.stopped] * len(drawn.queries)
             table = queries.traces(drawn.queries, failures | stored, job.name, job.effort, stopped)
+            if servers is not None:
+                answered = (stored[query.key] for query in drawn.queries if query.key in stored)
+                servers.update(answer.server or store.UNKNOWN for answer in answered)
             figures = sample_selection.counts(table)
             if job.rule:
                 figures |= sample_selection.saved(table, drawn.doubts, job.request.num_samples)

@@ -119,9 +119,11 @@ def from_completion(completion: object, url: str, request: Request, num_samples:
     if other := replies.other_model(completion, model):
         raise ServerError(f"{url} was asked for {model} and answered as {other}; serve {model} there, or unset the URL")
     try:
-        return replies.answers(completion, request, num_samples, harmony_encoding)
+        found = replies.answers(completion, request, num_samples, harmony_encoding)
     except ValueError as error:
         raise BadReplyError(str(error)) from error
+    told = replies.fingerprint(completion)
+    return [answer and answer._replace(server=told) for answer in found]
 
 
 def split(stored: Mapping[Key, Answer]) -> dict[Key, Answer]:

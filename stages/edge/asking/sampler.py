@@ -24,7 +24,7 @@ from stages.edge.asking.progress import Progress
 from stages.edge.asking.retries import Batch, RecentCalls, Retries
 from stages.edge.asking.saving import SECONDS_BETWEEN_LOOKS, Saving
 from stages.edge.asking.stalls import Watch
-from stages.edge.engines import pool
+from stages.edge.engines import pool, versions
 from stages.edge.engines.pool import Endpoint
 from stages.edge.errors import ServerError
 from stages.edge.params import Runtime
@@ -53,6 +53,7 @@ class Sampler:
         """
         self._endpoints, self._request, self._store = endpoints, request, store
         self._runtime, self._progress, self._restart = runtime, progress, restart
+        self._servers: dict[str, str | None] = {}
         self._retries = Retries()
         self._calls = RecentCalls(runtime.max_failed_share)
         self._copies = CopyWatch(request)
@@ -86,7 +87,9 @@ class Sampler:
         self._watches = {watch.endpoint.url: watch for watch in watches}
         helpers = [asyncio.create_task(self._save_regularly())]
         try:
-            await asyncio.gather(*(watch.read_counters() for watch in watches))
+            await asyncio.gather(
+                *(watch.read_counters() for watch in watches), *map(self._ask_version, self._endpoints)
+            )
             helpers += [asyncio.create_task(self._guarded(watch.run())) for watch in watches]
             helpers += [asyncio.create_task(self._guarded(self._recover(each))) for each in self._endpoints]
             await self._hand_out()
@@ -208,7 +211,8 @@ class Sampler:
         else:
             answers = replies.answers(await complete(client, body), endpoint.url, self._request, number)
         seed = body["seed"] if batch.num_bad_replies else None
-        return [answer and answer._replace(seed=seed) for answer in answers]
+        name = self._servers.get(endpoint.url)
+        return [each and each._replace(seed=seed, server=versions.joined(name, each.server)) for each in answers]
 
     def _retry(self, endpoint: Endpoint, batch: Batch, failure: replies.Failure) -> None:
         """Ask once more later, on whatever endpoint has room then, or give these queries up."""
@@ -250,9 +254,13 @@ class Sampler:
         async for is_ours in probes.recoveries(
             endpoint, self._clients[endpoint.url], self._watches[endpoint.url], self._restart
         ):
+            await self._ask_version(endpoint)
             if is_ours:
                 self._alive_at = time.monotonic()
             self._wake.set()
+
+    async def _ask_version(self, endpoint: Endpoint) -> None:
+        self._servers[endpoint.url] = await versions.told(self._clients[endpoint.url], endpoint.url)
 
     def _keep(self, query: Query, answer: Answer) -> None:
         self._saving.keep(query, answer)

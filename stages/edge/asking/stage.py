@@ -1,7 +1,9 @@
 """What the stages that ask models have in common: their options, a preview, and their traces."""
 
 import argparse
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +15,7 @@ from stages.edge.asking.jobs import Failures, Job
 from stages.edge.asking.progress import Log
 from stages.edge.cli import running
 from stages.edge.engines.endpoints import Served
-from stages.edge.files import tables
+from stages.edge.files import answered_by, tables
 
 ModelJobs = Sequence[tuple[Served, list[Job]]]
 Ask = Callable[[Served, list[Job], params.Runtime, Log, Failures], list[Job]]
@@ -52,13 +54,17 @@ def run(
         failures: Failures = {}
         drawn = [(served, job) for served, todo in work for job in ask(served, todo, runtime, run.metrics, failures)]
         counts: dict[str, float] = {}
-        tables.write_sorted(_traces(drawn, failures, counts), output, TRACES, TRACES_KEY)
+        servers: Counter[str] = Counter()
+        traces = _traces(drawn, failures, counts, servers)
+        beside = partial(answered_by.write, servers=servers)
+        tables.write_sorted(traces, output, TRACES, TRACES_KEY, beside=beside)
         run.metrics(counts)
+        run.tags({"servers": answered_by.text(servers)})
 
 
 def _traces(
-    drawn: Sequence[tuple[Served, Job]], failures: Failures, counts: dict[str, float]
+    drawn: Sequence[tuple[Served, Job]], failures: Failures, counts: dict[str, float], servers: Counter[str]
 ) -> Iterator[pl.DataFrame]:
     yield pl.DataFrame(schema=TRACES)
     for served, job in sorted(drawn, key=lambda pair: pair[1].place):
-        yield from jobs.traces(served, job, failures, counts)
+        yield from jobs.traces(served, job, failures, counts, servers)

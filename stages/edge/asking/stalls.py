@@ -82,16 +82,18 @@ class Watch:
         )  # fmt: skip
         choices: dict[int, dict[str, Any]] = {}
         usage: dict[str, Any] | None = None
-        model = None
+        model = fingerprint = None
         try:
             async for chunk in stream:
                 self.endpoint.progressed()
                 model, usage = chunk.model or model, chunk.usage.model_dump() if chunk.usage else usage
+                fingerprint = chunk.system_fingerprint or fingerprint
                 for choice in chunk.choices or ():  # the last chunk of some servers has none
                     _add(choices, choice)
         except (ValueError, AttributeError, TypeError) as error:
             raise BadReplyError(f"the stream breaks off: {error}") from error
-        return {"model": model, "usage": usage, "choices": list(choices.values())}
+        told = {"model": model, "system_fingerprint": fingerprint, "usage": usage}
+        return {**told, "choices": list(choices.values())}
 
 
 def _add(choices: dict[int, dict[str, Any]], part: Any) -> None:  # noqa: ANN401

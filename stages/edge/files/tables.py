@@ -1,7 +1,7 @@
 """Reading and writing Parquet tables: checked against their schema, sorted, byte-identical, renamed into place."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +102,17 @@ def write(frame: pl.DataFrame, path: Path, schema: pl.Schema, key: Sequence[str]
             _write_file(frame.slice(start, ROWS_PER_PART), _part(partial, index), path)
 
 
-def write_sorted(frames: Iterable[pl.DataFrame], path: Path, schema: pl.Schema, key: Sequence[str]) -> int:
+def write_sorted(
+    frames: Iterable[pl.DataFrame],
+    path: Path,
+    schema: pl.Schema,
+    key: Sequence[str],
+    beside: Callable[[Path], None] | None = None,
+) -> int:
     """Write tables that follow one another in the order of `key`, never holding more than a part of the whole.
 
-    As `write` in all else, to the byte, and however the rows come. Returns the number of rows.
+    As `write` in all else, to the byte, and however the rows come. Returns the number of rows. `beside` writes what
+    else belongs into the folder of a directory of parts, when all rows are written.
 
     Raises:
         ValueError: another schema, rows out of order, or two with the same key.
@@ -119,7 +126,11 @@ def write_sorted(frames: Iterable[pl.DataFrame], path: Path, schema: pl.Schema, 
                 parts.sink_parquet(partial, row_group_size=ROWS_PER_PART, **_WRITE_OPTIONS)
             return num_rows
     with scratch.replacing(path) as partial:
-        return _write_parts(frames, partial, path, schema, key)
+        num_rows = _write_parts(frames, partial, path, schema, key)
+        if beside:
+            with writing(path):
+                beside(partial)
+        return num_rows
 
 
 def _write_parts(

@@ -4,7 +4,7 @@ python -m stages.edge.publish published --sft medium=data/sft/turbo high=data/sf
     --rejects medium=data/rejects/turbo.parquet high=data/rejects/final.parquet \
     --figures medium=metrics/curate_turbo.json high=metrics/curate_final.json \
     --evidence data/contamination.parquet data/duplicates.parquet --collected metrics/collect.json \
-    --provenance metrics/sources.json
+    --provenance metrics/sources.json --traces data/traces/medium data/traces/high
 
 With `--push ORG/NAME` it also goes to the hub, as a private data set, with the token in HF_TOKEN.
 """
@@ -21,7 +21,7 @@ from stages.core.tables.sft import SFT
 from stages.edge import params
 from stages.edge.cli import running
 from stages.edge.errors import InputError
-from stages.edge.files import tables
+from stages.edge.files import answered_by, tables
 from stages.edge.files.metrics import read_metrics
 from stages.edge.publish import upload
 
@@ -33,6 +33,7 @@ def main() -> None:
     for name in ("sft", "rejects", "figures"):
         parser.add_argument(f"--{name}", nargs="+", required=True, metavar="CONFIG=PATH", type=_config_path)
     parser.add_argument("--evidence", nargs="*", default=[], type=Path)
+    parser.add_argument("--traces", nargs="*", default=[], type=Path, help="folders of traces, for who answered them")
     parser.add_argument("--title", default="Curated reasoning traces")
     parser.add_argument("--push", metavar="ORG/NAME")
     args = parser.parse_args()
@@ -75,7 +76,9 @@ def _origin(args: argparse.Namespace) -> card.Origin:
     collect = params.load(params.Collect, "collect")
     revisions: Mapping[str, str] = _read(args.provenance).get("revisions", {})
     names = {each.name: _source_text(each, revisions) for each in collect.sources}
-    return card.Origin(args.title, _commit(), [model.name for model in models], names, _read(args.collected))
+    servers = {path.name: answered_by.read(path) for path in args.traces}
+    teachers = [model.name for model in models]
+    return card.Origin(args.title, _commit(), teachers, names, _read(args.collected), servers)
 
 
 def _source_text(source: params.Source, revisions: Mapping[str, str]) -> str:

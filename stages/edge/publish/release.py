@@ -20,7 +20,7 @@ from stages.core.publishing.markdown import escaped
 from stages.core.publishing.model_card import Checkpoint, ExamResults, Teaching, TrainingStage
 from stages.edge import track
 from stages.edge.errors import InputError, SettingError
-from stages.edge.files import state
+from stages.edge.files import answered_by, state
 from stages.edge.models import weights
 from stages.edge.publish import hub_results, upload
 from stages.edge.publish.hub_results import Task
@@ -168,11 +168,20 @@ def _teaching(record: RunRecord, trained: list[TrainingStage], base: str) -> lis
         curated = record.settings(f"curate@{each.name}")[f"curate.{each.name}"]
         for effort in [] if curated["published"] else curated["mixture"]:
             settings = record.settings(f"teach@{effort}")
+            servers = _servers(record, effort)
             for model in settings["teach.models"]:
                 name = base if model["name"] == "base" else model["name"]
-                teaching = Teaching(effort, name, model["revision"], settings[f"teach.{effort}"])
+                teaching = Teaching(effort, name, model["revision"], settings[f"teach.{effort}"], servers)
                 teachings += [teaching] if teaching not in teachings else []
     return teachings
+
+
+def _servers(record: RunRecord, effort: str) -> dict[str, int]:
+    """Answers of each server at an effort; none where the traces are not here, which a release does not need."""
+    try:
+        return answered_by.read(record.model(f"teach@{effort}"))
+    except (InputError, OSError, ValueError):
+        return {}
 
 
 def _exam(record: RunRecord, student: str) -> ExamResults:

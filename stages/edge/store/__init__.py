@@ -29,7 +29,9 @@ from stages.core.sampling.queries import Answer
 from stages.edge.cli import claims
 from stages.edge.errors import InputError
 from stages.edge.files.paths import project_root
-from stages.edge.store.segments import SEGMENT, File, Keys, seal
+from stages.edge.store.segments import SEGMENT, UNKNOWN, File, Keys, seal
+
+__all__ = ["UNKNOWN", "Answers", "Store", "claim_of", "opened", "opened_by_reader", "part_of", "reading", "root"]
 
 SEGMENT_ROWS = 200_000
 SEGMENT_BYTES = 256 * 2**20

@@ -21,7 +21,7 @@ def main() -> None:
     """Show, verify, export, sync or prune."""
     parser = running.parser(__doc__, prog="python -m stages.edge.store")
     verbs = parser.add_subparsers(dest="verb")
-    verbs.add_parser("show", help="answers and bytes of each model")
+    verbs.add_parser("show", help="answers and bytes of each model, and which servers answered")
     verbs.add_parser("verify", help="check every file and answer")
     command = verbs.add_parser("export", help="write answers as Parquet")
     command.add_argument("folder", type=Path)
@@ -71,6 +71,11 @@ def show() -> None:
             f"  {each.model:<32} {each.part:<12} {each.num_answers:>10,} answers {each.num_bytes / MIB:>10.1f} MiB "
             f"{each.num_segments:>4} segments"
         )
+    for each in holdings:
+        if len(each.servers) > 1:
+            print(f"  {each.model}, {each.part}: answered by {', '.join(each.servers)}: versions are mixed")
+        elif each.servers:
+            print(f"  {each.model}, {each.part}: answered by {each.servers[0]}")
     answers, size = sum(each.num_answers for each in holdings), sum(each.num_bytes for each in holdings)
     print(f"  {'all':<45} {answers:>10,} answers {size / MIB:>10.1f} MiB")
 

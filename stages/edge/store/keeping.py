@@ -27,6 +27,8 @@ EXPORT = pl.Schema(
         "reasoning": pl.String(),
         "prompt_tokens": pl.Int32(),
         "completion_tokens": pl.Int32(),
+        "seed": pl.Int64(),
+        "server": pl.String(),
     }
 )
 
@@ -39,6 +41,8 @@ class Holding(NamedTuple):
     num_answers: int
     num_bytes: int
     num_segments: int
+    servers: tuple[str, ...] = ()
+    """Names and versions of what answered, sorted; several: the answers are of mixed versions."""
 
 
 @contextlib.contextmanager
@@ -75,16 +79,19 @@ def all_open(model: str | None = None) -> Iterator[list[File]]:
 def holdings() -> list[Holding]:
     """Answers and bytes by model and part; a segment's bytes are shared out by its rows."""
     totals: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0, 0, 0])
+    servers: dict[tuple[str, str], set[str]] = defaultdict(set)
     with all_open() as opened:
         for file in opened:
             counts = file.counts()
+            for part, server in file.servers():
+                servers[file.path.parent.name, part].add(server)
             for part, count in counts.items():
                 row = totals[file.path.parent.name, part]
                 row[0] += count
                 row[1] += file.num_bytes() * count / max(sum(counts.values()), 1)
                 row[2] += file.path.match(SEGMENT)
     return [
-        Holding(model, part, int(n), round(size), int(segments))
+        Holding(model, part, int(n), round(size), int(segments), tuple(sorted(servers[model, part])))
         for (model, part), (n, size, segments) in sorted(totals.items())
     ]
 
@@ -137,7 +144,7 @@ def _batches(model: str | None) -> Iterator[list[tuple[Any, ...]]]:
         for file in opened:
             for key, part, created, answer in file.answers():
                 texts = [text and escape_surrogates(text) for text in (answer.content, answer.reasoning)]
-                tokens = (answer.prompt_tokens, answer.completion_tokens)
+                tokens = (answer.prompt_tokens, answer.completion_tokens, answer.seed, answer.server)
                 rows.append((file.path.parent.name, part, key.hex(), created, answer.status, *texts, *tokens))
                 if len(rows) == ROWS_PER_EXPORT:
                     yield rows

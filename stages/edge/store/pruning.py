@@ -61,7 +61,7 @@ def _prune(folder: Path, used: set[bytes], since: float) -> tuple[int, int, int]
     for path in segments:
         with keeping.reading(path) as file:
             rows = [row for row in file.rows() if row[0] in used or row[2] >= since or _is_spared(row, is_used)]
-            num_rows = file.num_rows()
+            num_rows, servers = file.num_rows(), file.servers()
         kept, dropped = kept + len(rows), dropped + num_rows - len(rows)
         if len(rows) == num_rows:
             continue
@@ -69,7 +69,7 @@ def _prune(folder: Path, used: set[bytes], since: float) -> tuple[int, int, int]
         if rows:
             smaller = path.with_name(f"pruned-{uuid.uuid4().hex[:8]}.sqlite")
             with contextlib.closing(File(smaller, write=True)) as file:
-                file.put_rows(rows)
+                file.put_rows(rows, servers)
             freed -= seal(smaller).stat().st_size
         path.unlink()
     return kept, dropped, freed

@@ -91,8 +91,12 @@ class File:
                 timeout=SECONDS_TO_LOCK,
             )
             if write:
+                is_older = not self._has_servers()
                 # A write-ahead log needs memory shared between its readers, which network disks do not give.
                 self._connection.executescript(f"PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL; {SCHEMA}")
+                if is_older:
+                    with self._connection:
+                        self._connection.execute(f"INSERT INTO servers SELECT DISTINCT part, '{UNKNOWN}' FROM answers")
             else:
                 self._connection.execute("PRAGMA query_only=ON")
 
@@ -202,10 +206,12 @@ class File:
     def servers(self) -> list[tuple[str, str]]:
         """(part, server) of its answers, sorted; `UNKNOWN` for those of a file without a record of servers."""
         with self._errors(), self._lock:
-            has_record = "SELECT 1 FROM sqlite_master WHERE name = 'servers'"
-            if not self._connection.execute(has_record).fetchone():
+            if not self._has_servers():
                 return [(part, UNKNOWN) for (part,) in self._connection.execute("SELECT DISTINCT part FROM answers")]
             return sorted(self._connection.execute("SELECT part, server FROM servers"))
+
+    def _has_servers(self) -> bool:
+        return bool(self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'servers'").fetchone())
 
     def slips(self) -> dict[bytes, int]:
         """How many seeds a model slipped with, by the key of a query that has no answer yet. Only the writer asks."""

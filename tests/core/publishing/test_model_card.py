@@ -42,7 +42,7 @@ def checkpoint(name: str = "final", **changed: Any) -> Checkpoint:
     asked = {"num_samples": 8, "reasoning_effort": "high", "examples": [], "sampling": SAMPLING}
     found = {
         "title": "tiny", "student": "final", "base": "org/base", "stages": stages,
-        "teaching": [Teaching("high", "org/teacher", "abc", asked)], "sources": {"polaris": "somewhere"},
+        "teaching": [Teaching("high", "org/teacher", "abc", asked, {"vllm 0.11.0": 4})], "sources": {"polaris": "somewhere"},
         "exam": exam(), "record": Provenance("c0ffee", False, "1dea", None, {"models/final": "5d"}),
     }  # fmt: skip
     return Checkpoint(**{**found, **changed})
@@ -94,7 +94,7 @@ def named(name: str) -> Checkpoint:
     asked = {"num_samples": 1, "reasoning_effort": name, "examples": [], "sampling": {name: name}}
     return checkpoint(
         name, title=name, student=name, base=name, sources={name: "generated"},
-        teaching=[Teaching(name, name, name, asked)],
+        teaching=[Teaching(name, name, name, asked, {name: 1})],
         exam=exam(numbers={name: {name: NUMBERS}}, means=means, sampling={name: name}),
         record=Provenance(name, False, name, name, {name: name}),
     )  # fmt: skip
