@@ -9,6 +9,8 @@ import polars as pl
 from stages.core.tables.rejects import REASONS
 
 NUM_BINS = 30
+MAX_DIFFICULTIES = 20
+"""More different ones, such as shares of many samples, are counted in tenths of their range."""
 
 
 class Loss(NamedTuple):
@@ -26,7 +28,7 @@ class Account(NamedTuple):
     lengths: pl.DataFrame
     """num_tokens of the rows, number"""
     difficulties: pl.DataFrame
-    """difficulty of the rows in eighths, number"""
+    """difficulty of the rows, null where the source has none, number"""
     problems: pl.DataFrame
     """problem_id of the rows"""
 
@@ -53,11 +55,10 @@ def counted(decisions: pl.DataFrame, problems: pl.DataFrame) -> Account:
     sources = problems.select("problem_id", "source", "difficulty")
     joined = decisions.select("problem_id", "reason", "num_tokens").join(sources, on="problem_id", how="left")
     kept = joined.filter(pl.col("reason").is_null())
-    eighths = (pl.col("difficulty") * 8).round(0).cast(pl.Int32).cast(pl.String) + "/8"
     return Account(
         _number(joined.select(pl.col("source").fill_null("published"), "reason")),
         _number(kept.select("num_tokens")),
-        _number(kept.select(difficulty=eighths.fill_null("none"))),
+        _number(kept.select("difficulty")),
         kept.select("problem_id").unique(),
     )
 
@@ -93,7 +94,6 @@ def metrics(account: Account) -> dict[str, Any]:
         }
         for source, numbers in counts.items()
     }
-    difficulties = account.difficulties.sort("difficulty").iter_rows()
     return {
         "num_traces": account.num_traces,
         "num_rows": account.num_rows,
@@ -101,9 +101,29 @@ def metrics(account: Account) -> dict[str, Any]:
         "num_tokens": int((account.lengths["num_tokens"].cast(pl.Int64) * account.lengths["number"]).sum()),
         "tokens": _quantiles(account.lengths),
         "rejected": {each.reason: each.num_rows for each in account.losses},
-        "difficulty_share": {label: number / account.num_rows for label, number in difficulties},
+        "difficulty_share": {
+            label: number / account.num_rows for label, number in _by_difficulty(account.difficulties).items()
+        },
         "by_source": by_source,
     }
+
+
+def _by_difficulty(counts: pl.DataFrame) -> dict[str, int]:
+    """Numbers of rows by difficulty as the source gives it, to three digits, from the lowest to the highest."""
+    known = counts.drop_nulls("difficulty").sort("difficulty")
+    values = known["difficulty"].to_list()
+    labels = [f"{value:.3g}" for value in values]
+    if len(set(labels)) > MAX_DIFFICULTIES:
+        low, high = values[0], values[-1]
+        edges = [f"{low + (high - low) * tenth / 10:.3g}" for tenth in range(11)]
+        tenths = [min(9, int((value - low) / (high - low) * 10)) for value in values]
+        labels = [f"{edges[tenth]} to {edges[tenth + 1]}" for tenth in tenths]
+    labels += ["none"] * (counts.height - known.height)
+    by_label: dict[str, int] = {}
+    numbers = [*known["number"], *counts.filter(pl.col("difficulty").is_null())["number"]]
+    for label, number in zip(labels, numbers, strict=True):
+        by_label[label] = by_label.get(label, 0) + number
+    return by_label
 
 
 def _quantiles(lengths: pl.DataFrame) -> dict[str, int]:

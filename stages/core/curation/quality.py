@@ -1,6 +1,8 @@
 """Quality filters on a trace's text: pure functions of the text, each with a reason and a threshold in curation."""
 
 import re
+from collections import Counter
+from functools import lru_cache
 
 import regex
 from rensa import RMinHash
@@ -24,11 +26,18 @@ _META = re.compile(
     re.IGNORECASE,
 )
 _CHOICE = re.compile(r"\W*(?:\\text\w*\W*)?[A-E]\W*")
-_SCRIPTS = [
-    regex.compile(rf"[\p{{L}}&&\p{{Script={name}}}]", regex.V1)
-    for name in ("Cyrillic", "Han", "Hiragana", "Katakana", "Hangul", "Arabic", "Hebrew", "Devanagari", "Thai")
-]
-"""Letters of a script each. Latin and Greek belong to formulas in any language."""
+_FOREIGN = regex.compile(r"[\p{L}--[\p{Script=Latin}\p{Script=Greek}\p{Script=Common}\p{Script=Inherited}]]", regex.V1)
+"""Letters of every other script (Unicode Standard Annex #24): Latin and Greek belong to formulas in any language, and a
+letter that no script has to itself, such as a double-struck R, is a sign."""
+_SCRIPTS = {
+    name: regex.compile(rf"\p{{Script={name}}}")
+    for name in (
+        *("Arabic", "Armenian", "Bengali", "Bopomofo", "Cyrillic", "Devanagari", "Ethiopic", "Georgian", "Gujarati"),
+        *("Gurmukhi", "Han", "Hangul", "Hebrew", "Hiragana", "Kannada", "Katakana", "Khmer", "Lao", "Malayalam"),
+        *("Myanmar", "Oriya", "Sinhala", "Tamil", "Telugu", "Thaana", "Thai", "Tibetan"),
+    )
+}
+"""The scripts in wide use today (Unicode Standard Annex #31, table 5). All others are one more class."""
 
 
 def is_empty(content: str | None) -> bool:
@@ -49,25 +58,41 @@ def leaks_control_token(text: str) -> bool:
 def has_conflicting_boxes(content: str) -> bool:
     """Whether the boxes of an answer give different numbers or choices. Side by side, or joined by "and", they are one.
 
-    A step that is boxed too, such as an equation, is no second answer.
+    Numbers are compared by value: 50% and 0.5 are one. A step that is boxed too is no second answer: an equation, unless
+    the last box is an equation with the same left side.
     """
     answers = boxed(content)
     return len(answers) > 1 and any(_contradict(each, answers[-1]) for each in answers[:-1])
 
 
-def _contradict(one: str, other: str) -> bool:
-    if _CHOICE.fullmatch(one) and _CHOICE.fullmatch(other):
-        return canonical(one) != canonical(other)
-    return is_numeric(one) and is_numeric(other) and not agree(one, other)
+def _contradict(one: str, last: str) -> bool:
+    if _CHOICE.fullmatch(one) and _CHOICE.fullmatch(last):
+        return canonical(one) != canonical(last)
+    if "=" in one and _left_side(one) != _left_side(last):
+        return False
+    return is_numeric(one) and is_numeric(last) and not agree(one, last)
+
+
+def _left_side(answer: str) -> str | None:
+    """What stands before the last equals sign, without blanks; None for what is no equation."""
+    left, sign, _ = answer.rpartition("=")
+    return "".join(left.split()) if sign else None
 
 
 def foreign_share(text: str, prompt: str) -> float:
     """The share of letters in a script that the problem does not use; Latin and Greek belong to any formula."""
     if text.isascii():
         return 0.0
-    non_ascii = "".join(_NOT_ASCII.findall(text))
-    foreign = sum(len(script.findall(non_ascii)) for script in _SCRIPTS if not script.search(prompt))
+    letters = Counter(_FOREIGN.findall("".join(_NOT_ASCII.findall(text))))
+    own = {_script(letter) for letter in set(_FOREIGN.findall(prompt))} if letters else set()
+    foreign = sum(number for letter, number in letters.items() if _script(letter) not in own)
     return foreign / max(1, sum(map(str.isalpha, text)))
+
+
+@lru_cache(maxsize=10_000)
+def _script(letter: str) -> str:
+    """The script of a letter that `_FOREIGN` matches; "" for one that is not in wide use."""
+    return next((name for name, letters in _SCRIPTS.items() if letters.match(letter)), "")
 
 
 def num_meta_phrases(text: str) -> int:

@@ -48,7 +48,7 @@ class Commits:
 
 
 def _checked_commit(source: HubSplit, before: str | None) -> str:
-    commit = _commit(source)
+    commit = _commit(source, before)
     if source.revision is None and before not in (None, commit):
         raise SettingError(
             f"params.yaml: {source.dataset} changed on the hub from {before} to {commit} since it "
@@ -79,7 +79,8 @@ def rows(source: HubSplit, commit: str | None, needed: Sequence[str]) -> Iterato
         raise InputError(_error_message(source, error)) from error
 
 
-def _commit(source: HubSplit) -> str:
+def _commit(source: HubSplit, before: str | None) -> str:
+    """The commit that the hub has, or out of its reach the one of its cache: that of `before`, if there is one."""
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (  # type: ignore[attr-defined]
         HfHubHTTPError,
@@ -96,10 +97,10 @@ def _commit(source: HubSplit) -> str:
     except (HTTPError, HfHubHTTPError, OfflineModeIsEnabled, OSError) as error:
         try:
             folder = snapshot_download(
-                source.dataset, repo_type="dataset", revision=source.revision, local_files_only=True
+                source.dataset, repo_type="dataset", revision=source.revision or before, local_files_only=True
             )
         except (LocalEntryNotFoundError, OSError) as missing:
-            raise InputError(_error_message(source, error)) from missing
+            raise InputError(_error_message(source, error, source.revision or before)) from missing
         _UNREACHABLE.add(source.dataset)
         return Path(folder).name
 
@@ -117,11 +118,12 @@ def _cached(source: HubSplit, commit: str) -> str | None:
         return None
 
 
-def _error_message(source: HubSplit, error: Exception) -> str:
+def _error_message(source: HubSplit, error: Exception, commit: str | None = None) -> str:
     reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    revision = f" --revision {commit}" if commit else ""
     return (
         f"{source.dataset}: cannot be read from the hub ({reason}); check name, split and network, or fetch it "
-        f"elsewhere (hf download {source.dataset} --repo-type dataset) and use a source of kind `files`"
+        f"elsewhere (hf download {source.dataset} --repo-type dataset{revision}) and use a source of kind `files`"
     )
 
 
@@ -130,7 +132,10 @@ def _name(source: HubSplit) -> str:
 
 
 def _recorded(record: Path | None) -> dict[str, Any]:
-    """Commits that were read before, by git and by later runs. DVC removes the file before its stage runs."""
+    """Commits that were read before, by git and by other runs here, of which git's count: all who work on this have them.
+
+    DVC removes the file before its stage runs.
+    """
     seen = _json(project_root(Path.cwd()) / SEEN)
     if record is None:
         return seen
@@ -138,7 +143,7 @@ def _recorded(record: Path | None) -> dict[str, Any]:
         ["git", "show", f"HEAD:./{record.as_posix()}"], capture_output=True, text=True, check=False
     )
     content = json.loads(committed.stdout) if committed.returncode == 0 else {}
-    return {**content.get("revisions", {}), **seen}
+    return {**seen, **content.get("revisions", {})}
 
 
 def _json(path: Path) -> dict[str, Any]:

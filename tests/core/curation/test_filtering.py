@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stages.core.answers import table as table_of_answers
-from stages.core.curation import accounting
+from stages.core.curation import accounting, selection
 from stages.core.curation.filtering import (
     DECISIONS,
     PROBLEMS_IN,
@@ -575,9 +575,50 @@ def test_the_account_tells_rows_by_source_difficulty_and_length() -> None:
     assert accounting.metrics(in_pieces) == found and accounting.lengths(in_pieces) == accounting.lengths(counted)
     assert (found["num_traces"], found["num_rows"], found["num_problems"], found["num_tokens"]) == (9, 8, 4, 96)
     assert found["by_source"]["one"] == {"num_traces": 7, "num_rows": 6, "rejected": {"incorrect": 1}}
-    assert found["difficulty_share"] == {"1/8": 0.5, "none": 0.5}
+    assert found["difficulty_share"] == {"0.125": 0.5, "none": 0.5}
     assert found["tokens"] == {"min": 12, "median": 12, "p90": 12, "max": 12}
     assert sum(int(str(row["num_rows"])) for row in accounting.lengths(counted)) == 8
+
+
+@pytest.mark.parametrize(
+    ("difficulties", "shares"),
+    [
+        ([5.0, 5.0, 1.0, 3.0], {"1": 0.25, "3": 0.25, "5": 0.5}),
+        ([0.875, 0.1, 0.125, None], {"0.1": 0.25, "0.125": 0.25, "0.875": 0.25, "none": 0.25}),
+        ([-2.5, 1500.0, 0.0, 1 / 3], {"-2.5": 0.25, "0": 0.25, "0.333": 0.25, "1.5e+03": 0.25}),
+    ],
+    ids=["levels", "eighths and tenths", "any scale"],
+)
+def test_a_difficulty_is_shown_as_its_source_gives_it(
+    difficulties: list[float | None], shares: dict[str, float]
+) -> None:
+    ids = [f"p_{number}" for number in range(4)]
+    problems = pl.DataFrame(
+        [(each, "?", "s", level) for each, level in zip(ids, difficulties, strict=True)], PROBLEMS_IN, orient="row"
+    )
+    found = accounting.metrics(accounting.counted(decided(candidates(*many(4, 1))), problems))
+    assert found["difficulty_share"] == shares
+
+
+def test_many_different_difficulties_are_counted_in_tenths_of_their_range() -> None:
+    problems = problems_table({f"p_{number}": "s" for number in range(101)}, {f"p_{n}": n / 100 for n in range(101)})
+    shares = accounting.metrics(accounting.counted(decided(candidates(*many(101, 1))), problems))["difficulty_share"]
+    assert len(shares) == 10 and list(shares)[0] == "0 to 0.1" and sum(shares.values()) == pytest.approx(1)
+
+
+@given(st.lists(st.integers(1, 120), min_size=1, max_size=5), st.integers(1, 100))
+@example([100, 15, 15], 70)
+@example([100, 5, 5, 5], 85)
+@example([29, 71, 1], 29)
+def test_the_cap_is_the_highest_that_keeps_every_class_within_its_share(counts: list[int], percent: int) -> None:
+    """By trying every cap, in whole numbers."""
+
+    def is_within(cap: int) -> bool:
+        left = [min(count, cap) for count in counts]
+        return max(left) * 100 <= percent * sum(left)
+
+    caps = [cap for cap in range(1, max(counts) + 1) if is_within(cap)]
+    assert selection._cap(counts, percent / 100) == max(caps, default=min(counts))
 
 
 def test_problems_are_set_apart_by_hash_so_that_others_stay_where_they_are() -> None:

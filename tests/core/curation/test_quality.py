@@ -47,6 +47,14 @@ def test_a_control_token_is_a_leak_wherever_it_stands(token: str) -> None:
         (r"We have \boxed{f(5M) = \frac{10}{3}M}, so that the sum of both is \boxed{13}.", False),
         (r"The equation is $4x = \boxed{\phantom{2}}$. The answer is \boxed{4}.", False),
         (r"It is \boxed{\textbf{(A)}}. No, for x is negative it has to be \boxed{B}.", True),
+        (r"It is \boxed{50\%}, which as a share of the whole is \boxed{0.5}.", False),
+        (r"It is \boxed{\frac{3}{4}}, or as a decimal number \boxed{.75}.", False),
+        (r"It is \boxed{50\%}. No, a third of it is left, so it is \boxed{0.3}.", True),
+        (r"First \boxed{3 + 4 = 7}. Then each of these counts twice: \boxed{14}", False),
+        (r"We solve for the width, \boxed{x = 12}, and the area has to be \boxed{144}", False),
+        (r"Hence \boxed{a=2}. Into the second equation this gives \boxed{b = 3}", False),
+        (r"Hence \boxed{x=2}. Wait, the sign is wrong, so we have \boxed{x = 3}", True),
+        (r"Hence \boxed{x=2}. In other words the answer is the number \boxed{2}", False),
         ("42", False),
     ],
 )
@@ -75,8 +83,19 @@ def test_shares_are_shares(text: str) -> None:
         ("so \u6240\u4ee5", "\u6240?", 0),
         ("\u0438\u0442\u0430\u043a", "\u6240?", 1),
         ("42 = 6 \u00d7 7 \u2714", "", 0),
+        ("\u0995\u09b0", "", 1),
+        ("\u0995\u0995", "\u0996?", 0),
+        ("\u10d0\u10d1 ab", "", 0.5),
+        ("\u0b95\u0b95\u0531\u0532", "\u0b99", 0.5),
+        ("\u16a0\u1820", "", 1),
+        ("\uff76\uff77", "\u30ab", 0),
+        ("\U0001d400 \u211d \u2135 \u00b5 \u00e9 \u03a9 \u212a", "", 0),
     ],
-    ids=["ascii", "formulas", "mixed", "the problem's own", "another than the problem's", "no letters"],
+    ids=[
+        *("ascii", "formulas", "mixed", "the problem's own", "another than the problem's", "no letters", "Bengali"),
+        *("Bengali of the problem", "Georgian", "Tamil of the problem and Armenian", "Runes and Mongolian"),
+        *("Katakana of half width", "letters of formulas"),
+    ],
 )
 def test_letters_of_a_script_that_the_problem_does_not_use_are_foreign(text: str, prompt: str, foreign: float) -> None:
     assert quality.foreign_share(text, prompt) == pytest.approx(foreign)

@@ -1,6 +1,7 @@
 """Hub data sets: streamed, pinned by the first run, and read from the hub's cache where there is no network."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -122,14 +123,53 @@ def test_the_first_run_takes_the_newest_commit_and_a_later_one_refuses_another(
         assert hub.Commits([source("a/b", pinned)], record).of(source("a/b", pinned)) == pinned
 
 
-def test_a_fresh_clone_knows_the_commit_that_the_committed_record_names(folder: Path, commits: dict[str, str]) -> None:
+def committed(commit: str) -> Path:
+    """The record, with the commit of `a/b` that somebody put into git."""
     record = Path("metrics/sources.json")
     record.parent.mkdir()
-    record.write_text(json.dumps({"revisions": {"a/b@newest": SECOND}}))
+    record.write_text(json.dumps({"revisions": {"a/b@newest": commit}}))
     identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
     for command in (["add", "."], ["commit", "-qm", "x"]):
         subprocess.run(["git", *identity, *command], check=True)
     record.unlink()  # as DVC does before a stage runs
+    return record
+
+
+def test_the_commit_that_git_records_counts_before_that_of_an_earlier_run_here(
+    folder: Path, commits: dict[str, str]
+) -> None:
+    hub.Commits([source("a/b"), source("c/d", FIRST)], None).remember()
+    record = committed(SECOND)
+    commits["a/b"] = SECOND
+    assert hub.Commits([source("a/b")], record).of(source("a/b")) == SECOND
+    commits["a/b"] = FIRST
+    with pytest.raises(SettingError, match=f"from {SECOND} to {FIRST}"):
+        hub.Commits([source("a/b")], record)
+
+
+def test_what_git_does_not_record_is_known_from_an_earlier_run_here(folder: Path, commits: dict[str, str]) -> None:
+    commits["c/d"] = FIRST
+    hub.Commits([source("c/d")], None).remember()
+    record = committed(FIRST)
+    commits["c/d"] = SECOND
+    with pytest.raises(SettingError, match=f"c/d changed on the hub from {FIRST} to {SECOND}"):
+        hub.Commits([source("c/d")], record)
+
+
+def test_without_a_network_the_copy_of_the_recorded_commit_is_read_and_no_newer_one(folder: Path, cache: Path) -> None:
+    copy = cache / "datasets--a--b"
+    shutil.copytree(copy / "snapshots" / FIRST, copy / "snapshots" / SECOND)
+    (copy / "refs/main").write_text(SECOND)
+    assert hub.Commits([source("a/b")], committed(FIRST)).of(source("a/b")) == FIRST
+
+
+def test_without_a_network_and_without_the_recorded_commit_it_is_named(folder: Path, cache: Path) -> None:
+    with pytest.raises(InputError, match=f"hf download a/b --repo-type dataset --revision {SECOND}"):
+        hub.Commits([source("a/b")], committed(SECOND))
+
+
+def test_a_fresh_clone_knows_the_commit_that_the_committed_record_names(folder: Path, commits: dict[str, str]) -> None:
+    record = committed(SECOND)
     with pytest.raises(SettingError, match=f"from {SECOND} to {FIRST}"):
         hub.Commits([source("a/b")], record)
 
