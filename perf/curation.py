@@ -134,7 +134,12 @@ def main() -> None:
         making.join()
         if making.exitcode:
             sys.exit(making.exitcode)
-        made = (folder / "verdicts", folder / "votes", folder / "problems.parquet", folder / "student")
+        made = (
+            (folder / "verdicts/medium.parquet",),
+            (folder / "votes/medium.parquet",),
+            folder / "problems.parquet",
+            folder / "student",
+        )
         (folder / "tokens").mkdir()
         places = candidates.Places(*made, folder / "tokens", 0)
         memory = measuring.Memory()

@@ -94,7 +94,7 @@ def write(folder: Path, num_problems: int, num_samples: int) -> None:
         for sample in range(num_samples)
     ]  # fmt: skip
     table = pl.DataFrame(rows, schema=TRACES)
-    tables.write(table, folder / "data/exams/all", TRACES, TRACES_KEY)
+    tables.write(table, folder / "data/exams/final", TRACES, TRACES_KEY)
 
 
 def settings(folder: Path, num_samples: int) -> None:
@@ -111,16 +111,17 @@ def settings(folder: Path, num_samples: int) -> None:
 
 VERBS = {
     "read": "read --traces data/traces/medium --output data/answers/medium.parquet",
-    "vote": "vote --effort medium --problems data/problems.parquet --answers data/answers "
+    "vote": "vote --effort medium --problems data/problems.parquet --answers data/answers/medium.parquet "
     "--output data/votes/medium.parquet --changed data/changed.parquet "
     "--metrics metrics/vote.json --plot metrics/vote.csv",
     "judge": "judge --answers data/answers/medium.parquet --votes data/votes/medium.parquet "
     "--output data/verdicts/medium.parquet --metrics metrics/judge.json",
-    "curate": "curate --stage turbo --problems data/problems.parquet --traces data/traces --verdicts data/verdicts "
-    "--votes data/votes --student models/base --sft data/sft --held-out data/held_out --rejects data/rejects.parquet "
+    "curate": "curate --stage turbo --problems data/problems.parquet --traces data/traces/medium "
+    "--verdicts data/verdicts/medium.parquet --votes data/votes/medium.parquet --student models/base "
+    "--sft data/sft --held-out data/held_out --rejects data/rejects.parquet "
     "--metrics metrics/curate.json --plot metrics/funnel.csv --lengths metrics/lengths.csv",
-    "mark": "mark --traces data/exams/all --benchmarks data/benchmarks.parquet --output data/marks/all.parquet",
-    "report": "report --marks data/marks --exams data/exams --benchmarks data/benchmarks.parquet "
+    "mark": "mark --traces data/exams/final --benchmarks data/benchmarks.parquet --output data/marks/final.parquet",
+    "report": "report --marks data/marks/final.parquet --exams data/exams/final --benchmarks data/benchmarks.parquet "
     "--scores data/scores.parquet --eval metrics/eval.json --summary metrics/summary.json --table metrics/results.md "
     "--plot metrics/accuracy.csv --budgets metrics/budgets.csv",
 }

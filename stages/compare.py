@@ -3,6 +3,7 @@
 python -m stages.compare main my-experiment
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from stages.core.scoring import differences
@@ -25,8 +26,10 @@ def main() -> None:
         parser.add_argument(name, help="commit, branch, experiment, or `workspace`")
     args = parser.parse_args()
     method = result_table.method(params.load(params.Report, "report"), params.load(params.Protocol, "exam.protocol"))
+    students = params.document().get("students")
+    order = list(students) if isinstance(students, Mapping) else []
     one, other = (revisions.load(Path.cwd(), name, "report", SCORES) for name in (args.a, args.b))
-    before, after = (core.students(each.table, method) for each in (one, other))
+    before, after = (core.students(each.table, method, order) for each in (one, other))
     print(f"{args.b} against {args.a}, mean over the benchmarks, on the same problems:\n")
     for name in [name for name in before if name in after]:
         try:

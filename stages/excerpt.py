@@ -1,7 +1,10 @@
 """The teacher's traces of some problems, with all that became of them: for the page, on hosts that lack the rest.
 
-python -m stages.excerpt --problems data/problems.parquet --traces data/traces --verdicts data/verdicts \
-    --votes data/votes --rejects data/rejects --sft data/sft --output data/excerpt.parquet
+python -m stages.excerpt --problems data/problems.parquet --traces data/traces/high data/traces/medium \
+    --verdicts data/verdicts/high.parquet data/verdicts/medium.parquet \
+    --votes data/votes/high.parquet data/votes/medium.parquet \
+    --rejects data/rejects/final.parquet data/rejects/turbo.parquet --sft data/sft/final data/sft/turbo \
+    --output data/excerpt.parquet
 """
 
 import polars as pl
@@ -17,22 +20,22 @@ from stages.edge.results import excerpts
 
 def main() -> None:
     """Take whole problems, the same in every run, until there are about as many traces as asked for."""
-    paths = ("problems", "traces", "verdicts", "votes", "rejects", "sft", "output")
-    args = running.parser(__doc__, *paths).parse_args()
+    several = ("traces", "verdicts", "votes", "rejects", "sft")
+    args = running.parser(__doc__, "problems", "output", several=several).parse_args()
     num_traces = params.load(int, "report.num_traces")
     with track.stage("excerpt", {"num_traces": num_traces}) as run:
-        folders = tables.folders(args.traces)
-        ids = excerpts.problem_ids(folders, num_traces)
-        texts = {folder.name: excerpts.of(folder, TRACES_IN, ids) for folder in folders}
-        rejects = {file.stem: excerpts.of(file, REJECTS, ids) for file in tables.files(args.rejects)}
-        kept = {folder.name: excerpts.of(folder, teacher.SFT_IN, ids) for folder in tables.folders(args.sft)}
+        ids = excerpts.problem_ids(args.traces, num_traces)
+        texts = {tables.name(path): excerpts.of(path, TRACES_IN, ids) for path in args.traces}
+        rejects = {tables.name(path): excerpts.of(path, REJECTS, ids) for path in args.rejects}
+        kept = {tables.name(path): excerpts.of(path, teacher.SFT_IN, ids) for path in args.sft}
+        verdicts, votes = ({tables.name(path): path for path in paths} for paths in (args.verdicts, args.votes))
         outcomes, problems = teacher.outcomes(rejects, kept), excerpts.of(args.problems, teacher.PROBLEMS_IN, ids)
         parts = [
             teacher.teacher_excerpt(
                 traces,
-                excerpts.of(args.verdicts / f"{effort}.parquet", VERDICTS_IN, ids),
+                excerpts.of(verdicts[effort], VERDICTS_IN, ids),
                 problems,
-                excerpts.of(args.votes / f"{effort}.parquet", teacher.VOTES_IN, ids),
+                excerpts.of(votes[effort], teacher.VOTES_IN, ids),
                 outcomes,
             )
             for effort, traces in texts.items()

@@ -1,8 +1,11 @@
 """All that a run made -> one page for a browser: results, charts, warnings, rows left out, and traces to read.
 
-python -m stages.page --benchmarks data/benchmarks.parquet --excerpt data/excerpt.parquet --logs data/train_log \
-    --exams data/exams --marks data/marks --scores data/scores.parquet --eval metrics/eval.json \
-    --summary metrics/summary.json --collected metrics/collect.json --budgets metrics/plots/budgets.csv \
+python -m stages.page --benchmarks data/benchmarks.parquet --excerpt data/excerpt.parquet \
+    --logs data/train_log/turbo.csv data/train_log/final.csv \
+    --exams data/exams/base data/exams/baselines data/exams/final data/exams/turbo \
+    --marks data/marks/base.parquet data/marks/baselines.parquet data/marks/final.parquet data/marks/turbo.parquet \
+    --scores data/scores.parquet --eval metrics/eval.json --summary metrics/summary.json \
+    --collected metrics/collect.json --budgets metrics/plots/budgets.csv \
     --lengths metrics/plots/lengths_turbo.csv metrics/plots/lengths_final.csv \
     --votes metrics/plots/vote_medium.csv metrics/plots/vote_high.csv \
     --curated metrics/curate_turbo.json metrics/curate_final.json \
@@ -34,8 +37,8 @@ VOTES = pl.Schema({"bin": pl.Float64(), "num_problems": pl.Int64(), "accuracy": 
 
 def main() -> None:
     """Write the page."""
-    paths = ("benchmarks", "excerpt", "logs", "exams", "marks", "scores", "eval", "summary", "collected")
-    parser = running.parser(__doc__, *paths, "budgets", "output")
+    paths = ("benchmarks", "excerpt", "scores", "eval", "summary", "collected", "budgets", "output")
+    parser = running.parser(__doc__, *paths, several=["logs", "exams", "marks"])
     for name in ("curated", "judged", "lengths", "votes"):
         parser.add_argument(f"--{name}", type=Path, nargs="+", required=True, help="files, NAME_STAGE each")
     args = parser.parse_args()
@@ -95,8 +98,8 @@ def _charts(
     def plots(files: list[Path], schema: pl.Schema) -> dict[str, pl.DataFrame]:
         return {_stage_of(file): _csv(file, schema) for file in files}
 
-    logs = {file.stem: _csv(file, LOG) for file in sorted(args.logs.glob("*.csv"), reverse=True)}
-    scores = core.students(tables.read(args.scores, SCORES), method)
+    logs = {tables.name(file): _csv(file, LOG) for file in args.logs}
+    scores = core.students(tables.read(args.scores, SCORES), method, list(evaluation))
     return [
         ("Exams", charts.accuracy(evaluation, method.average, settings.published)),
         ("Accuracy and tokens", charts.tokens(evaluation, method.average)),
@@ -128,11 +131,12 @@ def _csv(path: Path, schema: pl.Schema) -> pl.DataFrame:
 def _rows(args: argparse.Namespace, exams: pl.DataFrame, num_traces: int) -> pl.DataFrame:
     """The rows of the browser: the excerpt of the teacher's traces, and about as many of the students'."""
     parts = [tables.read(args.excerpt, excerpt.EXCERPT)]
-    folders = tables.folders(args.exams)
-    ids = excerpts.problem_ids(folders, num_traces)
-    for folder in folders:
-        marks = excerpts.of(args.marks / f"{folder.name}.parquet", excerpt.VERDICTS_IN, ids)
-        parts.append(excerpt.exam_excerpt(folder.name, excerpts.of(folder, excerpt.TRACES_IN, ids), marks, exams))
+    ids = excerpts.problem_ids(args.exams, num_traces)
+    marked = {tables.name(path): path for path in args.marks}
+    for path in args.exams:
+        name = tables.name(path)
+        marks = excerpts.of(marked[name], excerpt.VERDICTS_IN, ids)
+        parts.append(excerpt.exam_excerpt(name, excerpts.of(path, excerpt.TRACES_IN, ids), marks, exams))
     return pl.concat(parts)
 
 

@@ -1,8 +1,12 @@
 """Verdicts of the exams -> metrics, plots and the table of results, which is printed too.
 
-python -m stages.report --marks data/marks --exams data/exams --benchmarks data/benchmarks.parquet \
+python -m stages.report --benchmarks data/benchmarks.parquet \
+    --marks data/marks/base.parquet data/marks/turbo.parquet data/marks/final.parquet data/marks/baselines.parquet \
+    --exams data/exams/base data/exams/turbo data/exams/final data/exams/baselines \
     --scores data/scores.parquet --eval metrics/eval.json --summary metrics/summary.json --table metrics/results.md \
     --plot metrics/plots/accuracy.csv --budgets metrics/plots/budgets.csv
+
+The students are shown in the order of the exams, and the last of them is compared with all others.
 """
 
 from collections.abc import Mapping
@@ -27,8 +31,8 @@ EXAMS_IN = pl.Schema({name: BENCHMARKS[name] for name in ("benchmark", "publishe
 
 def main() -> None:
     """Score every student, and the better effort of every baseline."""
-    paths = ("marks", "exams", "benchmarks", "scores", "eval", "summary", "table", "plot", "budgets")
-    args = running.parser(__doc__, *paths).parse_args()
+    paths = ("benchmarks", "scores", "eval", "summary", "table", "plot", "budgets")
+    args = running.parser(__doc__, *paths, several=["marks", "exams"]).parse_args()
     exam = params.load_part(params.ExamRules, "exam")
     settings = params.load(params.Report, "report")
     runtime = params.load(params.Runtime, "runtime")
@@ -39,12 +43,14 @@ def main() -> None:
         traces = pl.concat(shards.mapped(args.exams, scoring.TEXTS_IN, work, runtime.num_workers, runtime.pool))
         try:
             scores = scoring.scores(marks, traces)
-            students = core.students(scores, method)
+            order = [tables.name(path) for path in args.exams]
+            students = core.students(scores, method, order)
             metrics = {name: core.metrics(table, method) for name, table in students.items()}
-            summary = core.summary(scores, students, method)
+            summary = core.summary(scores, students, method, order)
         except ValueError as error:
             raise InputError(
-                f"{args.exams} and {args.marks} cannot be scored: {error}; run `dvc repro`, which makes both anew"
+                f"{tables.spoken(args.exams)} and {tables.spoken(args.marks)} cannot be scored: {error}; run "
+                f"`dvc repro`, which makes both anew"
             ) from error
         exams = tables.read(args.benchmarks, EXAMS_IN)
         contents = result_table.contents(metrics, summary, exams, exam, settings)

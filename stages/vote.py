@@ -1,8 +1,10 @@
 """A pseudo-label per problem from the answers of its traces.
 
-python -m stages.vote --effort medium --problems data/problems.parquet --answers data/answers \
-    --output data/votes/medium.parquet --changed data/changed_labels/medium.parquet \
-    --metrics metrics/vote_medium.json --plot metrics/plots/vote_medium.csv
+python -m stages.vote --effort medium --problems data/problems.parquet \
+    --answers data/answers/high.parquet data/answers/medium.parquet --output data/votes/medium.parquet \
+    --changed data/changed_labels/medium.parquet --metrics metrics/vote_medium.json --plot metrics/plots/vote_medium.csv
+
+Of the answers those at the effort count, or all of them where efforts are pooled.
 """
 
 from functools import partial
@@ -36,7 +38,7 @@ def _counted(
 
 def main() -> None:
     """Extract, group into classes of equal answers, count, and choose a label by the policy."""
-    parser = running.parser(__doc__, "problems", "answers", "output", "changed", "metrics", "plot")
+    parser = running.parser(__doc__, "problems", "output", "changed", "metrics", "plot", several=["answers"])
     parser.add_argument("--effort", required=True, help="whose traces are counted, unless all efforts are pooled")
     args = parser.parse_args()
     settings = params.load(params.Vote, "vote")
@@ -47,18 +49,22 @@ def main() -> None:
         problems = tables.read(args.problems, labels.PROBLEMS_IN)
         effort = None if settings.pool_efforts else args.effort
         work = partial(voting.counted, effort=effort, models=settings.models)
-        table = args.answers / f"{effort}.parquet" if effort else args.answers
-        answers = pl.concat(shards.mapped(table, ANSWERS, work, runtime.num_workers, runtime.pool))
+        counted = [path for path in args.answers if effort in (None, tables.name(path))]
+        if not counted:
+            raise InputError(
+                f"{tables.spoken(args.answers)}: none of these is called {effort}; see the command in dvc.yaml"
+            )
+        answers = pl.concat(shards.mapped(counted, ANSWERS, work, runtime.num_workers, runtime.pool))
         strangers = answers.select("problem_id").unique().join(problems, on="problem_id", how="anti")["problem_id"]
         if strangers.len():
             raise InputError(
-                f"{args.answers}: {strangers.len()} problems with answers do not stand in {args.problems}, such as "
-                f"{strangers.sort()[0]}; run `dvc repro`, which asks anew"
+                f"{tables.spoken(counted)}: {strangers.len()} problems with answers do not stand in {args.problems}, "
+                f"such as {strangers.sort()[0]}; run `dvc repro`, which asks anew"
             )
         with algebra.symbolic(limits, runtime) as pool:
             pieces = list(problems.sort("problem_id").iter_slices(AT_ONCE)) or [problems]
-            counted = [_counted(answers, some, settings, pool) for some in pieces]
-        votes, compared = (pl.concat(parts) for parts in zip(*counted, strict=True))
+            made = [_counted(answers, some, settings, pool) for some in pieces]
+        votes, compared = (pl.concat(parts) for parts in zip(*made, strict=True))
         tables.write(votes, args.output, VOTES, VOTES_KEY)
         tables.write(labels.changed(votes, problems), args.changed, CHANGED, CHANGED_KEY)
         metrics = labels.vote_metrics(votes, compared, settings)

@@ -253,16 +253,26 @@ def expanded(project: Path) -> Iterator[tuple[str, str, list[str], list[str]]]:
 
 
 def wrong_folders(project: Path) -> list[str]:
-    """Folders of several outs among the deps, which DVC cannot fetch, and outs in a folder that is read but no deps."""
+    """Folders of several outs among the deps, which DVC cannot fetch, or in a command, which would read what an effort or
+    a student of another name left there; outs that are read and no deps; and some efforts' outs where not all are read.
+    """
     graph = list(expanded(project))
     made = {out for *_, outs in graph for out in outs}
+    alike: dict[tuple[str, int], set[str]] = {}
+    for name, _, _, outs in graph:
+        for place, out in enumerate(outs):
+            alike.setdefault((name.partition("@")[0], place), set()).add(out)
     faults = []
-    for name, command, deps, _ in graph:
+    for name, command, deps, outs in graph:
+        words = {*command.split(), *deps}
         faults += [
-            f"{name}: {dep} is a folder of outs" for dep in deps if any(out.startswith(f"{dep}/") for out in made)
+            f"{name}: {word} is a folder of outs" for word in words if any(o.startswith(f"{word}/") for o in made)
         ]
-        read = {out for out in made for word in command.split() if out.startswith(f"{word}/")}
+        read = words & made - set(outs)
         faults += [f"{name}: {out} is read and no dep" for out in sorted(read - set(deps))]
+        for group in alike.values():
+            if len(read & group) > 1:
+                faults += [f"{name}: {out} is not read, and others like it are" for out in sorted(group - read)]
     return faults
 
 
@@ -298,7 +308,9 @@ def replace(file: Path, old: str, new: str) -> None:
         (wrong_params, "dvc.yaml", "      - profiles.${profile}.report\n", "      - profiles.${profile}.vote\n", "report: lists"),
         (wrong_folders, "dvc.yaml", "      - data/exams/final\n", "", "report@: data/exams/final is read and no dep"),
         (wrong_folders, "dvc.yaml", "      - data/exams/final\n", "      - data/exams\n", "report@: data/exams is a folder of outs"),
-        (wrong_folders, "params.yaml", "efforts: {medium: {},", "efforts: {low: {}, medium: {},", "vote@high: data/answers/low.parquet is read"),
+        (wrong_folders, "params.yaml", "efforts: {medium: {},", "efforts: {low: {}, medium: {},", "vote@high: data/answers/low.parquet is not read"),
+        (wrong_folders, "dvc.yaml", "--answers data/answers/high.parquet data/answers/medium.parquet", "--answers data/answers", "vote@high: data/answers is a folder of outs"),
+        (wrong_folders, "dvc.yaml", "        - data/answers/medium.parquet\n", "", "vote@high: data/answers/medium.parquet is read and no dep"),
         (spelled_paths, "stages/vote.py", '"--effort"', '"data/votes"', "stages.vote spells data/votes"),
     ],
 )  # fmt: skip

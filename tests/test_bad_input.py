@@ -37,7 +37,16 @@ COLLECT = (
     *("--metrics", "metrics/c.json", "--provenance", "metrics/s.json", "--plot", "metrics/c.csv"),
 )
 VOTE = (
-    *("vote", "--effort", "medium", "--problems", "data/problems.parquet", "--answers", "data/answers"),
+    *(
+        "vote",
+        "--effort",
+        "medium",
+        "--problems",
+        "data/problems.parquet",
+        "--answers",
+        "data/answers/high.parquet",
+        "data/answers/medium.parquet",
+    ),
     *("--output", "data/votes.parquet", "--metrics", "metrics/v.json", "--plot", "metrics/v.csv"),
     *("--changed", "data/changed.parquet"),
 )
@@ -46,12 +55,23 @@ TEACH = (
     *("--base", "models/base", "--output", "data/traces/medium"),
 )
 CURATE = (
-    *("curate", "--stage", "turbo", "--problems", "data/problems.parquet", "--traces", "data/traces"),
+    *(
+        "curate",
+        "--stage",
+        "turbo",
+        "--problems",
+        "data/problems.parquet",
+        "--traces",
+        "data/traces/high",
+        "data/traces/medium",
+    ),
     *(
         "--verdicts",
-        "data/verdicts",
+        "data/verdicts/high.parquet",
+        "data/verdicts/medium.parquet",
         "--votes",
-        "data/votes",
+        "data/votes/high.parquet",
+        "data/votes/medium.parquet",
         "--student",
         "models/base",
         "--sft",

@@ -22,7 +22,16 @@ JUDGE = (
     *("--output", "data/verdicts.parquet", "--metrics", "metrics/judge.json"),
 )
 VOTE = (
-    *("vote", "--effort", "high", "--problems", "data/problems.parquet", "--answers", "data/answers"),
+    *(
+        "vote",
+        "--effort",
+        "high",
+        "--problems",
+        "data/problems.parquet",
+        "--answers",
+        "data/answers/high.parquet",
+        "data/answers/medium.parquet",
+    ),
     *("--output", "data/votes_made.parquet", "--changed", "data/changed.parquet"),
     *("--metrics", "metrics/vote.json", "--plot", "metrics/vote.csv"),
 )

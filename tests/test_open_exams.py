@@ -15,7 +15,7 @@ from stages.core.tables.traces import TRACES
 from stages.edge.files import tables
 from tests.projects import copy_project, environment
 from tests.scripted_server import Reply, ScriptedServer
-from tests.test_report import REPORT
+from tests.test_report import report_of
 
 WIDTH, START, MOST, NUM_PROBLEMS = 0.27, 4, 16, 12
 ASK = (
@@ -56,7 +56,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     (folder / "metrics").mkdir(exist_ok=True)
     said = ""
     with ScriptedServer(["some/model"], reply) as server:
-        for command in (ASK, MARK, ("stages.report", *REPORT)):
+        for command in (ASK, MARK, ("stages.report", *report_of("baselines"))):
             done = subprocess.run(
                 [sys.executable, "-m", *command],
                 cwd=folder, env=environment(OPENAI_BASE_URL=server.url), capture_output=True, text=True, timeout=100,

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from stages.core.tables.traces import TRACES, TRACES_KEY
 from stages.edge.files import tables
 from stages.edge.results import webpage
+from tests.test_report import report_of
 from tests.test_verbs import (
     EXAM,
     HALF,
@@ -36,19 +37,18 @@ HOSTILE = (
     "<iframe src='https://example.org'></iframe> $\\href{javascript:window.hacked=3}{click}$ "
     "$\\htmlData{x=1}{y}$ $\\frac{1}{2}$ and \\boxed{\\frac{3}{4}} cost $5 and $6"
 )
-REPORT = (
-    *("report", "--marks", "data/marks", "--exams", "data/exams", "--benchmarks", "data/benchmarks.parquet"),
-    *("--scores", "data/scores.parquet", "--eval", "metrics/eval.json", "--summary", "metrics/summary.json"),
-    *("--table", "metrics/results.md", "--plot", "metrics/plots/accuracy.csv"),
-    *("--budgets", "metrics/plots/budgets.csv"),
-)
+REPORT = ("report", *report_of("base"))
 EXCERPT = (
-    *("excerpt", "--problems", "data/problems.parquet", "--traces", "data/traces", "--verdicts", "data/verdicts"),
-    *("--votes", "data/votes", "--rejects", "data/rejects", "--sft", "data/sft", "--output", "data/excerpt.parquet"),
+    *("excerpt", "--problems", "data/problems.parquet", "--traces", "data/traces/high", "data/traces/medium"),
+    *("--verdicts", "data/verdicts/high.parquet", "data/verdicts/medium.parquet"),
+    *("--votes", "data/votes/high.parquet", "data/votes/medium.parquet"),
+    *("--rejects", "data/rejects/final.parquet", "data/rejects/turbo.parquet"),
+    *("--sft", "data/sft/final", "data/sft/turbo", "--output", "data/excerpt.parquet"),
 )
 PAGE = (
     *("page", "--benchmarks", "data/benchmarks.parquet", "--excerpt", "data/excerpt.parquet"),
-    *("--logs", "data/train_log", "--exams", "data/exams", "--marks", "data/marks"),
+    *("--logs", "data/train_log/turbo.csv", "data/train_log/final.csv"),
+    *("--exams", "data/exams/base", "--marks", "data/marks/base.parquet"),
     *("--scores", "data/scores.parquet", "--eval", "metrics/eval.json", "--summary", "metrics/summary.json"),
     *("--budgets", "metrics/plots/budgets.csv", "--collected", "metrics/collect.json"),
     *("--lengths", "metrics/plots/lengths_turbo.csv", "metrics/plots/lengths_final.csv"),

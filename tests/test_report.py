@@ -18,6 +18,7 @@ from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
 from stages.core.tables.traces import TRACES, TRACES_KEY
 from stages.edge.files import tables
 from tests.projects import ROOT, copy_project, environment
+from tests.test_verbs import call
 
 GOLDS = {"easy": ["1", "2"], "hard": ["3", "4"]}
 # Right answers of four samples, for each of a benchmark's two problems.
@@ -28,12 +29,20 @@ RIGHT: dict[tuple[str, str, str | None], dict[str, tuple[int, int]]] = {
     ("baselines", "teacher", "medium"): {"easy": (4, 4), "hard": (0, 0)},
     ("baselines", "teacher", "high"): {"easy": (3, 3), "hard": (3, 0)},
 }
-REPORT = (
-    *("--marks", "data/marks", "--exams", "data/exams", "--benchmarks", "data/benchmarks.parquet"),
-    *("--scores", "data/scores.parquet", "--eval", "metrics/eval.json", "--summary", "metrics/summary.json"),
-    *("--table", "metrics/results.md", "--plot", "metrics/plots/accuracy.csv"),
-    *("--budgets", "metrics/plots/budgets.csv"),
-)
+
+
+def report_of(*exams: str) -> tuple[str, ...]:
+    """The arguments of `report` on these exams."""
+    return (
+        *("--marks", *(f"data/marks/{name}.parquet" for name in exams)),
+        *("--exams", *(f"data/exams/{name}" for name in exams), "--benchmarks", "data/benchmarks.parquet"),
+        *("--scores", "data/scores.parquet", "--eval", "metrics/eval.json", "--summary", "metrics/summary.json"),
+        *("--table", "metrics/results.md", "--plot", "metrics/plots/accuracy.csv"),
+        *("--budgets", "metrics/plots/budgets.csv"),
+    )
+
+
+REPORT = report_of("base", "turbo", "final", "baselines")
 
 
 def write_exams(folder: Path) -> None:
@@ -133,6 +142,31 @@ def test_differences_are_paired_and_leave_out_the_student_itself(reported: tuple
     # final: (1 + 0.625) / 2; turbo: (0.75 + 0.125) / 2.
     assert found["final_over_turbo"]["value"] == pytest.approx(0.8125 - 0.4375)
     assert found["final_over_turbo"]["ci_low"] <= 0.375 <= found["final_over_turbo"]["ci_high"]
+
+
+def test_the_last_student_of_the_graph_is_compared_whatever_it_is_called_and_what_else_lies_there_is_not_read(
+    tmp_path: Path,
+) -> None:
+    folder = copy_project(tmp_path / "project", lambda params: None)
+    write_exams(folder)
+    for place in ("data/exams/final", "data/exams/turbo"):
+        for file in (folder / place).glob("*.parquet"):
+            renamed = pl.read_parquet(file).with_columns(
+                model=pl.lit({"final": "large", "turbo": "small"}[Path(place).name])
+            )
+            tables.write(
+                renamed, folder / place.replace("final", "large").replace("turbo", "small"), TRACES, TRACES_KEY
+            )
+        name, new = Path(place).name, Path(place).name.replace("final", "large").replace("turbo", "small")
+        marks = pl.read_parquet(folder / f"data/marks/{name}.parquet").with_columns(model=pl.lit(new))
+        tables.write(marks, folder / f"data/marks/{new}.parquet", EXAM_VERDICTS, VERDICTS_KEY)
+    done = call(folder, "report", *report_of("base", "small", "large", "baselines"))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((folder / "metrics/summary.json").read_text())["difference"]
+    assert set(found) == {"large_over_base", "large_over_small", "large_over_teacher"}
+    assert found["large_over_small"]["value"] == pytest.approx(0.8125 - 0.4375)
+    assert list(json.loads((folder / "metrics/eval.json").read_text())) == ["base", "small", "large", "teacher"]
+    assert "large over teacher: " in done.stdout and "final" not in done.stdout
 
 
 def test_the_table_is_printed_and_written(reported: tuple[Path, str]) -> None:

@@ -88,7 +88,16 @@ def read(effort: str) -> tuple[str, ...]:
 
 def vote(effort: str) -> tuple[str, ...]:
     return (
-        *("vote", "--effort", effort, "--problems", "data/problems.parquet", "--answers", "data/answers"),
+        *(
+            "vote",
+            "--effort",
+            effort,
+            "--problems",
+            "data/problems.parquet",
+            "--answers",
+            "data/answers/high.parquet",
+            "data/answers/medium.parquet",
+        ),
         *("--output", f"data/votes/{effort}.parquet", "--metrics", f"metrics/vote_{effort}.json"),
         *("--plot", f"metrics/plots/vote_{effort}.csv", "--changed", f"data/changed_labels/{effort}.parquet"),
     )
@@ -103,8 +112,26 @@ def judge(effort: str) -> tuple[str, ...]:
 
 def curate(stage: str) -> tuple[str, ...]:
     return (
-        *("curate", "--stage", stage, "--problems", "data/problems.parquet", "--traces", "data/traces"),
-        *("--verdicts", "data/verdicts", "--votes", "data/votes", "--student", "models/base"),
+        *(
+            "curate",
+            "--stage",
+            stage,
+            "--problems",
+            "data/problems.parquet",
+            "--traces",
+            "data/traces/high",
+            "data/traces/medium",
+        ),
+        *(
+            "--verdicts",
+            "data/verdicts/high.parquet",
+            "data/verdicts/medium.parquet",
+            "--votes",
+            "data/votes/high.parquet",
+            "data/votes/medium.parquet",
+            "--student",
+            "models/base",
+        ),
         *("--sft", f"data/sft/{stage}"),
         *(
             "--held-out",
@@ -368,6 +395,25 @@ def test_each_effort_votes_alone_unless_they_are_pooled(project: Path, tmp_path:
     write_params(tmp_path, lambda profile: profile["vote"].update(pool_efforts=True, models=["teacher"]))
     works(tmp_path, *vote("high"))
     assert by_prompt(tables.read(tmp_path / "data/votes/high.parquet", VOTES)) == pooled
+
+
+def test_the_answers_of_an_effort_that_was_renamed_have_no_vote_though_they_still_lie_there(
+    project: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    shutil.copyfile(project / "data/problems.parquet", tmp_path / "data/problems.parquet")
+    shutil.copytree(project / "data/answers", tmp_path / "data/answers")
+    write_params(tmp_path, lambda profile: profile["vote"].update(pool_efforts=True))
+    works(tmp_path, *vote("high"))
+    before = tables.read(tmp_path / "data/votes/high.parquet", VOTES)
+    for name in ("medium", "high"):
+        old = pl.read_parquet(tmp_path / f"data/answers/{name}.parquet").with_columns(effort=pl.lit("old"))
+        old.write_parquet(tmp_path / f"data/answers/old_{name}.parquet")
+    works(tmp_path, *vote("high"))
+    assert tables.read(tmp_path / "data/votes/high.parquet", VOTES).equals(before)
+    write_params(tmp_path, lambda profile: None)
+    done = call(tmp_path, *vote("low"))
+    assert done.returncode == 1 and "none of these is called low; see the command in dvc.yaml" in done.stderr
 
 
 def test_the_answers_of_a_teacher_that_has_no_vote_are_not_counted(project: Path, tmp_path: Path) -> None:

@@ -58,8 +58,8 @@ def leaks_control_token(text: str) -> bool:
 def has_conflicting_boxes(content: str) -> bool:
     """Whether the boxes of an answer give different numbers or choices. Side by side, or joined by "and", they are one.
 
-    Numbers are compared by value: 50% and 0.5 are one. A step that is boxed too is no second answer: an equation, unless
-    the last box is an equation with the same left side.
+    Numbers are compared by value: 50% and 0.5 are one. A step that is boxed too, which is an equation, is no second
+    answer, unless the last box is an equation with the same left side.
     """
     answers = boxed(content)
     return len(answers) > 1 and any(_contradict(each, answers[-1]) for each in answers[:-1])

@@ -9,8 +9,6 @@ from stages.core.estimation.bootstrap import Interval
 from stages.core.scoring import differences, scoring
 from stages.core.scoring.scoring import Method
 
-FIRST = {"base": 0, "turbo": 1, "final": 2}
-
 Metrics = dict[str, dict[str, dict[str, float]]]
 """student -> benchmark -> metric -> value."""
 
@@ -23,9 +21,10 @@ class PublishedScores(Protocol):
     """avg and pass in percent, by student and benchmark."""
 
 
-def students(scores: pl.DataFrame, method: Method) -> dict[str, pl.DataFrame]:
-    """Scores by student: base, turbo, final, then the baselines; of several efforts the better mean counts."""
-    names = sorted(scores["student"].unique(), key=lambda name: (FIRST.get(name, len(FIRST)), name))
+def students(scores: pl.DataFrame, method: Method, order: Sequence[str]) -> dict[str, pl.DataFrame]:
+    """Scores by student, those of `order` first, then the others by name; of several efforts the better mean counts."""
+    first = {name: place for place, name in enumerate(order)}
+    names = sorted(scores["student"].unique(), key=lambda name: (first.get(name, len(first)), name))
     tables = {}
     for name in names:
         efforts = scores.filter(pl.col("student") == name).partition_by("effort", maintain_order=True)
@@ -55,11 +54,11 @@ def _mean(table: pl.DataFrame, method: Method) -> Interval | None:
     return scoring.mean_over_benchmarks(table, method.num_resamples, method.seed)
 
 
-def summary(scores: pl.DataFrame, tables: Mapping[str, pl.DataFrame], method: Method) -> Metrics:
-    """Means over the benchmarks, and how much `final` is above each other student on the same problems.
+def summary(scores: pl.DataFrame, tables: Mapping[str, pl.DataFrame], method: Method, order: Sequence[str]) -> Metrics:
+    """Means over the benchmarks, and how much the last student is above each other one on the same problems.
 
-    `tables` is the result of `students` on `scores`. `effort` has the means of students with the
-    teacher's prompt, by effort.
+    `tables` is the result of `students` on `scores`, and the last student the last of `order` that has scores: `final`,
+    or whatever it is called. `effort` has the means of students with the teacher's prompt, by effort.
     """
     means = {name: _mean(table, method) for name, table in tables.items()}
     result: Metrics = {"mean": {name: _named(mean) for name, mean in means.items() if mean}, "difference": {}}
@@ -67,11 +66,12 @@ def summary(scores: pl.DataFrame, tables: Mapping[str, pl.DataFrame], method: Me
     for (name, effort), table in asked_as_teacher.group_by("student", "effort", maintain_order=True):
         if mean := _mean(table, method):
             result.setdefault("effort", {}).setdefault(str(name), {})[str(effort)] = mean.value
+    last = next((name for name in reversed(order) if name in tables), None)
     for name, table in tables.items():
-        if name != "final" and "final" in tables:
-            gain = difference(table, tables["final"], method)
+        if last is not None and name != last:
+            gain = difference(table, tables[last], method)
             if gain:
-                result["difference"][f"final_over_{name}"] = gain
+                result["difference"][f"{last}_over_{name}"] = gain
     return result
 
 

@@ -96,13 +96,21 @@ def _claimed(name: str) -> Iterator[None]:
         yield
 
 
-def parser(description: str | None, *paths: str, prog: str | None = None) -> argparse.ArgumentParser:
-    """A command-line parser whose help is the module's docstring, with a required path option for each of `paths`."""
+def parser(
+    description: str | None, *paths: str, several: Sequence[str] = (), prog: str | None = None
+) -> argparse.ArgumentParser:
+    """A command-line parser whose help is the module's docstring, with a required path option for each of `paths`.
+
+    An option of `several` takes one path or more. What a stage reads is named by the graph, one by one, and never what
+    lies in a folder: an effort or a student that was renamed leaves its files there.
+    """
     result = argparse.ArgumentParser(
         prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     for name in paths:
         result.add_argument(f"--{name}", type=Path, required=True)
+    for name in several:
+        result.add_argument(f"--{name}", type=Path, required=True, nargs="+")
     return result
 
 

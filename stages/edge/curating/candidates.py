@@ -23,11 +23,11 @@ ROWS_PER_CHECK = 100
 
 
 class Places(NamedTuple):
-    """Where the rest of a candidate is: folders of verdicts and votes by effort, the problems, the student, and a
-    scratch folder for the tokens of those that may stay."""
+    """Where the rest of a candidate is: verdicts and votes by effort, the problems, the student, and a scratch folder
+    for the tokens of those that may stay."""
 
-    verdicts: Path
-    votes: Path
+    verdicts: tuple[Path, ...]
+    votes: tuple[Path, ...]
     problems: Path
     student: Path
     tokens: Path
@@ -35,7 +35,7 @@ class Places(NamedTuple):
     """Of which run: a process reads each of them once a run."""
 
 
-def pieces(traces: Path, efforts: Sequence[str]) -> list[Piece]:
+def pieces(traces: tables.Table, efforts: Sequence[str]) -> list[Piece]:
     """The traces in pieces of whole problems, in the order of their key; those of other efforts are left out.
 
     Raises:
@@ -67,8 +67,8 @@ def decide(
     joined = traces.join(verdicts, on=SFT_KEY).join(_problems(places), on="problem_id")
     if not traces.height == verdicts.height == joined.height:
         raise InputError(
-            f"{places.verdicts}: only {joined.height} of {verdicts.height} verdicts have a trace and a problem in "
-            f"{places.problems}; run `dvc repro`, which judges anew"
+            f"{tables.spoken(places.verdicts)}: only {joined.height} of {verdicts.height} verdicts have a trace and "
+            f"a problem in {places.problems}; run `dvc repro`, which judges anew"
         )
     if rules.labels == "majority":
         votes = _votes(places)
@@ -120,8 +120,11 @@ def _problems(places: Places) -> pl.DataFrame:
 def _votes(places: Places) -> pl.DataFrame:
     """The vote's answer by effort and problem; the effort is the name of its file."""
     parts = [
-        tables.read(file, filtering.VOTES_IN).select("problem_id", effort=pl.lit(file.stem), majority=pl.col("answer"))
-        for file in tables.files(places.votes)
+        tables.read(file, filtering.VOTES_IN).select(
+            "problem_id", effort=pl.lit(tables.name(path)), majority=pl.col("answer")
+        )
+        for path in places.votes
+        for file in tables.files(path)
     ]
     return pl.concat(parts)
 
@@ -184,7 +187,7 @@ def tokeniser(student: Path, run: int) -> Tokeniser:
         ) from error
 
 
-def num_verdicts(folder: Path, efforts: Sequence[str]) -> int:
+def num_verdicts(verdicts: tables.Table, efforts: Sequence[str]) -> int:
     """Verdicts on these efforts.
 
     Raises:
@@ -192,7 +195,7 @@ def num_verdicts(folder: Path, efforts: Sequence[str]) -> int:
     """
     counts = [
         pl.scan_parquet(file).filter(pl.col("effort").is_in(efforts)).select(pl.len()).collect()
-        for file in tables.files(folder)
+        for file in tables.files(verdicts)
     ]
     return sum(int(each.item()) for each in counts)
 

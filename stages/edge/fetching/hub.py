@@ -132,7 +132,7 @@ def _name(source: HubSplit) -> str:
 
 
 def _recorded(record: Path | None) -> dict[str, Any]:
-    """Commits that were read before, by git and by other runs here, of which git's count: all who work on this have them.
+    """Commits that were read before, by git and by other runs here. Those of git count: all have them.
 
     DVC removes the file before its stage runs.
     """

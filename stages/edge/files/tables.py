@@ -13,11 +13,13 @@ from stages.edge.files import scratch
 ROWS_PER_PART = 50_000
 """Rows of one part of a table that is a directory, held in memory while it is written: 1 GB of traces of 20,000
 characters, 200 MB in the file."""
+Table = Path | Sequence[Path]
+"""Where a table is: a Parquet file, a directory of parts, or several of these that are read as one."""
 _WRITE_OPTIONS: dict[str, Any] = {"compression": "zstd", "compression_level": 6, "statistics": True}
 
 
-def read(path: Path, needs: pl.Schema, start: int = 0, num_rows: int | None = None) -> pl.DataFrame:
-    """The columns of `needs`, checked by name and type, of a Parquet file or of a directory of parts (searched deep).
+def read(path: Table, needs: pl.Schema, start: int = 0, num_rows: int | None = None) -> pl.DataFrame:
+    """The columns of `needs`, checked by name and type, of a file, a directory of parts (searched deep) or several.
 
     Of a file, `num_rows` from `start` on if they are given.
 
@@ -27,22 +29,29 @@ def read(path: Path, needs: pl.Schema, start: int = 0, num_rows: int | None = No
     return pl.concat([_read_file(file, needs, start, num_rows) for file in files(path)])
 
 
-def files(path: Path) -> list[Path]:
-    """The Parquet files of a table, in the order of its rows.
+def name(path: Path) -> str:
+    """What a table is called: its file's name without the ending, or its folder's name."""
+    return path.stem if path.suffix in (".parquet", ".csv") else path.name
+
+
+def spoken(path: Table) -> str:
+    """The paths of a table for a message."""
+    return str(path) if isinstance(path, Path) else ", ".join(map(str, path))
+
+
+def files(path: Table) -> list[Path]:
+    """The Parquet files of a table, in the order of its rows; of several tables one after the other.
 
     Raises:
         InputError: there are none.
     """
+    if not isinstance(path, Path):
+        return [file for each in path for file in files(each)]
     parts = sorted(file for file in path.rglob("*.parquet") if not _is_hidden(file.relative_to(path)))
     paths = parts if path.is_dir() else [path]
     if not paths or not paths[0].exists():
         raise InputError(f"{path}: no table there; run `dvc repro` (or `dvc pull`) to make it")
     return paths
-
-
-def folders(path: Path) -> list[Path]:
-    """The tables in a folder that are folders themselves, by name; none that a killed process left unfinished."""
-    return sorted(folder for folder in path.iterdir() if folder.is_dir() and not _is_hidden(folder.relative_to(path)))
 
 
 def _is_hidden(path: Path) -> bool:

@@ -36,8 +36,10 @@ class Shard(NamedTuple):
 Piece = tuple[Shard, ...]
 
 
-def pieces(path: Path, num_rows: int | None = None, whole: Sequence[str] = (), num_apart: int = 0) -> list[Piece]:
-    """The table in a Parquet file, or in a directory of parts, cut into pieces of `num_rows` (or `ROWS_PER_SHARD`).
+def pieces(
+    path: tables.Table, num_rows: int | None = None, whole: Sequence[str] = (), num_apart: int = 0
+) -> list[Piece]:
+    """The table in a file, in a directory of parts or in several, in pieces of `num_rows` (or `ROWS_PER_SHARD`).
 
     Rows next to each other that share the columns `whole` are in one piece, which may then be longer, and span files;
     the first `num_apart` of these columns are the same in all of a piece.
@@ -80,7 +82,7 @@ def _runs(file: Path, whole: Sequence[str]) -> Iterator[tuple[int, int, tuple[ob
 
 
 def mapped(
-    path: Path, needs: pl.Schema, work: Work, num_workers: int, pool: str, num_rows: int | None = None
+    path: tables.Table, needs: pl.Schema, work: Work, num_workers: int, pool: str, num_rows: int | None = None
 ) -> Iterator[pl.DataFrame]:
     """What `work` makes of each piece of a table, in order; at least one, of no rows for an empty table.
 

@@ -603,7 +603,7 @@ def test_a_difficulty_is_shown_as_its_source_gives_it(
 def test_many_different_difficulties_are_counted_in_tenths_of_their_range() -> None:
     problems = problems_table({f"p_{number}": "s" for number in range(101)}, {f"p_{n}": n / 100 for n in range(101)})
     shares = accounting.metrics(accounting.counted(decided(candidates(*many(101, 1))), problems))["difficulty_share"]
-    assert len(shares) == 10 and list(shares)[0] == "0 to 0.1" and sum(shares.values()) == pytest.approx(1)
+    assert len(shares) == 10 and next(iter(shares)) == "0 to 0.1" and sum(shares.values()) == pytest.approx(1)
 
 
 @given(st.lists(st.integers(1, 120), min_size=1, max_size=5), st.integers(1, 100))

@@ -59,6 +59,15 @@ def test_being_more_frequent_is_certain_for_nobody_and_symmetric(first: int, sec
     assert (probability > 0.5) == (first > second) or first == second
 
 
+@pytest.mark.parametrize("votes", [600, 5_000, 32_767])
+def test_no_number_of_votes_that_may_be_set_is_too_large(votes: int) -> None:
+    assert adaptive.probability_more_frequent(votes, votes) == pytest.approx(0.5)
+    assert adaptive.probability_more_frequent(votes, 0) == pytest.approx(1)
+    rule = RULE._replace(start=2 * votes, most=2 * votes, confidence=0.999)
+    assert adaptive.stop(boxed(*["4", "5"] * votes), rule) == "exhausted"
+    assert adaptive.stop(boxed(*[None] * (2 * votes - 1), "5"), rule._replace(most=2 * votes + 1)) == "hopeless"
+
+
 @pytest.mark.parametrize("first", range(0, 34, 3))
 @pytest.mark.parametrize("second", range(0, 34, 3))
 def test_the_probability_is_that_of_the_binomial_sum_to_twelve_digits(first: int, second: int) -> None:

@@ -3,16 +3,21 @@
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
+from stages.core.checkpoints.scores import CheckpointScore
+from stages.core.tables.sft import SFT
 from stages.edge import params
 from stages.edge.errors import EmptyError
 from stages.edge.models import weights
 from stages.edge.training import checkpoint_exam
 from tests.core.checkpoints.test_scores import held_out
 from tests.edge.asking.test_sampler import runtime
+from tests.projects import copy_project
 from tests.scripted_server import Reply, ScriptedServer
-from tests.tiny_models import save_tiny_model
+from tests.test_verbs import call
+from tests.tiny_models import save_tiny_model, sft_row
 
 SETTINGS = params.CheckpointExam.model_validate(
     {
@@ -52,6 +57,37 @@ def test_each_checkpoint_gets_its_own_score(tmp_path: Path, monkeypatch: pytest.
     assert second == (1.0, 1.0)
     assert first.avg is not None and first.avg < 0.6
     assert again == [first, second]
+
+
+def test_the_exam_is_on_all_parts_of_a_held_out_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`choose` itself, with an exam that only writes down its problems."""
+
+    def change(document: dict[str, Any]) -> None:
+        document["profiles"]["cpu"]["train"]["turbo"].update(
+            keep="best_avg", held_out_every=4, checkpoint_exam=SETTINGS.model_dump()
+        )
+
+    folder = copy_project(tmp_path / "project", change)
+    for number in range(2):
+        rows = pl.DataFrame([sft_row(f"p{number}", "What is 1+1?", "\\boxed{2}")], schema=SFT)
+        path = folder / f"data/held_out/part-{number:04}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows.write_parquet(path)
+    save_tiny_model(folder / "candidates/last")
+    (folder / "candidates/origin.json").write_text('{"init": "base", "identity": "x", "versions": {}}')
+    (folder / "trained.json").write_text('{"num_steps": 1}')
+    examined: list[pl.DataFrame] = []
+
+    def examine(_folders: object, rows: pl.DataFrame, *_: object) -> list[CheckpointScore]:
+        examined.append(rows)
+        raise EmptyError("enough is known")
+
+    monkeypatch.setattr(checkpoint_exam, "examine", examine)
+    call(
+        folder, "choose", "--stage", "turbo", "--candidates", "candidates", "--held-out", "data/held_out",
+        "--trained", "trained.json", "--output", "models/turbo", "--metrics", "choose.json",
+    )  # fmt: skip
+    assert examined[0]["problem_id"].to_list() == ["p0", "p1"]
 
 
 def test_without_an_answer_there_is_nothing_to_examine() -> None:
