@@ -6,8 +6,12 @@ python perf/adaptive.py --data DIR --quick    # a fifth of the problems, one rul
 Replays 16 answers to each of 45 OTIS Mock AIME problems by two models, and 8 answers to each of 100 MATH problems by a
 third, through the rule of stages/core/sampling/adaptive.py. The label of a problem is the answer with the most votes,
 right if it is the gold; intervals are over problems, by the same Bayesian bootstrap as the result table's. `by keys`
-and `compared` are the samples drawn where answers are one by their keys, as the rule has it, and by comparing them. The
-last line is a JSON object: what the rule `SHOWN` saves of each file, its change of accuracy, and both counts.
+and `compared` are the samples drawn where answers are one by their keys, as the rule has it, and by comparing them.
+
+A second table replays `until_right`, which stops at so many right answers: the tokens that it saves of all, and the rows
+to learn from that are left, at most `until_right` of each problem, as curation takes them with such a
+`max_per_problem`. Beside it the same rule without `until_right`. The last line is a JSON object: what the rule `SHOWN`
+saves of each file, its change of accuracy, and both counts; and the same of `until_right` 4.
 """
 
 import argparse
@@ -25,7 +29,7 @@ from perf import data_folder
 from stages.core.answers.keys import canonical
 from stages.core.answers.reading import answer_of
 from stages.core.equality.relations import accepts_cheaply, same_cheaply
-from stages.core.sampling import adaptive
+from stages.core.sampling import adaptive, grading
 from stages.core.sampling.adaptive import Rule
 
 NUM_RESAMPLES = 10_000
@@ -35,6 +39,8 @@ EVERY = [(confidence, hopeless) for confidence in (0.9, 0.95) for hopeless in (0
 MOST = {"gemini-2.0-flash, OTIS x16": 16, "qwen2.5-72b, OTIS x16": 16, "qwen2.5-math, MATH x8": 8}
 """Answers to each problem of a file."""
 QUICK_EVERY = 5
+UNTIL_RIGHT = (1, 2, 4, 8)
+SHOWN_RIGHT = 4
 
 
 class Problem(NamedTuple):
@@ -117,6 +123,58 @@ def compare(problems: list[Problem], rule: Rule) -> tuple[dict[str, tuple[float,
     }, stops
 
 
+class Kept(NamedTuple):
+    """What a rule draws and leaves: the share of all tokens saved, samples, right rows of at most so many a problem,
+    those of all samples, and problems with one."""
+
+    saved: float
+    samples: int
+    rows: int
+    rows_of_all: int
+    problems: int
+    problems_of_all: int
+
+
+def kept(problems: list[Problem], rule: Rule, most_rows: int, by_gold: bool) -> Kept:
+    """Of problems with golds; `by_gold`: the rule may look at them."""
+    saved = total = samples = 0
+    rows, rows_of_all = [], []
+    for problem in problems:
+        number = adaptive.drawn(problem.contents, rule, problem.gold if by_gold else None).num_drawn
+        right = [grading.is_right(problem.gold, answer_of(content)) for content in problem.contents[: rule.most]]
+        whole = sum(problem.lengths[: rule.most])
+        saved, total, samples = saved + whole - sum(problem.lengths[:number]), total + whole, samples + number
+        rows.append(min(most_rows, sum(right[:number])))
+        rows_of_all.append(min(most_rows, sum(right)))
+    counts = sum(rows), sum(rows_of_all), sum(map(bool, rows)), sum(map(bool, rows_of_all))
+    return Kept(saved / total, samples, *counts)
+
+
+def show_until_right(files: dict[str, tuple[list[Problem], int]]) -> dict[str, dict[str, float]]:
+    """Print a row for each file and number; return the figures of `SHOWN_RIGHT`."""
+    print(
+        "\n| generations | until_right | saved, % | rows of those of all | problems with a row | votes alone: saved, rows |"
+    )
+    print("|---|---|---|---|---|---|")
+    shown = {}
+    for name, (problems, most) in files.items():
+        for until_right in UNTIL_RIGHT:
+            rule = Rule(4, 2, most, *SHOWN)
+            votes = kept(problems, rule, until_right, by_gold=False)
+            each = kept(problems, rule._replace(until_right=until_right), until_right, by_gold=True)
+            print(
+                f"| {name} | {until_right} | {100 * each.saved:.1f} | {each.rows} of {each.rows_of_all} | {each.problems} of "
+                f"{each.problems_of_all} | {100 * votes.saved:.1f}, {votes.rows} |"
+            )
+            if until_right == SHOWN_RIGHT:
+                shown[name] = {
+                    "saved_until_right": round(each.saved, 4),
+                    "rows": each.rows,
+                    "rows_of_all": each.rows_of_all,
+                }
+    return shown
+
+
 def main() -> None:
     """Print a row for each file and confidence."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -147,7 +205,9 @@ def main() -> None:
             if (confidence, hopeless_share) == SHOWN:
                 values = {key: round(value[0], 4) for key, value in found.items()}
                 summary[name] = {**values, "by_keys": by_keys, "compared": by_comparison}
-    print(json.dumps(summary))
+    some_files = {name: (each[::QUICK_EVERY] if args.quick else each, most) for name, (each, most) in files.items()}
+    right = show_until_right(some_files)
+    print(json.dumps({name: {**figures, **right[name]} for name, figures in summary.items()}))
 
 
 if __name__ == "__main__":

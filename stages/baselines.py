@@ -44,7 +44,7 @@ def main() -> None:
         "prompt": prompt.model_dump(),
         "baselines": [each.name for each in listed],
     }
-    ask = exams.ask_function(protocol, args.benchmarks)
+    ask = exams.ask_function(protocol.until, args.benchmarks)
     stage.run("baselines", settings, work, args.output, args.preview, ask)
 
 

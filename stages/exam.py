@@ -34,7 +34,7 @@ def main() -> None:
     served = endpoints.from_folder("student", args.student, args.model, protocol.dtype, None, protocol.reasoning_parser)
     job = jobs.made(args.student, None, "exam", served, questions, prompt, sampling, protocol.num_samples)
     settings = protocol.model_dump() | prompt.model_dump() | changed
-    ask = exams.ask_function(protocol, args.benchmarks)
+    ask = exams.ask_function(protocol.until, args.benchmarks)
     stage.run(f"exam@{args.student}", settings, [(served, [job])], args.output, args.preview, ask)
 
 

@@ -5,12 +5,18 @@ python -m stages.teach --effort medium --problems data/problems.parquet --base m
 With `--preview 20` it asks one sample of 20 problems, shows prompts, answers and the projected time, and ends.
 """
 
+from pathlib import Path
+
+import polars as pl
+
 from stages.core.sampling import adaptive, queries
 from stages.edge import params
 from stages.edge.asking import jobs, stage
 from stages.edge.cli import running
 from stages.edge.engines import endpoints
 from stages.edge.files import tables
+
+GOLDS_IN = pl.Schema({"problem_id": pl.String(), "gold": pl.String(), "gradable": pl.Boolean()})
 
 
 def main() -> None:
@@ -21,7 +27,8 @@ def main() -> None:
     problems = tables.read(args.problems, queries.PROBLEMS_IN)
     rule = None
     if effort.adaptive and effort.num_samples:
-        rule = adaptive.Rule(most=effort.num_samples, **effort.adaptive.model_dump())
+        golds = _golds(args.problems) if effort.adaptive.until_right else None
+        rule = adaptive.Rule(most=effort.num_samples, **effort.adaptive.model_dump(), golds=golds)
     larger = {"max_tokens": effort.max_tokens_when_cut_off} if effort.max_tokens_when_cut_off else None
     work = []
     for model in models:
@@ -33,6 +40,12 @@ def main() -> None:
         work.append((served, [job._replace(rule=rule, again=again if larger else None)]))
     settings = {"models": [model.model_dump() for model in models], **effort.model_dump()}
     stage.run(f"teach@{args.effort}", settings, work, args.output, args.preview)
+
+
+def _golds(path: Path) -> dict[str, str]:
+    """The gradable golds by problem."""
+    problems = tables.read(path, GOLDS_IN).filter(pl.col("gradable") & pl.col("gold").is_not_null())
+    return dict(problems.select("problem_id", "gold").iter_rows())
 
 
 if __name__ == "__main__":

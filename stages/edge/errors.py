@@ -23,6 +23,10 @@ class ServerError(PipelineError):
     """A model server that is missing, refuses us, serves another model, or died."""
 
 
+class BudgetError(PipelineError):
+    """A stage that has spent all that it may spend."""
+
+
 class EmptyError(PipelineError):
     """A step that left nothing to go on with."""
 

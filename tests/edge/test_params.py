@@ -45,7 +45,7 @@ def test_a_number_as_dvc_writes_it_is_a_number(tmp_path: Path, monkeypatch: pyte
     assert load(tmp_path, monkeypatch, learning_rate="1e-04").learning_rate == 1e-4
 
 
-RULE = {"start": 4, "step": 2, "confidence": 0.95, "hopeless_share": 0.3}
+RULE = {"start": 4, "step": 2, "confidence": 0.95, "hopeless_share": 0.3, "until_right": None}
 EXAM = {
     "num_samples": 4, "pass_k": 1, "answer_before_cut": True, "dtype": "float32", "reasoning_parser": None,
     "sampling": {
@@ -131,6 +131,18 @@ def test_a_profile_can_be_loaded_that_is_not_the_chosen_one(tmp_path: Path, monk
         (lambda p: p["teach"]["models"][0].update(extra_body={"seed": 1}), "extra_body: seed is set by the pipeline"),
         (lambda p: p["teach"]["models"][0].update(extra_body={"top_k": 1}), "extra_body: top_k is set by the pipeline"),
         (lambda p: p["teach"]["high"].update(num_samples=40_000), "Input should be less than or equal to 32767"),
+        (
+            lambda p: p["teach"]["high"].update(num_samples=4, adaptive={**RULE, "until_right": 5}),
+            "adaptive.until_right 5 is more than num_samples 4",
+        ),
+        (
+            lambda p: p["runtime"].update(budget={"max_total_tokens": None, "max_cost": None, "price": None}),
+            "a budget needs max_total_tokens or max_cost; without a limit write budget: null",
+        ),
+        (
+            lambda p: p["runtime"].update(budget={"max_total_tokens": None, "max_cost": 5, "price": None}),
+            "max_cost needs a price of a million tokens",
+        ),
         (
             lambda p: p["teach"]["high"].update(adaptive={**RULE, "start": 40_000}),
             "teach.high.adaptive.start: Input should be less than or equal to 32767",

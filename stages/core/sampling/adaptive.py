@@ -9,6 +9,11 @@ Answers are drawn in rounds. After each round the votes are counted. A problem s
   n - v1 + 1) for v1 of n answers: no vote will ever choose one.
 - *exhausted*: `most` answers are drawn.
 
+With `until_right`, a problem whose gold can be graded has another aim: so many right samples, to learn from. It is
+*settled* when they are there. A leading answer that is right no longer settles it before that; one that is wrong does,
+for then right ones are not to be expected and the vote has spoken against the gold. *hopeless* and *exhausted* are as
+above. An answer is right where it has the key of the gold or is the same number.
+
 Two answers are one where they have the same key (`core.answers.keys`): what only algebra finds equal counts as two.
 The replays of perf/adaptive.py draw as many samples by keys as by comparisons, and have the same labels.
 
@@ -16,26 +21,36 @@ A round counts the samples below its end by their index, whatever order they cam
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from scipy.special import betainc
 
-from stages.core.answers.reading import read
+from stages.core.answers.reading import Reading, read
+from stages.core.sampling import grading
 
 
 class Rule(NamedTuple):
-    """`start` answers first, then `step` more a round, never more than `most`."""
+    """`start` answers first, then `step` more a round, never more than `most`.
+
+    `until_right` right ones are enough where `golds`, by problem, has a gold; None goes by the votes alone.
+    """
 
     start: int
     step: int
     most: int
     confidence: float
     hopeless_share: float
+    until_right: int | None = None
+    golds: Mapping[str, str] | None = None
 
     def next_end(self, num_drawn: int) -> int:
         """Number of answers after the next round, when `num_drawn` were counted."""
         return min(self.most, self.start if num_drawn < self.start else num_drawn + self.step)
+
+    def gold(self, problem_id: str) -> str | None:
+        """The gold by which samples of a problem are right; None where only votes count."""
+        return self.golds.get(problem_id) if self.golds is not None and self.until_right is not None else None
 
 
 class Stop(NamedTuple):
@@ -49,13 +64,22 @@ class Stop(NamedTuple):
     doubt: float
 
 
-def stop(contents: Sequence[str | None], rule: Rule) -> str | None:
+def stop(contents: Sequence[str | None], rule: Rule, gold: str | None = None) -> str | None:
     """Why the problem with these answers stops (one of `traces.STOPS`), or None when another round is due.
 
-    `contents` are the answers of whole rounds, None where an answer was cut off, refused or failed.
+    `contents` are the answers of whole rounds, None where an answer was cut off, refused or failed. `gold` is that of
+    the problem, as `Rule.gold` gives it.
     """
-    first, second = _leaders(contents)
-    if first and probability_more_frequent(first, second) >= rule.confidence:
+    readings = [read(content) for content in contents]
+    first, second = _leaders(readings)
+    is_clear = first > 0 and probability_more_frequent(first, second) >= rule.confidence
+    if gold is not None and rule.until_right is not None:
+        right = {each.key for each in readings if grading.is_right(gold, each.answer)}
+        if sum(each.key in right for each in readings) >= rule.until_right:
+            return "settled"
+        votes = _votes(readings)
+        is_clear = is_clear and max(votes, key=lambda key: votes[key]) not in right
+    if is_clear:
         return "settled"
     if len(contents) >= rule.most:
         return "exhausted"
@@ -64,21 +88,23 @@ def stop(contents: Sequence[str | None], rule: Rule) -> str | None:
     return None
 
 
-def drawn(contents: Sequence[str | None], rule: Rule) -> Stop:
+def drawn(contents: Sequence[str | None], rule: Rule, gold: str | None = None) -> Stop:
     """How many of a problem's answers were drawn and why no more, from all answers that there are, by index."""
     end = 0
     while True:
         end = rule.next_end(end)
-        why = stop(contents[:end], rule)
+        why = stop(contents[:end], rule, gold)
         if why:
-            return Stop(end, why, 1 - probability_more_frequent(*_leaders(contents[:end])))
+            return Stop(end, why, 1 - probability_more_frequent(*_leaders([read(each) for each in contents[:end]])))
 
 
-def _leaders(contents: Sequence[str | None]) -> tuple[int, int]:
+def _votes(readings: Sequence[Reading]) -> Counter[str]:
+    return Counter(each.key for each in readings if each.key is not None)
+
+
+def _leaders(readings: Sequence[Reading]) -> tuple[int, int]:
     """Votes of the most and the second most frequent answer."""
-    keys = [read(content).key for content in contents]
-    votes = Counter(key for key in keys if key is not None)
-    first, second = ([*sorted(votes.values(), reverse=True), 0, 0])[:2]
+    first, second = ([*sorted(_votes(readings).values(), reverse=True), 0, 0])[:2]
     return first, second
 
 

@@ -17,27 +17,30 @@ GOLDS_IN = pl.Schema(dict.fromkeys(("benchmark", "problem_id", "gold"), pl.Strin
 TRACES_IN = pl.Schema({name: TRACES[name] for name in ("benchmark", "problem_id", "content", "status")})
 
 
-def counts(
-    traces: pl.DataFrame, golds: pl.DataFrame, *, answer_before_cut: bool
-) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+def is_right(gold: str, answer: str | None) -> bool:
+    """Whether an answer has the key of the gold, or is the same number (`keys.agree`).
+
+    A gold that is a whole solution is read by its box or its statement.
+    """
+    return answer is not None and agree(answer_of(gold) or gold, answer)
+
+
+def counts(traces: pl.DataFrame, golds: pl.DataFrame) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
     """Right and graded samples of each problem of one exam, by problem id.
 
-    A sample is right where its answer and the gold have the same key or are the same number (`keys.agree`). It is
-    graded where a model answered and the problem has a gold; one without an answer is graded, and wrong.
+    A sample is right by `is_right`. It is graded where a model answered and the problem has a gold; one without an
+    answer is graded, and wrong.
 
     Args:
         traces: columns of `TRACES_IN`.
-        golds: columns of `GOLDS_IN`. A gold that is a whole solution is read by its box or its statement.
-        answer_before_cut: whether a text that was cut off has an answer.
+        golds: columns of `GOLDS_IN`.
     """
-    golds_by_problem = {row[:2]: None if row[2] is None else answer_of(row[2]) or row[2] for row in golds.iter_rows()}
+    golds_by_problem = {row[:2]: row[2] for row in golds.iter_rows()}
     rows = []
     for benchmark, problem_id, content, status in traces.select(TRACES_IN.names()).iter_rows():
         gold = golds_by_problem.get((benchmark, problem_id))
-        answer = answer_of(content) if answer_before_cut or status != "length" else None
         is_graded = gold is not None and status not in UNANSWERED
-        is_right = is_graded and answer is not None and gold is not None and agree(gold, answer)
-        rows.append((problem_id, is_right, is_graded))
+        rows.append((problem_id, is_graded and gold is not None and is_right(gold, answer_of(content)), is_graded))
     table = pl.DataFrame(rows, schema={"problem_id": pl.String, "right": pl.Int64, "graded": pl.Int64}, orient="row")
     problems = table.group_by("problem_id").sum().sort("problem_id")
     return problems["right"].to_numpy(), problems["graded"].to_numpy()

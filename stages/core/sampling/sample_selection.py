@@ -93,7 +93,7 @@ def saved(traces: pl.DataFrame, doubts: Sequence[float], most: int) -> dict[str,
 def _stop(samples: Sequence[Query], stored: Mapping[str, Answer], rule: adaptive.Rule | None) -> adaptive.Stop:
     if rule is None:
         return adaptive.Stop(len(samples), "fixed", 0.0)
-    return adaptive.drawn(contents(samples, stored), rule)
+    return adaptive.drawn(contents(samples, stored), rule, rule.gold(samples[0].problem_id) if samples else None)
 
 
 def _is_cut_off(query: Query, stored: Mapping[str, Answer]) -> bool:

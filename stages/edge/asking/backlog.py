@@ -167,7 +167,7 @@ class Adaptive:
 
     def _is_done(self, problem: _ProblemState) -> bool:
         contents = sample_selection.contents(problem.queries[: problem.end], problem.answers)
-        if adaptive.stop(contents, self._rule) is None:
+        if adaptive.stop(contents, self._rule, self._rule.gold(problem.queries[0].problem_id)) is None:
             return False
         self._begun.pop(problem.queries[0].problem_id, None)
         self._progress.dropped(len(problem.queries) - problem.end)

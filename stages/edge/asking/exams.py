@@ -20,25 +20,20 @@ from stages.core.sampling import grading, precision
 from stages.core.sampling.precision import PrecisionTarget
 from stages.edge import params
 from stages.edge.asking import jobs
+from stages.edge.asking.budget import Budget
 from stages.edge.asking.jobs import Failures, Job
 from stages.edge.asking.progress import Log
 from stages.edge.asking.stage import Ask, ask_all
 from stages.edge.engines.endpoints import Served
 from stages.edge.files import tables
 
-Grade = Callable[[pl.DataFrame], tuple[NDArray[np.integer], NDArray[np.integer]]]
-"""From traces to the right and the graded samples of each problem, see `grading.counts`."""
 
-
-def ask_function(protocol: params.Protocol, benchmarks: Path) -> Ask:
+def ask_function(until: params.Until | None, benchmarks: Path) -> Ask:
     """The function that asks an exam: `ask`, with the golds in the table `benchmarks`, or without `until` `ask_all`."""
-    until = protocol.until
     if until is None:
         return ask_all
-    grade = partial(
-        grading.counts, golds=tables.read(benchmarks, grading.GOLDS_IN), answer_before_cut=protocol.answer_before_cut
-    )
-    return partial(ask, grade=grade, target=PrecisionTarget(until.ci_width, until.max_samples))
+    golds = tables.read(benchmarks, grading.GOLDS_IN)
+    return partial(ask, golds=golds, target=PrecisionTarget(until.ci_width, until.max_samples))
 
 
 def ask(
@@ -47,19 +42,20 @@ def ask(
     runtime: params.Runtime,
     log: Log,
     failures: Failures,
+    budget: Budget | None = None,
     *,
-    grade: Grade,
+    golds: pl.DataFrame,
     target: PrecisionTarget,
 ) -> list[Job]:
     """Ask the jobs of one model, the first round with their own number of samples. Return jobs for all that was drawn.
 
-    `failures` grows by what could not be asked. `grade` counts the right and the graded samples of each problem.
+    `failures` grows by what could not be asked. `golds` has the columns of `grading.GOLDS_IN`.
 
     Raises:
-        ServerError: as `jobs.ask`.
+        ServerError, BudgetError: as `jobs.ask`.
     """
-    exams = [_Exam(served, job, grade, target, failures) for job in todo]
-    jobs.ask(served, chain.from_iterable(each.rounds() for each in exams), runtime, log, failures)
+    exams = [_Exam(served, job, golds, target, failures) for job in todo]
+    jobs.ask(served, chain.from_iterable(each.rounds() for each in exams), runtime, log, failures, budget)
     return [job for exam in exams for job in exam.drawn]
 
 
@@ -67,7 +63,7 @@ def ask(
 class _Exam:
     served: Served
     job: Job
-    grade: Grade
+    golds: pl.DataFrame
     target: PrecisionTarget
     failures: Failures
     drawn: list[Job] = field(default_factory=list)
@@ -91,7 +87,7 @@ class _Exam:
         traces = pl.concat(
             part.select(grading.TRACES_IN.names()) for part in jobs.traces(self.served, job, self.failures, {})
         )
-        right, graded = self.grade(traces)
+        right, graded = grading.counts(traces, self.golds)
         return precision.look(right, graded, job.request.num_samples, self.target)
 
     def _print(self, job: Job, benchmark: str, look: precision.Look) -> None:

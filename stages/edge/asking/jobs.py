@@ -11,6 +11,7 @@ from stages.core.sampling.prompts import Example
 from stages.core.sampling.queries import Answer, Query, Request
 from stages.edge import params, store
 from stages.edge.asking import backlog, preview, replies
+from stages.edge.asking.budget import Budget
 from stages.edge.asking.progress import Log, Progress
 from stages.edge.asking.sampler import Sampler
 from stages.edge.engines import endpoints
@@ -102,15 +103,24 @@ Failures = dict[str, Answer]
 """Queries that failed, with the reason, by their keys."""
 
 
-def ask(served: Served, jobs: Iterable[Job], runtime: params.Runtime, log: Log, failures: Failures) -> None:
+def ask(
+    served: Served,
+    jobs: Iterable[Job],
+    runtime: params.Runtime,
+    log: Log,
+    failures: Failures,
+    budget: Budget | None = None,
+) -> None:
     """Ask what the store lacks of the jobs of one model. No engine is started if everything is stored.
 
     A job is taken when the one before is done, so it may depend on the answers to that. `failures` grows by the
-    queries that failed.
+    queries that failed, and `budget` by all answers; None: these jobs have the whole budget of `runtime`.
 
     Raises:
         ServerError: servers refuse us, are gone or fail too often. What was answered is stored.
+        BudgetError: all is spent that may be; what was answered is stored.
     """
+    budget = budget or Budget(runtime.budget)
     with endpoints.Lazy(served, runtime) as serving:
         for job in jobs:
             if not job.num_queries:
@@ -118,17 +128,18 @@ def ask(served: Served, jobs: Iterable[Job], runtime: params.Runtime, log: Log, 
             with store.opened(served.collection, job.part) as answers:
                 if job.num_queries >= LONG_RUN:
                     _preview_first(job, answers, serving, runtime)
+                _count_stored(job, answers, budget)
                 progress = Progress(job.label, job.num_queries, log)
                 if job.rule:
                     missing: backlog.Backlog = backlog.Adaptive(job.queries(), answers, progress, job.rule)
                 else:
                     missing = backlog.Fixed(_without(job.queries(), failures), answers, progress)
-                failures |= _ask_missing(job, missing, answers, serving, runtime, progress)
+                failures |= _ask_missing(job, missing, answers, serving, runtime, progress, budget)
                 if job.again:
                     cut_off = [samples for samples in _longer(job, job.again, answers) if samples]
                     progress = Progress(f"{job.label}, cut off", sum(map(len, cut_off)), log)
                     missing = backlog.Fixed(cut_off, answers, progress)
-                    failures |= _ask_missing(job.again, missing, answers, serving, runtime, progress)
+                    failures |= _ask_missing(job.again, missing, answers, serving, runtime, progress, budget)
 
 
 def _without(problem_queries: Iterator[list[Query]], failures: Failures) -> Iterator[list[Query]]:
@@ -136,6 +147,15 @@ def _without(problem_queries: Iterator[list[Query]], failures: Failures) -> Iter
     for samples in problem_queries:
         if remaining := [query for query in samples if query.key not in failures] if failures else samples:
             yield remaining
+
+
+def _count_stored(job: Job, answers: store.Store, budget: Budget) -> None:
+    """Count what earlier runs paid for."""
+    if not budget.is_limited:
+        return
+    for start in range(0, job.problems.height, PROBLEMS_AT_ONCE):
+        some = [*job.some_queries(start), *(job.again.some_queries(start) if job.again else [])]
+        budget.count(answers.get([query.key for samples in some for query in samples]))
 
 
 def _preview_first(job: Job, answers: store.Store, serving: endpoints.Lazy, runtime: params.Runtime) -> None:
@@ -155,13 +175,16 @@ def _ask_missing(
     serving: endpoints.Lazy,
     runtime: params.Runtime,
     progress: Progress,
+    budget: Budget,
 ) -> Failures:
     queries = backlog.Peeked(source, runtime.samples_per_request)
     failed: Failures = {}
     if queries:
+        budget.check()
         progress.start()
         servers = serving.start()
-        failed = Sampler(servers.endpoints, job.request, answers, runtime, progress, servers.revive).ask(queries)
+        sampler = Sampler(servers.endpoints, job.request, answers, runtime, progress, servers.revive, budget)
+        failed = sampler.ask(queries)
     progress.show()
     num_asked = job.num_asked or job.num_queries
     if len(failed) > runtime.max_failed_share * num_asked:

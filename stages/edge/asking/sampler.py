@@ -18,6 +18,7 @@ import openai
 from stages.core.sampling.queries import Answer, Query, Request
 from stages.edge.asking import probes, replies
 from stages.edge.asking.backlog import Backlog
+from stages.edge.asking.budget import Budget
 from stages.edge.asking.clients import client, complete
 from stages.edge.asking.copies import CopyWatch, gives_copies
 from stages.edge.asking.progress import Progress
@@ -46,11 +47,14 @@ class Sampler:
         runtime: Runtime,
         progress: Progress,
         restart: Callable[[str | None], bool] | None = None,
+        budget: Budget | None = None,
     ) -> None:
         """Nothing is sent before `ask`.
 
-        `restart` starts our engines anew, as `endpoints.Serving.revive` does.
+        `restart` starts our engines anew, as `endpoints.Serving.revive` does. Nothing more is asked when `budget` is
+        spent; None: all is asked.
         """
+        self._budget = budget or Budget(None)
         self._endpoints, self._request, self._store = endpoints, request, store
         self._runtime, self._progress, self._restart = runtime, progress, restart
         self._servers: dict[str, str | None] = {}
@@ -67,6 +71,7 @@ class Sampler:
         Raises:
             ServerError: a server refuses us or has another model, all are gone, calls fail too often, or a server gives
                 copies. What was answered is stored, copies apart.
+            BudgetError: it is spent, and queries are left. What was asked is answered and stored.
         """
         # The thread that commits must not keep the loop from handing out work for the usual 5 ms at a time.
         before = sys.getswitchinterval()
@@ -105,6 +110,13 @@ class Sampler:
         while True:
             if self._error:
                 raise self._error
+            if self._budget.is_spent:
+                if self._tasks:
+                    await self._wait()
+                    continue
+                if not self._retries and self._next() is None:
+                    return
+                self._budget.check()
             endpoint = pool.least_loaded(self._endpoints)
             batch = self._next() if endpoint else None
             if endpoint and batch:
@@ -264,6 +276,7 @@ class Sampler:
 
     def _keep(self, query: Query, answer: Answer) -> None:
         self._saving.keep(query, answer)
+        self._budget.count({query.key: answer})
         self._settle(query, answer)
 
     def _settle(self, query: Query, answer: Answer) -> None:

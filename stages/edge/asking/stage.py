@@ -11,6 +11,7 @@ import polars as pl
 from stages.core.tables.traces import TRACES, TRACES_KEY
 from stages.edge import params, track
 from stages.edge.asking import jobs
+from stages.edge.asking.budget import Budget
 from stages.edge.asking.jobs import Failures, Job
 from stages.edge.asking.progress import Log
 from stages.edge.cli import running
@@ -18,7 +19,7 @@ from stages.edge.engines.endpoints import Served
 from stages.edge.files import answered_by, tables
 
 ModelJobs = Sequence[tuple[Served, list[Job]]]
-Ask = Callable[[Served, list[Job], params.Runtime, Log, Failures], list[Job]]
+Ask = Callable[[Served, list[Job], params.Runtime, Log, Failures, Budget], list[Job]]
 """Asks the jobs of one model; returns jobs for all that was drawn."""
 
 
@@ -31,9 +32,11 @@ def arguments(description: str | None, *paths: str, item: str | None = None) -> 
     return parser.parse_args()
 
 
-def ask_all(served: Served, todo: list[Job], runtime: params.Runtime, log: Log, failures: Failures) -> list[Job]:
+def ask_all(
+    served: Served, todo: list[Job], runtime: params.Runtime, log: Log, failures: Failures, budget: Budget
+) -> list[Job]:
     """Ask as many samples as the jobs have."""
-    jobs.ask(served, todo, runtime, log, failures)
+    jobs.ask(served, todo, runtime, log, failures, budget)
     return todo
 
 
@@ -43,7 +46,7 @@ def run(
     """Ask what the store does not hold yet and write the traces of all jobs; with `preview`, only show so many rows.
 
     Raises:
-        ServerError: as `jobs.ask`.
+        ServerError, BudgetError: as `jobs.ask`.
     """
     runtime = params.load(params.Runtime, "runtime")
     if preview is not None:
@@ -52,7 +55,10 @@ def run(
         return
     with track.stage(name, settings) as run:
         failures: Failures = {}
-        drawn = [(served, job) for served, todo in work for job in ask(served, todo, runtime, run.metrics, failures)]
+        budget = Budget(runtime.budget)
+        drawn = [
+            (served, job) for served, todo in work for job in ask(served, todo, runtime, run.metrics, failures, budget)
+        ]
         counts: dict[str, float] = {}
         servers: Counter[str] = Counter()
         traces = _traces(drawn, failures, counts, servers)

@@ -20,7 +20,7 @@ from stages.edge.params.exams import (
     Until,
 )
 from stages.edge.params.judging import Judge, LlmJudge, SymbolicLimits, Versions, Vote
-from stages.edge.params.machine import Concurrency, Endpoint, Engine, Role, Runtime
+from stages.edge.params.machine import Budget, Concurrency, Endpoint, Engine, Price, Role, Runtime
 from stages.edge.params.models import Base, Model, Sampling
 from stages.edge.params.problems import (
     AnyColumns,
@@ -58,12 +58,12 @@ from stages.edge.params.training import CheckpointExam, Choice, Train, Training
 from stages.edge.params.whole import Profile
 
 __all__ = [
-    "Adaptive", "AnyColumns", "Asked", "Balance", "Base", "Baseline", "Benchmark", "CheckpointExam", "Choice",
-    "Collect", "Columns", "Concurrency", "Curate", "Cut", "Decontaminate", "Deduplicate", "Dtype", "Embedding",
-    "Endpoint", "Engine", "Exam", "ExamRules", "FilesSource", "Filters", "GeneratedSource", "Generator", "Grams",
-    "HubSource", "HubSplit", "Judge", "LlmJudge", "Model", "Override", "Profile", "Prompt", "Protocol",
-    "PublishedFigures", "PublishedSet", "Report", "Role", "Runtime", "Sampling", "Section", "Shot", "Source",
-    "SymbolicLimits", "Target", "Teach", "Teacher", "TeacherModel", "TeacherPrompt", "Train", "Training", "Until",
-    "Versions", "Vote", "Where", "check_versions", "content", "document", "exam_budgets", "load", "load_part",
+    "Adaptive", "AnyColumns", "Asked", "Balance", "Base", "Baseline", "Benchmark", "Budget", "CheckpointExam",
+    "Choice", "Collect", "Columns", "Concurrency", "Curate", "Cut", "Decontaminate", "Deduplicate", "Dtype",
+    "Embedding", "Endpoint", "Engine", "Exam", "ExamRules", "FilesSource", "Filters", "GeneratedSource", "Generator",
+    "Grams", "HubSource", "HubSplit", "Judge", "LlmJudge", "Model", "Override", "Price", "Profile", "Prompt",
+    "Protocol", "PublishedFigures", "PublishedSet", "Report", "Role", "Runtime", "Sampling", "Section", "Shot",
+    "Source", "SymbolicLimits", "Target", "Teach", "Teacher", "TeacherModel", "TeacherPrompt", "Train", "Training",
+    "Until", "Versions", "Vote", "Where", "check_versions", "content", "document", "exam_budgets", "load", "load_part",
     "load_profile", "load_shared", "max_length", "profile", "text_with",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from stages.edge.params.section import Count, Positive, Section, Share
+from stages.edge.params.section import Count, NotNegative, Positive, Section, Share
 
 Concurrency = Count | Literal["auto"]
 Role = Literal["teacher", "student", "baseline", "judge", "all"]
@@ -31,6 +31,32 @@ class Engine(Section):
     """Engines side by side; null: as many as the visible GPUs hold. On a CPU there is one."""
 
 
+class Price(Section):
+    """What a million tokens cost, in any currency."""
+
+    prompt: NotNegative
+    completion: NotNegative
+
+
+class Budget(Section):
+    """What one stage may spend on answers. The answers that it finds stored count, each once, so going on is no new
+    budget; with `n` samples in a request the prompt counts for each of them."""
+
+    max_total_tokens: Count | None
+    """Tokens of prompts and completions."""
+    max_cost: Positive | None
+    """Money, at this price."""
+    price: Price | None
+
+    @model_validator(mode="after")
+    def _is_a_limit(self) -> "Budget":
+        if self.max_total_tokens is None and self.max_cost is None:
+            raise ValueError("a budget needs max_total_tokens or max_cost; without a limit write budget: null")
+        if self.max_cost is not None and (self.price is None or not self.price.prompt + self.price.completion):
+            raise ValueError("max_cost needs a price of a million tokens: {prompt: ..., completion: ...}")
+        return self
+
+
 class Runtime(Section):
     """The machine. Read by the stages, never listed in dvc.yaml: moving to another machine reruns nothing."""
 
@@ -50,6 +76,8 @@ class Runtime(Section):
     """Calls for one answer, before it counts as failed."""
     max_failed_share: Share
     """The stage stops when more of its recent calls, or of all its queries, brought no answer."""
+    budget: Budget | None
+    """When a stage stops asking, in order; null: when all is asked."""
     engine: Engine
     pool: Literal["local", "ray"]
     """Where answers are judged and votes counted: on this machine, or on the Ray cluster at RAY_ADDRESS."""

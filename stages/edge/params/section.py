@@ -12,6 +12,7 @@ MOST_SAMPLES = 2**15 - 1
 Samples = Annotated[int, Field(ge=1, le=MOST_SAMPLES)]
 """Samples of a problem: their index is an int16 in the tables."""
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 Dtype = Literal["float32", "bfloat16", "float16", "auto"]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from stages.edge.params.models import Model, Sampling
@@ -38,6 +38,9 @@ class Adaptive(Section):
     """Stop when the leading answer is more frequent than the second with this probability."""
     hopeless_share: Share
     """Give up when the leading answer has this share of all samples with a probability of only 1 - confidence."""
+    until_right: Samples | None
+    """Where the gold is gradable, stop at so many right samples, by key or number alone, and not before it because the
+    right answer leads; null: go by the votes alone."""
 
 
 class TeacherPrompt(Section):
@@ -60,6 +63,13 @@ class Teach(TeacherPrompt):
     sampling: Sampling
     max_tokens_when_cut_off: Count | None
     """An answer that came to the end of its budget is asked for once more with this one; null: it stays cut off."""
+
+    @model_validator(mode="after")
+    def _right_ones_are_among_all(self) -> "Teach":
+        right = self.adaptive.until_right if self.adaptive else None
+        if right is not None and right > self.num_samples > 0:
+            raise ValueError(f"adaptive.until_right {right} is more than num_samples {self.num_samples}")
+        return self
 
     @field_validator("max_tokens_when_cut_off")
     @classmethod

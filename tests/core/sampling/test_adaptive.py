@@ -40,6 +40,50 @@ def test_a_problem_stops_when_the_posterior_says_enough(answers: list[str | None
     assert adaptive.stop(answers, RULE) == why
 
 
+RIGHT = RULE._replace(until_right=3, golds={"p": "4"})
+
+
+@pytest.mark.parametrize(
+    ("answers", "gold", "why"),
+    [
+        (boxed("4", "5", "4", "4.0"), "4", "settled"),  # three right ones, though the vote is not clear
+        (boxed("4", "5", "4", "6"), "4", None),
+        (boxed("0.5", "\\frac12", "x = 0.5", "1"), "$\\frac{1}{2}$", "settled"),
+        (boxed("7", "7", "7", "7"), "4", "settled"),  # the vote is against the gold: no right ones are to be expected
+        (boxed("7", "7", "7", "8"), "4", None),
+        (boxed(*[None] * 10), "4", "hopeless"),
+        (boxed(*["4", "5"] * 2), None, None),  # without a gold the votes count, and they are even
+        (boxed("4", "4", "4", "4"), None, "settled"),
+        (boxed("4", "4", *["5"] * 8, *["6"] * 6), "4", "exhausted"),
+    ],
+)
+def test_a_problem_with_a_gold_stops_at_so_many_right_ones(
+    answers: list[str | None], gold: str | None, why: str | None
+) -> None:
+    assert adaptive.stop(answers, RIGHT, gold) == why
+
+
+def test_a_right_answer_that_leads_does_not_end_a_problem_before_there_are_enough_of_it() -> None:
+    many = RIGHT._replace(until_right=8)
+    assert adaptive.drawn(boxed(*["4"] * 16), RULE)[:2] == (4, "settled")
+    assert adaptive.drawn(boxed(*["4"] * 16), many, "4")[:2] == (8, "settled")
+    assert adaptive.drawn(boxed(*["7"] * 16), many, "4")[:2] == (4, "settled")
+
+
+def test_the_gold_of_a_problem_counts_only_where_right_ones_are_wanted() -> None:
+    assert RIGHT.gold("p") == "4" and RIGHT.gold("q") is None
+    assert RIGHT._replace(until_right=None).gold("p") is None and RULE.gold("p") is None
+
+
+@given(st.lists(st.sampled_from(["4", "5", "6", None]), min_size=16, max_size=16), st.integers(1, 16))
+def test_no_more_are_drawn_than_are_needed_for_the_right_ones(answers: list[str | None], until_right: int) -> None:
+    rule = RIGHT._replace(until_right=until_right)
+    number, why, _ = adaptive.drawn(boxed(*answers), rule, "4")
+    right = answers[:number].count("4")
+    if why == "settled" and right >= until_right:
+        assert number == rule.start or answers[: number - rule.step].count("4") < until_right
+
+
 @pytest.mark.parametrize(("drawn", "end"), [(0, 4), (4, 6), (14, 16), (15, 16)])
 def test_rounds_end_where_the_rule_says(drawn: int, end: int) -> None:
     assert RULE.next_end(drawn) == end

@@ -12,10 +12,10 @@ GOLDS = pl.DataFrame(
 )
 
 
-def graded(*samples: tuple[str, str | None, str], answer_before_cut: bool = True) -> list[tuple[int, int]]:
+def graded(*samples: tuple[str, str | None, str]) -> list[tuple[int, int]]:
     """(right, graded) of each problem, from (problem id, content, status)."""
     rows = [("exam", *sample) for sample in samples]
-    right, of = counts(pl.DataFrame(rows, schema=TRACES_IN, orient="row"), GOLDS, answer_before_cut=answer_before_cut)
+    right, of = counts(pl.DataFrame(rows, schema=TRACES_IN, orient="row"), GOLDS)
     return list(zip(right.tolist(), of.tolist(), strict=True))
 
 
@@ -48,9 +48,5 @@ def test_what_nobody_answered_or_has_no_gold_is_not_graded_and_no_answer_is_wron
     assert graded(*samples, ("a", None, "length"), ("a", "\\boxed{0.5}", "stop")) == [(1, 3), (0, 0)]
 
 
-@pytest.mark.parametrize("counts_before_cut", [True, False])
-def test_an_answer_before_the_cut_is_right_where_the_protocol_counts_it_and_graded_either_way(
-    counts_before_cut: bool,
-) -> None:
-    cut = ("a", "A guess: \\boxed{1/2}. Let me check", "length")
-    assert graded(cut, answer_before_cut=counts_before_cut) == [(int(counts_before_cut), 1)]
+def test_an_answer_before_a_cut_is_read() -> None:
+    assert graded(("a", "A guess: \\boxed{1/2}. Let me check", "length")) == [(1, 1)]

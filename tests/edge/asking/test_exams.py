@@ -43,16 +43,12 @@ def reply(body: dict[str, Any]) -> Reply:
     return Reply("\\boxed{7}" if is_right else "\\boxed{8}")
 
 
-def graded(golds: pl.DataFrame) -> exams.Grade:
-    return partial(grading.counts, golds=golds, answer_before_cut=True)
-
-
 def ask(server: ScriptedServer, ci_width: float, most: int = MOST) -> dict[str, Job]:
     served = Served("student", "m", "m", {"model": "m"}, {}, {})
     settings = runtime(endpoints={"student": [{"url": server.url, "concurrency": None}]})
     failures: jobs.Failures = {}
     target = PrecisionTarget(ci_width, most)
-    drawn = exams.ask(served, [job()], settings, lambda figures: None, failures, grade=graded(GOLDS), target=target)
+    drawn = exams.ask(served, [job()], settings, lambda figures: None, failures, golds=GOLDS, target=target)
     assert not failures
     return {each.problems["benchmark"][0]: each for each in drawn}
 
@@ -114,7 +110,7 @@ def test_a_problem_that_is_always_refused_is_asked_once_and_ends_no_exam() -> No
     with ScriptedServer(["m"], broken) as server:
         settings = runtime(endpoints={"student": [{"url": server.url, "concurrency": None}]}, max_failed_share=0.05)
         target = PrecisionTarget(0.28, MOST)
-        drawn = exams.ask(served, [job()], settings, lambda figures: None, failures, grade=graded(GOLDS), target=target)
+        drawn = exams.ask(served, [job()], settings, lambda figures: None, failures, golds=GOLDS, target=target)
         num_refused = sum(body["messages"][-1]["content"] == "alike-00" for body in server.requests if "seed" in body)
     alike = drawn[0]
     assert alike.request.num_samples > START and len(failures) == alike.request.num_samples == num_refused
@@ -129,6 +125,6 @@ def test_an_exam_of_which_nothing_can_be_scored_says_so(capsys: pytest.CaptureFi
         settings = runtime(endpoints={"student": [{"url": server.url, "concurrency": None}]})
         no_golds = GOLDS.with_columns(gold=pl.lit(None, pl.String))
         target = PrecisionTarget(0.27, MOST)
-        drawn = exams.ask(served, [job()], settings, lambda figures: None, {}, grade=graded(no_golds), target=target)
+        drawn = exams.ask(served, [job()], settings, lambda figures: None, {}, golds=no_golds, target=target)
     assert [(each.request.num_samples, each.stopped) for each in drawn] == [(START, "hopeless")] * 2
     assert "m, alike: 4 samples of 12 problems, of which none was scored\n" in capsys.readouterr().err

@@ -47,6 +47,7 @@ def runtime(**changes: Any) -> Runtime:
         "give_up_seconds": 1.0,
         "max_attempts": 3,
         "max_failed_share": 0.5,
+        "budget": None,
         "engine": {"args": [], "env": {}, "start_seconds": 1.0, "tensor_parallel_size": 1, "replicas": None},
         "pool": "local",
         "num_workers": 1,

@@ -68,7 +68,7 @@ def given(figure: Figure | None) -> float:
 
 
 def test_problems_that_may_get_fewer_samples_get_at_most_so_many() -> None:
-    rule = {"start": 2, "step": 1, "confidence": 0.9, "hopeless_share": 0.5}
+    rule = {"start": 2, "step": 1, "confidence": 0.9, "hopeless_share": 0.5, "until_right": None}
     samples = works(lambda p: p["teach"]["medium"].update(adaptive=rule))["teach@medium"].samples
     assert samples is not None and (samples.value, samples.basis) == (NUM_PROBLEMS * 4, Basis.BOUND)
 
