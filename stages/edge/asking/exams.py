@@ -6,15 +6,13 @@ below its end by their index, so the same store always gives the same decision, 
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from stages.core.sampling import grading, precision
 from stages.core.sampling.precision import PrecisionTarget

@@ -21,8 +21,8 @@ class Until(Section):
     """How narrow the interval of an exam must be before no more samples are drawn (`core/sampling/precision.py`).
 
     There an answer is right where it has the key of the gold or is the same number. One that only algebra or
-    `judge.llm` finds equal counts as wrong, though not in the table: it may end an exam a round earlier or later. So may
-    an answer before a cut, which is read here whatever `answer_before_cut` says.
+    `judge.llm` finds equal counts as wrong, though not in the table: it may end an exam a round earlier or later.
+    So may an answer before a cut, which is read here whatever `answer_before_cut` says.
     """
 
     ci_width: Annotated[float, Field(gt=0, lt=1)]

@@ -1,14 +1,12 @@
 """Exams that go on until their intervals are as narrow as asked."""
 
 from collections import Counter
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from stages.core.sampling import grading
 from stages.core.sampling.precision import PrecisionTarget
 from stages.core.tables.traces import TRACES_KEY
 from stages.edge.asking import exams, jobs
