@@ -593,9 +593,8 @@ def test_a_difficulty_is_shown_as_its_source_gives_it(
     difficulties: list[float | None], shares: dict[str, float]
 ) -> None:
     ids = [f"p_{number}" for number in range(4)]
-    problems = pl.DataFrame(
-        [(each, "?", "s", level) for each, level in zip(ids, difficulties, strict=True)], PROBLEMS_IN, orient="row"
-    )
+    levels = {each: level for each, level in zip(ids, difficulties, strict=True) if level is not None}
+    problems = problems_table(dict.fromkeys(ids, "s"), levels)
     found = accounting.metrics(accounting.counted(decided(candidates(*many(4, 1))), problems))
     assert found["difficulty_share"] == shares
 
