@@ -1,6 +1,7 @@
 """Judging and voting against math-verify called once an answer, on a workload shaped like a teacher's.
 
-python perf/judging.py --data DIR            # both, a few minutes
+python perf/judging.py --data DIR            # both, and the graders side by side; a quarter of an hour
+python perf/judging.py --graders             # ours, math-verify and sympy on the labelled pairs of tests/data
 python perf/judging.py --data DIR --whole    # ours on 343K problems x 26 answers, two cores
 python perf/judging.py --data DIR --quick
 
@@ -8,6 +9,9 @@ Problems have 32 answers of two to four kinds: 65 in 100 golds are integers, the
 answers come in another spelling now and then, wrong ones are golds of other problems or the gold changed in one place.
 Rates are answers per second and core; the naive way is given its boxed answers, so that it does not pay for looking for
 them. Its problems are a sample of ours, for it would take hours for all.
+
+The graders side by side judge the labelled pairs one by one, each in one process with the same limits of time and
+memory: what they decide as labelled, what they join falsely and what they miss.
 """
 
 import argparse
@@ -24,15 +28,21 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from perf import data_folder, measuring, scale
+from perf import data_folder, graders, measuring, scale
 from stages.core.answers import table as answer_table
+from stages.core.formats import pairs as labelled_pairs
+from stages.core.formats.pairs import Agreement, Pair
 from stages.core.labelling import judging, labels, voting
 from stages.core.problems import problems as core_problems
 from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
 from stages.core.tables.traces import TRACES, TRACES_KEY
 from stages.edge.files import tables as edge_tables
+from stages.edge.judge import Judge
 from stages.edge.workers import algebra
 
+PAIRS = measuring.ROOT / "tests/data/equivalence"
+QUICK_PAIRS = 15
+"""Of each file, with --quick."""
 SEED = 42
 PROFILE = "reasonlite"
 NUM_PROBLEMS, ANSWERS_EACH, PROBLEMS_PER_PART = 343_000, 26, 7_000
@@ -116,6 +126,45 @@ def ours(traces: pl.DataFrame, golds: pl.DataFrame, pool: algebra.Symbolic) -> l
     return table["verdict"].to_list()
 
 
+def labelled(number: int | None) -> list[Pair]:
+    """Labelled pairs of tests/data, `number` of each file evenly; those with a note are a matter of policy."""
+    found = []
+    for name in ("cases", "reports"):
+        rows = [row for row in data_folder.rows(PAIRS, f"{name}.jsonl") if not row.get("note")]
+        found += map(labelled_pairs.read, rows[:: max(1, len(rows) // (number or len(rows)))])
+    return found
+
+
+def side_by_side(pairs: list[Pair]) -> dict[str, dict[str, float]]:
+    """Print a table of what each grader makes of the pairs, and return its figures."""
+    limits = measuring.profile(PROFILE).symbolic
+    texts = [(pair.gold, pair.prediction) for pair in pairs]
+    with Judge(algebra.Symbolic(1, limits.seconds, limits.memory_gib)) as judge:
+        judge.accepts([("x>3", r"(3,\infty)")])  # starts its process, as the others' are started
+        started = time.perf_counter()
+        equal = [verdict.equal for verdict in judge.accepts(texts)]
+        found = {"ours": graders.Graded(equal, time.perf_counter() - started)}
+    for name, grader in (("math-verify", graders.math_verify), ("sympy", graders.sympy)):
+        found[name] = graders.graded(grader, texts, limits.seconds, limits.memory_gib)
+    figures = {}
+    print(f"| {len(pairs):,} labelled pairs | accuracy, % | false equal | missed | undecided | pairs a second |")
+    print("|---|---|---|---|---|---|")
+    for name, each in found.items():
+        agreement = Agreement()
+        for pair, verdict in zip(pairs, each.equal, strict=True):
+            agreement.add(pair, verdict)
+        rate = len(pairs) / each.seconds
+        counts = f"{agreement.num_false_equal} | {agreement.num_missed} | {agreement.num_undecided}"
+        print(f"| {name} | {100 * agreement.accuracy:.1f} | {counts} | {rate:.1f} |", flush=True)
+        figures[name] = {
+            "accuracy": round(agreement.accuracy, 4),
+            "false_equal": agreement.num_false_equal,
+            "missed": agreement.num_missed,
+            "pairs_per_second": round(rate, 1),
+        }
+    return figures
+
+
 def whole(formulas: list[str]) -> None:
     """Vote and judge 343K problems x 26 answers by the stages themselves on two cores, and print what it takes."""
     with tempfile.TemporaryDirectory() as name:
@@ -159,7 +208,11 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--whole", action="store_true", help="ours alone, on as many answers as ReasonLite's")
+    parser.add_argument("--graders", action="store_true", help="the graders side by side alone")
     args = parser.parse_args()
+    if args.graders:
+        print(json.dumps({"graders": side_by_side(labelled(QUICK_PAIRS if args.quick else None))}))
+        return
     formulas = golds(args.data)
     if args.whole:
         whole(formulas)
@@ -184,6 +237,7 @@ def main() -> None:
                 "speedup_over_naive": round(rate / naive_rate, 1),
                 "answers_per_second_per_core": round(rate),
                 "peak_gib": round(measuring.peak_gib(), 2),
+                "graders": side_by_side(labelled(QUICK_PAIRS if args.quick else None)),
             }
         )
     )

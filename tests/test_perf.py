@@ -10,11 +10,11 @@ import pytest
 
 from tests.projects import ROOT
 
-HELPERS = {"data_folder", "fake_server", "measuring"}
+HELPERS = {"data_folder", "fake_server", "graders", "measuring"}
 FIGURES = {
     "adaptive": {"gemini-2.0-flash, OTIS x16", "qwen2.5-72b, OTIS x16", "qwen2.5-math, MATH x8"},
     "curation": {"rows_per_second", "peak_gib", "rows"},
-    "judging": {"speedup_over_naive", "answers_per_second_per_core", "peak_gib"},
+    "judging": {"speedup_over_naive", "answers_per_second_per_core", "peak_gib", "graders"},
     "majority": {"gemini-2.0-flash, OTIS x16", "qwen2.5-72b, OTIS x16", "qwen2.5-math, MATH x8"},
     "outside": {"answers", "ours", "exact_match", "math_verify", "verdicts_that_differ"},
     "problems": {"seconds", "peak_gib", "rows"},
