@@ -128,7 +128,7 @@ def ours(traces: pl.DataFrame, golds: pl.DataFrame, pool: algebra.Symbolic) -> l
 
 def labelled(number: int | None) -> list[Pair]:
     """Labelled pairs of tests/data, `number` of each file evenly; those with a note are a matter of policy."""
-    found = []
+    found: list[Pair] = []
     for name in ("cases", "reports"):
         rows = [row for row in data_folder.rows(PAIRS, f"{name}.jsonl") if not row.get("note")]
         found += map(labelled_pairs.read, rows[:: max(1, len(rows) // (number or len(rows)))])
