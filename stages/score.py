@@ -25,7 +25,7 @@ from stages.core.answers.reading import answer_of
 from stages.core.formats import generations
 from stages.core.formats.generations import Generation
 from stages.core.labelling import answer_classes, judging
-from stages.core.sampling import queries
+from stages.core.sampling import channels, queries
 from stages.core.scoring import scoring
 from stages.edge import params
 from stages.edge.cli import running
@@ -120,7 +120,7 @@ def _tables(samples: list[Generation], golds: Mapping[str, str], strict: bool) -
 
 def _rows(samples: list[Generation], strict: bool) -> Iterator[dict[str, Any]]:
     for each in samples:
-        content, _ = queries.split_reasoning(each.text, None)
+        content, _ = channels.split_reasoning(each.text, None)
         if not strict and content is not None and answer_of(content) is None:
             content = f"\\boxed{{{extraction.payload(content)}}}"
         yield {

@@ -9,13 +9,11 @@ from rensa import RMinHash
 
 from stages.core.answers.boxes import boxed
 from stages.core.answers.keys import agree, canonical, is_numeric
+from stages.core.sampling import markers
 from stages.core.text.normalisation import runs
 
-CONTROL_TOKENS = (
-    *("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|channel|>", "<|message|>", "<|start|>", "<|end|>"),
-    *("<|return|>", "<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"),
-)
-"""Tokens of chat formats: in an answer's text they are a leak, and would end a student's turn early."""
+CONTROL_TOKENS = tuple(sorted(markers.TOKENS))
+"""Tokens of chat formats, of all families that are known."""
 SHINGLE = 5
 NUM_PERM, SEED = 128, 1
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -46,13 +44,13 @@ def is_empty(content: str | None) -> bool:
 
 
 def has_stray_tag(text: str) -> bool:
-    """Whether a text has a think tag: reasoning that was not closed, or closed twice."""
-    return "<think>" in text or "</think>" in text
+    """Whether a text has a tag of a thought, of any family: reasoning that was not closed, or closed twice."""
+    return markers.TAG.search(text) is not None
 
 
 def leaks_control_token(text: str) -> bool:
-    """Whether a text has a token of a chat format."""
-    return "<|" in text and any(token in text for token in CONTROL_TOKENS)
+    """Whether a text has a token of a chat format: a leak, which would end a student's turn early."""
+    return markers.TOKEN.search(text) is not None
 
 
 def has_conflicting_boxes(content: str) -> bool:

@@ -9,8 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from stages.core.sampling.channels import split_reasoning
 from stages.core.sampling.harmony import Turn
-from stages.core.sampling.queries import Answer, split_reasoning, unescape_surrogates
+from stages.core.sampling.queries import Answer, unescape_surrogates
 
 EXTRA = "reasonlite_dvc"
 """Key for values of our tables that the original's rows lack; its programs ignore it."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from stages.core.sampling.channels import split_reasoning as split_reasoning
 from stages.core.sampling.prompts import Example, Message, render
 from stages.core.tables.traces import TRACES
 
@@ -156,17 +157,6 @@ def escape_surrogates(text: str) -> str:
 def unescape_surrogates(text: str) -> str:
     """The text that `escape_surrogates` was given (with pairs joined)."""
     return re.sub(f"{_MARK}([0-9a-f]{{4}})", lambda match: chr(int(match[1], 16)), text)
-
-
-def split_reasoning(content: str | None, reasoning: str | None) -> tuple[str | None, str | None]:
-    """(content, reasoning) with a leading `<think>` block moved to the reasoning, where the server left it in.
-
-    An unclosed block is reasoning only: the model never came to its answer, so the content is None.
-    """
-    if reasoning is not None or content is None or not content.lstrip().startswith("<think>"):
-        return content, reasoning
-    reasoning_text, closed, rest = content.lstrip().removeprefix("<think>").partition("</think>")
-    return (rest.strip() if closed else None), reasoning_text.strip()
 
 
 def traces(

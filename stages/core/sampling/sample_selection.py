@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from stages.core.sampling import adaptive, queries
+from stages.core.sampling import adaptive
+from stages.core.sampling.channels import split_reasoning
 from stages.core.sampling.queries import Answer, Query
 
 
@@ -108,6 +109,5 @@ def contents(samples: Iterable[Query], stored: Mapping[str, Answer]) -> list[str
     """What each query's answer says after its reasoning; None where there is none, or the text was cut off."""
     answers = [stored.get(query.key) for query in samples]
     return [
-        queries.split_reasoning(each.content, each.reasoning)[0] if each and each.status == "stop" else None
-        for each in answers
+        split_reasoning(each.content, each.reasoning)[0] if each and each.status == "stop" else None for each in answers
     ]

@@ -10,6 +10,8 @@ from typing import Any
 import aiohttp
 import openai
 
+from stages.core.sampling import channels
+from stages.core.sampling.harmony import PARSER
 from stages.core.sampling.queries import Answer, Query, Request
 from stages.edge.asking import copies, replies
 from stages.edge.asking.clients import client, complete
@@ -68,8 +70,10 @@ async def _show(
     for query, answer, seconds in answers[:ROWS_SHOWN_IN_FULL]:
         _print(f"{query.problem_id}: {_printable(query.messages[-1]['content'])}")
         shown = replies.split({query.key: answer})[query.key]
-        _print(f"reasoning: {_cut(shown.reasoning)}\ncontent: {_cut(shown.content)}")
+        content, reasoning = channels.split_reasoning(shown.content, shown.reasoning)
+        _print(f"reasoning: {_cut(reasoning)}\ncontent: {_cut(content)}")
         _print(f"{answer.status}, {answer.completion_tokens} tokens in {seconds:.1f} s\n")
+    _say_if_unparsed([answer for _, answer, _ in answers], endpoint.url)
     tokens = [answer.completion_tokens or 0 for _, answer, _ in answers]
     rate = sum(tokens) / max(time.monotonic() - started, 1e-3)
     per_stream = sum(tokens) / max(sum(seconds for _, _, seconds in answers), 1e-3)
@@ -84,6 +88,22 @@ async def _show(
         f"{_hours(total, rate * len(endpoints))} if these were all that a server can do."
     )
     return [(query.key, answer) for query, answer, _ in answers]
+
+
+def _say_if_unparsed(answers: Sequence[Answer], url: str) -> None:
+    """Say so if the server does not take reasoning and content apart."""
+    if raw := sum(answer.is_raw for answer in answers):
+        _print(
+            f"{url} has no reasoning parser: {raw} of {len(answers)} answers are raw turns of gpt-oss, which are read "
+            f"here (vLLM has --reasoning-parser {PARSER})"
+        )
+    parts = [(answer.content, answer.reasoning) for answer in answers if not answer.is_raw]
+    if unparsed := sum(channels.is_unparsed(*each) for each in parts):
+        _print(
+            f"{url} has no reasoning parser: {unparsed} of {len(answers)} answers hold their reasoning in the content. "
+            "What stands in tags, or before a closing one, is taken as reasoning. Better set reasoning_parser "
+            "(vLLM: --reasoning-parser)"
+        )
 
 
 def _hours(tokens: float, rate: float) -> str:

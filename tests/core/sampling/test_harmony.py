@@ -28,6 +28,8 @@ def encoding() -> Any:
 
 THOUGHT = "<|channel|>analysis<|message|>R<|end|>"
 NEXT = "<|start|>assistant"
+FINAL = "<|channel|>final<|message|>\\boxed{42}<|return|>"
+PLAIN = Turn("R", "\\boxed{42}", 0)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,30 @@ NEXT = "<|start|>assistant"
         # what gpt-oss writes where a JSON schema is asked for
         (f'{THOUGHT}{NEXT}<|channel|>final <|constrain|>json<|message|>{{"a": 1}}', Turn("R", '{"a": 1}', 0)),
         (f'{THOUGHT}{NEXT}<|channel|>final json<|message|>{{"a": 1}}', Turn("R", '{"a": 1}', 0)),
+        # vllm PR #35906, harmony PR #114: a start token missing or doubled, text between messages
+        (f"{THOUGHT}assistant{FINAL}", PLAIN),
+        (f"{THOUGHT}{FINAL}", PLAIN),
+        (f"{THOUGHT}<|start|>{NEXT}{FINAL}", PLAIN),
+        (f"{THOUGHT}{NEXT}{NEXT}{FINAL}", PLAIN),
+        (f"{THOUGHT}\n{NEXT}{FINAL}", PLAIN),
+        (f"{THOUGHT}some words{NEXT}{FINAL}", PLAIN),
+        (f"{THOUGHT}{NEXT}{FINAL} and more", PLAIN),
+        (f"{THOUGHT}\\boxed{{42}}<|return|>", PLAIN),
+        (f"{THOUGHT}{NEXT}\\boxed{{42}}<|return|>", PLAIN),
+        # other markers missing or doubled
+        (f"<|channel|>analysis<|message|>R{NEXT}{FINAL}", PLAIN),
+        (f"<|channel|>analysis<|message|>R{FINAL}", PLAIN),
+        (f"<|channel|>analysis<|message|>Rassistant{FINAL}", PLAIN),
+        (f"{THOUGHT}<|end|>{NEXT}{FINAL}", PLAIN),
+        (f"{THOUGHT}{NEXT}<|channel|>{FINAL}", PLAIN),
+        (f"{THOUGHT}{NEXT}<|channel|>final<|message|><|message|>\\boxed{{42}}<|return|>", PLAIN),
+        (f"{THOUGHT}{NEXT}final<|message|>\\boxed{{42}}<|return|>", PLAIN),
+        (f"{THOUGHT}assistantfinal<|message|>\\boxed{{42}}<|return|>", PLAIN),
+        (f"{THOUGHT}<|start|>user<|message|>41?<|end|>{NEXT}{FINAL}", PLAIN),
+        # cut off where a header would follow
+        (f"{THOUGHT}{NEXT}", Turn("R", None, 0)),
+        (f"{THOUGHT}{NEXT}<|channel|>fin", Turn("R", None, 0)),
+        (f"{THOUGHT}<|sta", Turn("R", None, 0)),
     ],
 )
 def test_a_turn_comes_apart(text: str, turn: Turn, encoding: Any) -> None:
@@ -99,9 +125,26 @@ def test_the_reference_renderings_parse(encoding: Any) -> None:
         assert turn.reasoning and (turn.content is None) == (turn.num_tool_calls > 0)
 
 
+@pytest.mark.parametrize("text", ["<|start|><|message|>x", "<|start|>nobody<|call|>x", "<|end|>x<|start|>"])
+def test_a_text_without_a_message_of_the_assistant_is_no_turn(text: str, encoding: Any) -> None:
+    try:
+        turn = harmony.split(text, encoding)
+    except ValueError:
+        return
+    assert turn.content is None
+
+
 @pytest.mark.parametrize("filler", [" ", "\t\n", " json", "to=a ", "<|channel|>final "])
 def test_a_header_without_an_end_takes_linear_time(filler: str) -> None:
     text = "<|channel|>final" + filler * (200_000 // len(filler))
     started = time.process_time()
     harmony._UNFINISHED_HEADER.sub("", text)
+    assert time.process_time() - started < 20
+
+
+@pytest.mark.parametrize("filler", [" ", "\n", "assistant", "<|", "<|end|>", "<|channel|>", "<|message|>", "final "])
+def test_a_turn_that_is_read_marker_by_marker_takes_linear_time(filler: str) -> None:
+    text = THOUGHT + filler * (200_000 // len(filler)) + "x" + FINAL
+    started = time.process_time()
+    harmony._marker_by_marker(text)
     assert time.process_time() - started < 20
