@@ -34,6 +34,10 @@ FAMILIES = (
         ),
     ),
     Family(
+        "s1", "https://github.com/simplescaling/s1",
+        (("<|im_start|>think", "<|im_start|>answer"),), (),
+    ),
+    Family(
         "DeepSeek", "https://huggingface.co/deepseek-ai/DeepSeek-R1, tokenizer_config.json",
         (("<think>", "</think>"),),
         tuple(f"<{BAR}{name}{BAR}>" for name in ("begin▁of▁sentence", "end▁of▁sentence", "User", "Assistant")),

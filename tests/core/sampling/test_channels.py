@@ -1,11 +1,15 @@
 """What of a content is reasoning where a server has no parser, by the tags of every family that is known."""
 
+import json
+import os
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.core.answers.reading import answer_of
 from stages.core.curation import quality
 from stages.core.sampling.channels import is_unparsed, split_reasoning
 from stages.core.sampling.markers import FAMILIES, THOUGHTS, TOKENS
@@ -102,3 +106,32 @@ def test_hostile_repetitions_take_linear_time(filler: str) -> None:
     quality.leaks_control_token(text)
     quality.has_stray_tag(text)
     assert time.process_time() - started < 20
+
+
+def real(name: str, field: str) -> list[str]:
+    data = os.environ.get("REASONLITE_TEST_DATA")
+    if data is None:
+        pytest.skip("REASONLITE_TEST_DATA names no folder of real transcripts")
+    with (Path(data) / name).open(encoding="utf-8", newline="\n") as stream:
+        found = [json.loads(line)[field] for line in stream]
+    return [text for each in found for text in (each if isinstance(each, list) else [each])]
+
+
+def test_real_thoughts_that_were_never_opened_come_apart() -> None:
+    """Of four reasoning models three leave a lone </think>, from tianyi-lab/MiP-Overthinking."""
+    texts = real("gen/mip_math52_longcot_4models.jsonl", "response")
+    apart = [split_reasoning(text, None) for text in texts if "</think>" in text]
+    assert len(apart) == 156 and all(content and reasoning for content, reasoning in apart)
+    assert not any("</think>" in f"{content}{reasoning}" for content, reasoning in apart)
+
+
+def test_real_texts_of_s1_come_apart_and_give_the_answer_that_its_authors_read() -> None:
+    texts, read = (real("gen/s1.1-7B_aime24_2x8.jsonl", field) for field in ("responses", "preds"))
+    apart = [split_reasoning(text, None) for text in texts]
+    assert [answer_of(content) for content, _ in apart] == read and all(reasoning for _, reasoning in apart)
+
+
+def test_real_solutions_have_no_marker() -> None:
+    for name, field in (("gen/qwen25math_math100x8.jsonl", "responses"), ("train/math_train.jsonl", "problem")):
+        for text in real(name, field):
+            assert not is_unparsed(text, None) and not quality.leaks_control_token(text)
