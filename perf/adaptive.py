@@ -8,8 +8,8 @@ third, through the rule of stages/core/sampling/adaptive.py. The label of a prob
 right if it is the gold; intervals are over problems, by the same Bayesian bootstrap as the result table's. `by keys`
 and `compared` are the samples drawn where answers are one by their keys, as the rule has it, and by comparing them.
 
-A second table replays `until_right`, which stops at so many right answers: the tokens that it saves of all, and the rows
-to learn from that are left, at most `until_right` of each problem, as curation takes them with such a
+A second table replays `until_right`, which stops at so many right answers: the tokens that it saves of all, and the
+rows to learn from that are left, at most `until_right` of each problem, as curation takes them with such a
 `max_per_problem`. Beside it the same rule without `until_right`. The last line is a JSON object: what the rule `SHOWN`
 saves of each file, its change of accuracy, and both counts; and the same of `until_right` 4.
 """
@@ -152,9 +152,8 @@ def kept(problems: list[Problem], rule: Rule, most_rows: int, by_gold: bool) -> 
 
 def show_until_right(files: dict[str, tuple[list[Problem], int]]) -> dict[str, dict[str, float]]:
     """Print a row for each file and number; return the figures of `SHOWN_RIGHT`."""
-    print(
-        "\n| generations | until_right | saved, % | rows of those of all | problems with a row | votes alone: saved, rows |"
-    )
+    heads = ("generations", "until_right", "saved, %", "rows of all", "problems with a row", "votes alone: saved, rows")
+    print(f"\n| {' | '.join(heads)} |")
     print("|---|---|---|---|---|---|")
     shown = {}
     for name, (problems, most) in files.items():
@@ -162,10 +161,11 @@ def show_until_right(files: dict[str, tuple[list[Problem], int]]) -> dict[str, d
             rule = Rule(4, 2, most, *SHOWN)
             votes = kept(problems, rule, until_right, by_gold=False)
             each = kept(problems, rule._replace(until_right=until_right), until_right, by_gold=True)
-            print(
-                f"| {name} | {until_right} | {100 * each.saved:.1f} | {each.rows} of {each.rows_of_all} | {each.problems} of "
-                f"{each.problems_of_all} | {100 * votes.saved:.1f}, {votes.rows} |"
-            )
+            cells = [
+                *(name, str(until_right), f"{100 * each.saved:.1f}", f"{each.rows} of {each.rows_of_all}"),
+                *(f"{each.problems} of {each.problems_of_all}", f"{100 * votes.saved:.1f}, {votes.rows}"),
+            ]
+            print(f"| {' | '.join(cells)} |")
             if until_right == SHOWN_RIGHT:
                 shown[name] = {
                     "saved_until_right": round(each.saved, 4),

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from stages.core.publishing import reviews
 from stages.core.publishing.markdown import escaped, table
 
 
@@ -29,8 +30,8 @@ class Origin(NamedTuple):
     """Answers of each server by the name of a table of traces, where that was recorded."""
 
 
-def card(sets: Sequence[SftSet], origin: Origin) -> str:
-    """README.md with the front matter that the hub and `datasets` read."""
+def card(sets: Sequence[SftSet], origin: Origin, reviewed: Sequence[Mapping[str, Any]] = ()) -> str:
+    """README.md with the front matter that the hub and `datasets` read; `reviewed` is what `reviews.result` made."""
     configs = "\n".join(
         f"- config_name: {json.dumps(each.name)}\n  data_files:\n  - split: train\n    path: "
         f"{json.dumps(f'{each.name}/*.parquet')}"
@@ -63,6 +64,7 @@ def card(sets: Sequence[SftSet], origin: Origin) -> str:
         "",
         *funnel(sets),
         "",
+        *_reviewed(reviewed),
     ]
     return "\n".join(lines)
 
@@ -74,6 +76,16 @@ def servers(name: str, counts: Mapping[str, int]) -> list[str]:
     listed = ", ".join(f"{escaped(server)} ({number:,} answers)" for server, number in sorted(counts.items()))
     mixed = " Versions are mixed." if len(counts) > 1 else ""
     return [f"Answered at {escaped(name)} by {listed}.{mixed}", ""]
+
+
+def _reviewed(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not found:
+        return []
+    text = (
+        "A person looked at rows drawn at random by stratum. In brackets the 95% interval of the share of all rows "
+        "that are wrong, each stratum weighted by its size."
+    )
+    return ["## Looked at by people", "", text, "", *reviews.lines(found), ""]
 
 
 def sizes(sets: Sequence[SftSet]) -> list[str]:

@@ -34,6 +34,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", nargs="+", required=True, metavar="CONFIG=PATH", type=_config_path)
     parser.add_argument("--evidence", nargs="*", default=[], type=Path)
     parser.add_argument("--traces", nargs="*", default=[], type=Path, help="folders of traces, for who answered them")
+    parser.add_argument("--reviews", nargs="*", default=[], type=Path, help="what `python -m stages.review` wrote")
     parser.add_argument("--title", default="Curated reasoning traces")
     parser.add_argument("--push", metavar="ORG/NAME")
     args = parser.parse_args()
@@ -68,7 +69,16 @@ def _write(folder: Path, args: argparse.Namespace) -> None:
     for path in args.evidence:
         shutil.copyfile(tables.files(path)[0], folder / "evidence" / path.name)
     sets = [card.SftSet(name, figures[name]) for name, _ in args.sft]
-    (folder / "README.md").write_text(card.card(sets, _origin(args)), encoding="utf-8")
+    (folder / "README.md").write_text(
+        card.card(sets, _origin(args), [_review(path) for path in args.reviews]), encoding="utf-8"
+    )
+
+
+def _review(path: Path) -> dict[str, Any]:
+    found = _read(path)
+    if not {"title", "num_reviewed", "num_rows", "strata"} <= found.keys():
+        raise InputError(f"{path}: is no review; name a file that `python -m stages.review` wrote")
+    return found
 
 
 def _origin(args: argparse.Namespace) -> card.Origin:

@@ -1,6 +1,7 @@
 """The SFT sets as a data set that `datasets` loads, with a card made of the pipeline's numbers."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from stages.core.curation import accounting, filtering
+from stages.core.publishing import reviews
 from stages.core.tables.rejects import REJECTS
 from stages.core.tables.sft import SFT, SFT_KEY
 from stages.edge.files import tables
@@ -103,6 +105,20 @@ def test_the_card_tells_the_runs_own_numbers(folder: Path) -> None:
     ):
         assert line in text
     assert "| truncated |" not in text, "a filter that took nothing is no news"
+
+
+def test_the_card_cites_what_people_looked_at(folder: Path) -> None:
+    sizes, opinions = {"gold": 90, "vote": 10}, {"a": ("gold", "right"), "b": ("vote", "wrong"), "c": ("vote", "right")}
+    found = reviews.result({"title": "rows of <b>turbo</b>"}, sizes, opinions)
+    (folder / "metrics/review.json").write_text(json.dumps(found))
+    assert run(folder, "--reviews", "metrics/review.json").returncode == 0
+    text = (folder / "published/README.md").read_text()
+    assert "## Looked at by people" in text and "| 3 of 100 | 2 | 1 | 0 | 5.0 [" in text and "<b>" not in text
+    shutil.rmtree(folder / "published")
+    assert "by people" not in (run(folder) and (folder / "published/README.md").read_text())
+    shutil.rmtree(folder / "published")
+    done = run(folder, "--reviews", "metrics/medium.json")
+    assert done.returncode == 1 and "is no review" in done.stderr
 
 
 def test_a_folder_that_is_there_is_never_written_into(folder: Path) -> None:
