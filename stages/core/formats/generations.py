@@ -1,14 +1,19 @@
 """Answers sampled by other programs, from the lines of their files.
 
-Ours are `{"problem_id", "sample", "text"}`, one a sample, text null where no answer came back. Read too: the samples of
-lm-evaluation-harness (`doc_id`, `target`, `resps`), the details of lighteval (`doc`, `model_response`), and
-ReasonLite's `generation.jsonl` (`response`, `answer`).
+Ours are `{"problem_id", "sample", "text"}`, one a sample, text null where no answer came back, or rows of the table of
+traces. Read too: the samples of lm-evaluation-harness (`doc_id`, `target`, `resps`), the details of lighteval (`doc`,
+`model_response`, `metric`), and ReasonLite's `generation.jsonl` (`response`, `answer`).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from stages.core.sampling.queries import escape_surrogates
+from stages.core.tables.traces import UNANSWERED
+
+QUESTIONS = ("problem", "Problem", "question", "Question", "prompt")
+"""Fields of a document of lm-eval that hold its question."""
 
 
 class Generation(NamedTuple):
@@ -28,6 +33,9 @@ class Parsed(NamedTuple):
     """The problem's."""
     view: str | None = None
     """Which of several views of the same answers it is: lm-eval writes each sample once for each of its filters."""
+    question: str | None = None
+    metrics: Mapping[str, float] | None = None
+    """What the other program made of the answers, by its names; None where the line does not say."""
 
 
 def parse(row: Mapping[str, Any], number: int) -> Parsed:
@@ -39,12 +47,19 @@ def parse(row: Mapping[str, Any], number: int) -> Parsed:
     if "text" in row and "sample" in row:
         own = _ours(row)
         return Parsed([own], None, own.problem_id)
+    if "content" in row and "sample" in row and "status" in row:
+        own = _ours({**row, "text": None if row["status"] in UNANSWERED else row["content"] or ""})
+        return Parsed([own], None, own.problem_id)
     if "resps" in row and "doc_id" in row:
-        return _several(row["doc_id"], _flat(row["resps"]), row.get("target"), row.get("filter"))
+        parsed = _several(row["doc_id"], _flat(row["resps"]), row.get("target"), row.get("filter"))
+        return parsed._replace(question=_question(row.get("doc")), metrics=_lm_eval_metrics(row))
     if isinstance(row.get("model_response"), Mapping) and isinstance(row.get("doc"), Mapping):
         doc = row["doc"]
         name = next((doc[key] for key in ("id", "doc_id", "query") if doc.get(key) not in (None, "")), number)
-        return _several(name, row["model_response"].get("text"), _choice(doc))
+        parsed = _several(name, row["model_response"].get("text"), _choice(doc))
+        query, metric = doc.get("query"), row.get("metric")
+        question = escape_surrogates(query) if isinstance(query, str) else None
+        return parsed._replace(question=question, metrics=_numbers(metric) if isinstance(metric, Mapping) else None)
     if isinstance(row.get("response"), list):
         name = next(
             (row[key] for key in ("problem_id", "id", "index", "unique_id") if row.get(key) is not None), number
@@ -77,6 +92,26 @@ def _several(name: object, texts: object, gold: object, view: object = None) -> 
         gold = gold[0] if len(gold) == 1 else None
     gold_text = None if gold is None else escape_surrogates(str(gold))
     return Parsed(generations, gold_text, named, None if view is None else str(view))
+
+
+def _question(document: object) -> str | None:
+    """The question of a document of lm-eval."""
+    texts = [document.get(name) for name in QUESTIONS] if isinstance(document, Mapping) else []
+    found = next((text for text in texts if isinstance(text, str) and text.strip()), None)
+    return None if found is None else escape_surrogates(found)
+
+
+def _lm_eval_metrics(row: Mapping[str, Any]) -> dict[str, float]:
+    """Newer files name their metrics; in older ones they are the numbers beside the document's."""
+    names = row.get("metrics")
+    rest = {name: value for name, value in row.items() if name not in ("doc_id", "target")}
+    return _numbers({name: rest.get(name) for name in names} if isinstance(names, list) else rest)
+
+
+def _numbers(values: Mapping[str, object]) -> dict[str, float]:
+    """Those that are finite numbers; whether something is right counts as 1 or 0."""
+    numbers = {str(name): float(value) for name, value in values.items() if isinstance(value, bool | int | float)}
+    return {name: value for name, value in numbers.items() if math.isfinite(value)}
 
 
 def _flat(answers: object) -> object:
