@@ -205,7 +205,8 @@ def main() -> None:
             if (confidence, hopeless_share) == SHOWN:
                 values = {key: round(value[0], 4) for key, value in found.items()}
                 summary[name] = {**values, "by_keys": by_keys, "compared": by_comparison}
-    some_files = {name: (each[::QUICK_EVERY] if args.quick else each, most) for name, (each, most) in files.items()}
+    every = generations(args.data)
+    some_files = {name: (each[::QUICK_EVERY] if args.quick else each, MOST[name]) for name, each in every.items()}
     right = show_until_right(some_files)
     print(json.dumps({name: {**figures, **right[name]} for name, figures in summary.items()}))
 

@@ -16,7 +16,7 @@ from stages.core.answers.reading import answer_of
 from stages.core.formats import generations
 from stages.core.formats.generations import Generation
 from stages.core.labelling import answer_classes, judging
-from stages.core.sampling import channels
+from stages.core.sampling import channels, queries
 from stages.core.scoring import scoring
 from stages.core.scoring.scores import SCORES
 from stages.core.text.normalisation import words_and_signs
