@@ -85,7 +85,7 @@ def test_the_exam_is_on_all_parts_of_a_held_out_folder(tmp_path: Path, monkeypat
     monkeypatch.setattr(checkpoint_exam, "examine", examine)
     call(
         folder, "choose", "--stage", "turbo", "--candidates", "candidates", "--held-out", "data/held_out",
-        "--trained", "trained.json", "--output", "models/turbo", "--metrics", "choose.json",
+        "--trained", "trained.json", "--output", "models/turbo", "--card", "models/turbo.md", "--metrics", "choose.json",
     )  # fmt: skip
     assert examined[0]["problem_id"].to_list() == ["p0", "p1"]
 
