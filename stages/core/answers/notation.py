@@ -6,94 +6,145 @@ time linear in the length and never raises.
 
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
-_SYMBOLS = {
-    **dict.fromkeys("−–—‐‑﹣－", "-"),  # noqa: RUF001
-    **dict.fromkeys("\u00a0\u2009\u202f\u3000\u2003", " "),
-    **dict.fromkeys("\u200b\u2060\ufeff\u200e", ""),
-    **{chr(0xFF01 + step): chr(0x21 + step) for step in range(94)},
-    "、": ",", "。": ".", "【": "[", "】": "]",
-    "×": r"\times ", "÷": "/", "∕": "/", "⁄": "/", "·": r"\cdot ", "⋅": r"\cdot ", "∙": r"\cdot ", "∗": "*",  # noqa: RUF001
-    "π": r"\pi ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "λ": r"\lambda ", "φ": r"\phi ",  # noqa: RUF001
-    "∞": r"\infty ", "∅": r"\emptyset ", "°": r"^{\circ}", "±": r"\pm ", "√": r"\sqrt ", "ℝ": r"\mathbb{R}",  # noqa: RUF001
-    "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ",  # noqa: RUF001
-    "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
-    **{sign: f"^{{{power}}}" for power, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
-    **{sign: f"_{{{index}}}" for index, sign in enumerate("₀₁₂₃₄₅₆₇₈₉")},
-    "\x0c": r"\f", "\x08": r"\b",  # JSON's \f and \b: what was \frac, \binom or \boxed before a careless decoder
-}  # fmt: skip
-_TABLE = str.maketrans(_SYMBOLS)
-_RAISED = re.compile("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]{2,}")
-_LOWERED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+from stages.core.answers.styles import unstyled
+from stages.core.answers.symbols import plain
 
 _GROUP = r"(?:,\\!\s*|\{,\}\s*|\\[,;:! ]\s*|~)"
-_STYLES = r"text(?:bf|it|rm|sf)?|math(?:rm|bf|it|sf|cal)|mbox|operatorname\*?|underline|emph|boxed|fbox"
-_VECTOR = r"\\(?:mathbf|boldsymbol|vec|overrightarrow)\s*(?:\{\s*[a-zA-Z]{1,2}\s*\}|[a-zA-Z])"
+_VECTOR = r"\\(?:mathbf|boldsymbol|bm|vec|overrightarrow)\s*(?:\{\s*[a-zA-Z]{1,2}\s*\}|[a-zA-Z])"
 _WORDS = r"sqrt|pi|sin|cos|tan|sec|csc|cot|log|ln|exp|arcsin|arccos|arctan|infty|gcd|lcm"
+_OTHER_NAMES = {
+    "tg": "tan", "ctg": "cot", "cotg": "cot", "ctan": "cot", "cosec": "csc", "arctg": "arctan", "arcctg": "arccot", "sh": "sinh",
+    "ch": "cosh", "th": "tanh", "sgn": "sgn", "cis": "cis", "lb": "lb", "asin": "arcsin", "acos": "arccos", "atan": "arctan",
+}  # fmt: skip
+"""Functions under the names of other languages and of programs."""
+_BASES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12, "sixteen": 16}
 
 _Replacement = str | Callable[[re.Match[str]], str]
-_RULES: list[tuple[re.Pattern[str], _Replacement]] = [
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"\.\s?\.\s?\.+|…|\\[ldc]?dots(?![a-zA-Z])", r" \\ldots "),
-        (r"\t(?=ext|imes|frac|heta)", r"\\t"),
-        (r"\r(?=ight)", r"\\r"),
-        # thousands, before spaces go: 1{,}234  1,\!234  1\,234
-        (rf"(?<![\d.])(\d{{1,3}}(?:{_GROUP}\d{{3}})+)(?!\d)", lambda match: re.sub(r"\D", "", match[1])),
-        (rf"\\({_STYLES})\s*\{{\s*\}}", ""),
-        (r"\\\$", " USD "),
-        (r"[€£¥₹]", lambda match: f" {match[0]} "),
-        (r"(?<!\\)\\[()\[\]]|\$", " "),
-        (r"\\(?:left|right|[bB]igg?[lrm]?)(?![a-zA-Z])\s*\.?", ""),
-        (r"\\(?:displaystyle|textstyle|limits|nolimits|bf|rm|it|q?quad|hfill|enspace|thinspace)(?![a-zA-Z])", " "),
-        (r"\\(?:[hv]space|phantom|label|tag)\*?\s*\{[^{}]*\}", " "),
-        (r"(?<!\\)\\[,;:! ]|(?<!\\)~", " "),
-        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
-        (r"\\[dt]binom(?![a-zA-Z])", r"\\binom"),
-        (r"\\l?vee(?![a-zA-Z])|\\lor(?![a-zA-Z])", " or "),
-        (r"\\(?:lt|gt)(?![a-zA-Z])", lambda match: "<" if match[0] == r"\lt" else ">"),
-        (r"\\(?:leqslant|leq)(?![a-zA-Z])|<=", r"\\le "),
-        (r"\\(?:geqslant|geq)(?![a-zA-Z])|>=", r"\\ge "),
-        (r"\\neq(?![a-zA-Z])|(?<![\w)}])!=", r"\\ne "),  # 5!=120 is a factorial
-        (r"\\(?:varnothing|empty)(?![a-zA-Z])|\\\{\s*\\\}", r"\\emptyset "),
-        (r"\\l(?:brace|vert)(?![a-zA-Z])", lambda match: r"\{" if "brace" in match[0] else "|"),
-        (r"\\r(?:brace|vert)(?![a-zA-Z])", lambda match: r"\}" if "brace" in match[0] else "|"),
-        (r"\\langle(?![a-zA-Z])", "("),
-        (r"\\rangle(?![a-zA-Z])", ")"),
-        (r"\^\s*\\circ(?![a-zA-Z])|\\degree(?![a-zA-Z])|\\deg(?![a-zA-Z])", r"^{\\circ}"),
-        (rf"({_VECTOR})\s*\\times(?![a-zA-Z])", r"\1 \\cross "),  # unlike \cdot
-        (r"\\(?:cdot|times|ast)(?![a-zA-Z])", "*"),
-        (r"\\div(?![a-zA-Z])", "/"),
-        (r"\\colon(?![a-zA-Z])", ":"),
-        (r"\\mathbb\s*R(?![a-zA-Z])|\\R(?![a-zA-Z])", r"\\mathbb{R}"),
-        (r"\+\s*\\infty", r"\\infty"),
-        (rf"(?<![\\a-zA-Z])({_WORDS})(?![a-zA-Z])", r"\\\1 "),
-        (r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
-        (r"\\sqrt\s*(\d+(?:\.\d+)?|[a-zA-Z])", r"\\sqrt{\1}"),
-        (r"\\(frac|binom)\s*(\d)\s*(\d)(?!\d)", r"\\\1{\2}{\3}"),
-        (r"\\(frac|binom)\s*(\d)\s*(?=\{)", r"\\\1{\2}"),
-        (r"(\\(?:frac|binom)\s*\{[^{}]*\})\s*(\d|[a-zA-Z])", r"\1{\2}"),
-        (r"([\^_])\s*(\d+|[a-zA-Z])(?![\d.])", r"\1{\2}"),
-    )
-]  # fmt: skip
-_STYLED = re.compile(rf"\\(?:{_STYLES})\s*\{{([^{{}}]*)\}}(?=\s*(_)?)")
+
+
+class _Rule(NamedTuple):
+    """A replacement, tried only where the text has one of the `hints` ("" is in every text)."""
+
+    hints: tuple[str, ...]
+    pattern: re.Pattern[str]
+    replacement: _Replacement
+
+
+def _rules(*rules: tuple[str, str, _Replacement]) -> list[_Rule]:
+    """Hints stand side by side, separated by spaces."""
+    return [_Rule(tuple(hints.split(" ")), re.compile(pattern), replacement) for hints, pattern, replacement in rules]
+
+
+def _digits(match: re.Match[str]) -> str:
+    return re.sub(r"\D", "", match[1])
+
+
+_BEFORE_STYLES = _rules(
+    (".. \u2026 dots", r"\.\s?\.\s?\.+|…|\\[ldc]?dots(?![a-zA-Z])", r" \\ldots "),
+    ("\t", r"\t(?=ext|imes|frac|heta)", r"\\t"),
+    ("\r", r"\r(?=ight)", r"\\r"),
+    # thousands, before spaces go: 1{,}234  1,\!234  1\,234
+    ("\\ {,} ~", rf"(?<![\d.])(\d{{1,3}}(?:{_GROUP}\d{{3}})+)(?!\d)", _digits),
+    ("{:}", r"\{:\}", ":"),
+    ("\\$", r"\\\$", " USD "),
+    ("\u20ac \u00a3 \u00a5 \u20b9", r"[€£¥₹]", lambda match: f" {match[0]} "),
+    ("$ \\", r"(?<!\\)\\[()\[\]]|\$", " "),
+    ("\\", rf"({_VECTOR})\s*\\times(?![a-zA-Z])", r"\1 \\cross "),  # unlike \cdot
+    ("\\operatorname", r"\\operatorname\*?\s*\{\s*(" + "|".join(_OTHER_NAMES) + r")\s*\}",
+     lambda match: rf"\{_OTHER_NAMES[match[1]]} "),
+    ("tg} sec} cis}", r"\\(?:mathrm|text|rm)\s*\{\s*(a?r?c?c?tg|cosec|cis)\s*\}",
+     lambda match: rf"\{_OTHER_NAMES.get(match[1], match[1])} "),
+    ("\\root", r"\\root\s*\{?\s*(\w+)\s*\}?\s*\\of", r"\\sqrt[\1]"),
+    ("\u6216 \u548c \u4e14 \u53ca", r"(?<=[\d\w})\]])\s*([或和且及])\s*(?=[-\d\w\\({\[])",
+     lambda match: " or " if match[1] == "\u6216" else " and "),
+)  # fmt: skip
+_RULES = _rules(
+    ("\\", r"\\(?:left|right|middle|[bB]igg?[lrm]?)(?![a-zA-Z])\s*(?:\.(?!\d))?", ""),
+    ("\\", r"\\(?:(?:display|text|script|scriptscript)style|(?:no)?limits|tiny|scriptsize|footnotesize|small|normalsize|[lL]arge|LARGE"
+     r"|[hH]uge|bf(?:series)?|rm|it|sf|tt|q?quad|hfill|enspace|(?:neg)?(?:thin|med|thick)space|null|strut|mathstrut|nonumber"
+     r"|protect|relax|centering)(?![a-zA-Z])", " "),
+    ("\\ ~", r"(?<!\\)\\[,;:! ]|(?<!\\)~", " "),
+    ("frac", r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+    ("binom", r"\\[dt]binom(?![a-zA-Z])", r"\\binom"),
+    ("\\", r"\\l?vee(?![a-zA-Z])|\\lor(?![a-zA-Z])", " or "),
+    ("\\", r"\\l?wedge(?![a-zA-Z])|\\land(?![a-zA-Z])", " and "),
+    ("\\", r"\\(?:lt|gt)(?![a-zA-Z])", lambda match: "<" if match[0] == r"\lt" else ">"),
+    ("\\l <=", r"\\(?:leqslant|leqq|leq)(?![a-zA-Z])|<=", r"\\le "),
+    ("\\g >=", r"\\(?:geqslant|geqq|geq)(?![a-zA-Z])|>=", r"\\ge "),
+    ("\\n !=", r"\\(?:neq|not\s*=)(?![a-zA-Z])|(?<![\w)}])!=", r"\\ne "),  # 5!=120 is a factorial
+    ("\\", r"\\(?:varnothing|empty)(?![a-zA-Z])|\\\{\s*\\\}", r"\\emptyset "),
+    ("\\", r"\\l(?:brace|vert)(?![a-zA-Z])", lambda match: r"\{" if "brace" in match[0] else "|"),
+    ("\\", r"\\r(?:brace|vert)(?![a-zA-Z])", lambda match: r"\}" if "brace" in match[0] else "|"),
+    ("\\", r"\\lvert(?![a-zA-Z])|\\rvert(?![a-zA-Z])|\\vert(?![a-zA-Z])", "|"),
+    ("\\lb", r"\\lbrack(?![a-zA-Z])", "["),
+    ("\\rb", r"\\rbrack(?![a-zA-Z])", "]"),
+    ("\\langle", r"\\langle(?![a-zA-Z])", "("),
+    ("\\rangle", r"\\rangle(?![a-zA-Z])", ")"),
+    ("\\", r"\^\s*\{?\s*\\circ(?![a-zA-Z])\s*\}?|\\degree(?![a-zA-Z])|\\deg(?![a-zA-Z])|\^\s*\\degree", r"^{\\circ}"),
+    ("\\prime", r"\^\s*\{?((?:\s*\\prime)+)\s*\}?", lambda match: "'" * match[1].count("p")),
+    ("\\", r"\\(?:cdot|times|ast|cdotp|bullet)(?![a-zA-Z])", "*"),
+    ("**", r"(?<![*\s])\s*\*\*\s*(?=[-\d({a-zA-Z])", "^"),
+    ("\\div", r"\\div(?![a-zA-Z])", "/"),
+    ("\\colon", r"\\colon(?![a-zA-Z])", ":"),
+    ("\\mathbb \\R \\Z", r"\\mathbb\s*([RZNQC])(?![a-zA-Z])|\\([RZ])(?![a-zA-Z])",
+     lambda match: rf"\mathbb{{{match[1] or match[2]}}}"),
+    ("oo", r"(?<![a-zA-Z\\])oo(?![a-zA-Z])", r"\\infty "),
+    ("infty", r"\+\s*\\infty", r"\\infty"),
+    ("inf", r"(?<![\\a-zA-Z])inf(?:inity)?(?![a-zA-Z])", r"\\infty "),
+    ("dot bar", r"(\d*\.\d*)((?:\\dot\s*\{?\s*\d\s*\}?\s*)\d*(?:\\dot\s*\{?\s*\d\s*\}?)?|\\bar\s*\{?\s*\d+\s*\}?)(?!\d)",
+     lambda match: rf"{match[1]}\overline{{{re.sub('[^0-9]', '', match[2])}}}"),
+    (").", r"(?<![\d.])(\d*\.\d*)\((\d{1,12})\)(?!\d)", r"\1\\overline{\2}"),
+    (".", r"(?<![\d.])(\d*\.\d*)\((\d{1,12})\)(?![\d^!])", r"\1\\overline{\2}"),
+    ("", rf"(?<![\\a-zA-Z])({_WORDS})(?![a-zA-Z])", r"\\\1 "),
+    ("arc arg sh ch th tg ctan lg cosec",
+     r"\\(tg|ctg|cotg|ctan|cosec|arctg|arcctg|sh|ch|th)(?![a-zA-Z])|(?<![\\a-zA-Z])(tg|ctg|arctg|arcctg|cosec)(?![a-zA-Z])",
+     lambda match: rf"\{_OTHER_NAMES[match[1] or match[2]]} "),
+    ("lg", r"(?<![a-zA-Z])\\?lg(?![a-zA-Z])", r"\\log_{10} "),
+    ("\\sqrt", r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
+    ("\\sqrt", r"\\sqrt\s*(\d+(?:\.\d+)?|[a-zA-Z])", r"\\sqrt{\1}"),
+    ("\\sqrt[", r"\\sqrt\s*(\[[^\[\]]*\])\s*(\d+(?:\.\d+)?|[a-zA-Z])", r"\\sqrt\1{\2}"),
+    ("frac binom", r"\\(frac|binom)\s*(\d)\s*(\d)(?!\d)", r"\\\1{\2}{\3}"),
+    ("frac binom", r"\\(frac|binom)\s*(\d)\s*(?=\{)", r"\\\1{\2}"),
+    ("frac binom", r"(\\(?:frac|binom)\s*\{[^{}]*\})\s*(\d|[a-zA-Z])", r"\1{\2}"),
+    ("^ _", r"([\^_])\s*(\d+|[a-zA-Z])(?![\d.])", r"\1{\2}"),
+    ("_{", r"_\{\s*\(?\s*(" + "|".join(_BASES) + r"|1?\d)\s*\)?\s*\}", lambda match: f"_{{{_BASES.get(match[1], match[1])}}}"),
+    ("base", r"(?<![a-zA-Z])([0-9A-F]+)\s*\(?\s*(?:in\s+)?base\s*[- ]\s*(" + "|".join(_BASES) + r"|1?\d)\s*\)?",
+     lambda match: f"{match[1]}_{{{_BASES.get(match[2], match[2])}}}"),
+)  # fmt: skip
+_MATRIX_RULES = _rules(
+    ("\\\\", r"\\\\\s*\[\s*-?[\d.]+\s*(?:pt|ex|em|mm|cm|in|mu|bp)\s*\]", r"\\\\"),
+    ("\\cr", r"\\cr(?![a-zA-Z])|\\tabularnewline(?![a-zA-Z])", r"\\\\"),
+    ("matrix", r"\{(small|[pbBvV])?matrix\*\}(?:\[[lrc]\])?", r"{\1matrix}"),
+    ("smallmatrix", r"\{smallmatrix\}", "{matrix}"),
+    ("\\hline", r"\\hline(?![a-zA-Z])", " "),
+)
+_MATH_MACRO = re.compile(r"\\\\(?=[a-zA-Z{}])")
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[a-zA-Z]+|\d+(?:\.\d+)?|\s+|.", re.DOTALL)
 _TRAILING = " \t\n\\,;.:!"
 
 
 def tidy(text: str) -> str:
     """`text` with one spelling for symbols, spacing, fractions, roots, styles and thousands separators."""
-    text = _RAISED.sub(lambda match: f"^{{{match[0].translate(_LOWERED)}}}", text).translate(_TABLE)
-    if r"\begin" not in text:
-        text = re.sub(r"\\\\(?=[a-zA-Z{}])", r"\\", text)
-    for pattern, replacement in _RULES:
-        text = pattern.sub(replacement, text)
-    for _ in range(3):
-        text = _STYLED.sub(_unstyled, text)
+    text = plain(text)
+    if r"\begin" in text:
+        text = _replaced(text, _MATRIX_RULES)
+    else:
+        text = _MATH_MACRO.sub(r"\\", text)
+    text = _replaced(text, _BEFORE_STYLES)
+    text = _replaced(unstyled(text), _RULES)
     text = " ".join(text.split())
     while text and text[-1] in _TRAILING and not text.endswith((r"\}", "!")):
         text = text[:-1]
     return text.strip() if "!" not in text[-1:] else text
+
+
+def _replaced(text: str, rules: list[_Rule]) -> str:
+    for hints, pattern, replacement in rules:
+        if any(hint in text for hint in hints):
+            text = pattern.sub(replacement, text)
+    return text
 
 
 def squeeze(text: str) -> str:
@@ -111,9 +162,3 @@ def squeeze(text: str) -> str:
         pieces.append(token)
         pending = False
     return "".join(pieces)
-
-
-def _unstyled(match: re.Match[str]) -> str:
-    """The content of a style, with spaces around it unless it is one character with a subscript."""
-    inside = match[1]
-    return inside if len(inside) == 1 and match[2] else f" {inside} "
