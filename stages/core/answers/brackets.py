@@ -9,6 +9,8 @@ MAX_LAYERS = 40
 _PREAMBLE = re.compile(
     r"(?:the |our )?(?:final |correct )?(?:answer|option|choice|solution)(?: is|:)?:?\s+", re.IGNORECASE
 )
+_NUMBERS = re.compile(r"\(\s*\d+(?:\s+\d+)+\s*\)")
+"""A cycle or a row: its brackets do not only group."""
 _SEPARATOR = re.compile(r",?\s+(?:and|or|AND|OR)\s+|(?<=[,;])\s*(?:and|or|AND|OR)\s+")
 _OPENERS, _CLOSERS = "([{", ")]}"
 
@@ -19,7 +21,7 @@ def bare(text: str) -> str:
     for _ in range(MAX_LAYERS):
         if not text or text[0] not in "({" or _match(text, 0) != len(text) - 1:
             break
-        if text[0] == "(" and len(split(text[1:-1])) != 1:
+        if text[0] == "(" and (len(split(text[1:-1])) != 1 or _NUMBERS.fullmatch(text)):
             break
         text = text[1:-1].strip()
     return text

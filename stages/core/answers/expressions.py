@@ -18,24 +18,38 @@ MAX_LENGTH = 60
 Tree = tuple[Any, ...]
 """(operation, operands...), or a leaf: ("number", digits), ("variable", name), ("pi",), ("e",), ("i",)."""
 
-_TOKEN = re.compile(r"\s*(?:(\d+\.?\d*|\.\d+)|(\\[a-zA-Z]+)|([a-zA-Z])|([-+*/^_!(){}\[\]|,]))")
+_TOKEN = re.compile(r"\s*(?:(\d+\.?\d*|\.\d+)|(\\[a-zA-Z]+|\\[{}])|([a-zA-Z])|([-+*/^_!(){}\[\]|,=']))")
 _FUNCTIONS = frozenset(
-    ("sin", "cos", "tan", "sec", "csc", "cot", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "ln", "log", "exp")
+    ("sin", "cos", "tan", "sec", "csc", "cot", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "arccot", "arcsec", "arccsc",
+     "ln", "log", "exp", "cis")
 )
 _SCIENTIFIC = re.compile(r"\d[eE][-+]?\d|(?<![\d.])0[xb]")
-_INVERSES = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
+_INVERSES = {name: f"arc{name}" for name in ("sin", "cos", "tan", "cot", "sec", "csc")}
+_SELECTING = ("min", "max", "gcd", "lcm")
 _GREEK = re.compile(
     "alpha|beta|[gG]amma|[dD]elta|(?:var)?epsilon|zeta|eta|[tT]heta|vartheta|kappa|[lL]ambda|mu|nu|[xX]i|rho|"
     "[sS]igma|tau|(?:var)?phi|Phi|chi|[pP]si|[oO]mega"
 )
-_APPLIED = frozenset("fghFGHP")
-"""Before a bracket these letters are functions more often than factors: not read."""
+_APPLIED = frozenset("fghFGHPE")
+"""Before a bracket these letters are functions more often than factors."""
 APPLIED_GREEK = re.compile(
-    r"\\(?:(?:zeta|Gamma)\s*\(|(?:(?:var)?phi|Phi|[pP]si|sigma|tau|mu|eta|omega)\s*\(\s*(?:\d+|[a-zA-Z])\s*\))"
+    r"\\(?:(?:zeta|Gamma)\s*\(|(?:(?:var)?phi|Phi|[pP]si|sigma|tau|mu|eta|omega)\s*\(|(?<![\d}).])\\pi\s*\(\s*(?:\d+|[a-zA-Z])\s*\))"
 )
 """Greek letters that are functions before a bracket: zeta(3) is no product."""
+APPLIED = re.compile(
+    r"(?<![\\a-zA-Z])(?:[a-zA-Z]\s*\(\s*(?:\d+|[a-zA-Z])\s*(?:,[^()]*)?\)|[a-zA-Z]\s*\([^()]*,[^()]*\)|[EVP]\s*(?:\(|\[))"
+)
+"""A letter before a bracket with one letter, one number or a list in it is a function as well: u(t), B(2,3)."""
+FLOOR = re.compile(r"(?<!\\sqrt)\s*\[[^\[\]()]*[a-zA-Z\\.][^\[\]()]*\]|\\\{[^{}]*\\\}")
+"""Square brackets may be the whole part of what they enclose, braces that are typed its fractional part."""
 ORDER = re.compile(r"(?<![\\a-zA-Z])[a-df-zA-Z]'*(?:_(?:\w|\{\w+\}))?\s*\^\s*\{\s*\(\s*\w+\s*\)\s*\}")
 """The fourth derivative y^{(4)} is no power."""
+
+
+_APPLIED_MACROS = frozenset(("zeta", "Gamma", "phi", "varphi", "Phi", "psi", "Psi", "sigma", "tau", "mu", "eta", "omega"))
+_PAIRS = {"lfloor": ("floor", r"\rfloor"), "lceil": ("ceil", r"\rceil"), "{": ("part", r"\}"), "lvert": ("abs", r"\rvert")}
+_CLOSERS = frozenset((r"\rfloor", r"\rceil", r"\}", r"\rvert", r"\bmod", r"\mod"))
+_PRODUCTS = {"*": "*", "/": "/", r"\bmod": "mod", r"\mod": "mod"}
 
 
 class Expression(NamedTuple):
@@ -78,7 +92,7 @@ class _ExpressionParser:
 
     def parse(self, text: str) -> Tree:
         position, end = 0, len(text.rstrip())
-        if _SCIENTIFIC.search(text) or DATE.fullmatch(text) or APPLIED_GREEK.search(text) or ORDER.search(text):
+        if _SCIENTIFIC.search(text) or DATE.fullmatch(text) or ORDER.search(text):
             raise _NotAnExpression
         while position < end:
             match = _TOKEN.match(text, position)
@@ -120,9 +134,9 @@ class _ExpressionParser:
         tree = self._factor()
         for _ in range(MAX_LENGTH):
             token = self._peek()
-            if token in ("*", "/"):
+            if token in _PRODUCTS:
                 self._take()
-                tree = (token, tree, self._factor())
+                tree = (_PRODUCTS[token], tree, self._factor())
             elif self._begins_factor(token):
                 before = self._tokens[self._next - 1]
                 if (token[0].isdigit() or token[0] == ".") and (before[-1:].isalnum() or before[-1:] == "."):
@@ -134,7 +148,8 @@ class _ExpressionParser:
 
     @staticmethod
     def _begins_factor(token: str) -> bool:
-        return bool(token) and (token[0].isalnum() or token[0] == "." or token in ("(", "{") or token[0] == "\\")
+        is_open = token in ("(", "{", "[") or (token[:1] == "\\" and token not in _CLOSERS)
+        return bool(token) and (token[0].isalnum() or token[0] == "." or is_open)
 
     def _factor(self) -> Tree:
         if self._peek() in ("+", "-"):
@@ -186,6 +201,8 @@ class _ExpressionParser:
             return self._closed("}")
         if token == "|":
             return ("abs", self._closed("|"))
+        if token == "[":
+            return self._whole_part()
         if token[0] == "\\":
             return self._macro(token[1:])
         if token.isalpha():
@@ -212,8 +229,10 @@ class _ExpressionParser:
             return ("e",)
         if letter == "i" and self._peek() != "_":
             return ("i",)
-        if letter in _APPLIED and self._peek() == "(":
-            raise _NotAnExpression
+        if self._peek() == "'":
+            raise _NotAnExpression  # a derivative
+        if self._peek() == "(" and (letter in _APPLIED or self._is_argument()):
+            return self._applied(letter)
         if letter == "d" and self._peek().isalpha():
             raise _NotAnExpression  # a differential
         return self._variable(letter)
@@ -246,12 +265,77 @@ class _ExpressionParser:
                 index = self._group("[", "]")
             return ("root", self._argument(), index)
         if name == "pi":
-            return ("pi",)
+            before = self._tokens[self._next - 2] if self._next > 1 else ""
+            is_counting = self._peek() == "(" and self._is_argument() and not (before[-1:].isdigit() or before in ("}", ")"))
+            return self._applied("\\pi") if is_counting else ("pi",)
         if name in _FUNCTIONS:
             return self._function(name)
+        if name in _PAIRS:
+            return (_PAIRS[name][0], self._closed(_PAIRS[name][1]))
+        if name in _SELECTING:
+            return (name, *self._arguments())
+        if name in ("sum", "prod"):
+            return self._series(name)
+        if name in ("overline", "bar"):
+            inside = self._argument()
+            if inside[0] == "variable" or _has(inside, "variable") or not _has(inside, "i"):
+                raise _NotAnExpression  # a segment, digits side by side, or the mean of something
+            return ("conj", inside)
+        if self._peek() == "(" and (name in _APPLIED_MACROS or self._is_argument()):
+            return self._applied("\\" + name)
         if _GREEK.fullmatch(name):
             return self._variable("\\" + name)
         raise _NotAnExpression
+
+    def _is_argument(self) -> bool:
+        """Whether the bracket that comes holds one number or one letter, or a list, as that of a function does."""
+        if self._peek(1)[:1].isalnum() and self._peek(2) == ")":
+            return True
+        level = 0
+        for token in self._tokens[self._next :]:
+            level += (token in "([{") - (token in ")]}")
+            if level == 1 and token == ",":
+                return True
+            if level == 0:
+                return False
+        return False
+
+    def _applied(self, name: str) -> Tree:
+        """A function that is only known by its name, of one argument or more."""
+        return ("applied", name, *self._arguments())
+
+    def _arguments(self) -> list[Tree]:
+        closing = {"(": ")", r"\{": r"\}"}.get(self._take())
+        if closing is None:
+            raise _NotAnExpression
+        arguments = [self._sum()]
+        while self._peek() == "," and len(arguments) < MAX_LENGTH:
+            self._take()
+            arguments.append(self._sum())
+        self._take(closing)
+        return arguments
+
+    def _whole_part(self) -> Tree:
+        """[x] is the whole part of x, but a bracket only groups where it holds brackets: [(x+1)^2-4]."""
+        start = self._next
+        inside = self._closed("]")
+        return inside if "(" in self._tokens[start : self._next] else ("floor", inside)
+
+    def _series(self, name: str) -> Tree:
+        """A sum or a product over whole numbers from one bound to another."""
+        self._take("_")
+        self._take("{")
+        letter = self._take()
+        self._take("=")
+        low = self._sum()
+        self._take("}")
+        self._take("^")
+        high = self._argument()
+        before = set(self.variables)
+        body = self._term()
+        if letter not in before:
+            self.variables.discard(letter)
+        return (name, letter, low, high, body)
 
     def _function(self, name: str) -> Tree:
         base: Tree | None = None
@@ -285,3 +369,7 @@ class _ExpressionParser:
                 return tree
             tree = ("*", tree, self._power())
         raise _NotAnExpression
+
+
+def _has(tree: Tree, kind: str) -> bool:
+    return tree[0] == kind or any(_has(each, kind) for each in tree[1:] if isinstance(each, tuple))

@@ -9,32 +9,43 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from stages.core.answers import expressions
+from stages.core.answers import expressions, structures
 from stages.core.answers.brackets import MAX_LAYERS, SET, bare, depth, split, unbracket
 from stages.core.answers.notation import squeeze, tidy
 from stages.core.answers.numerals import evaluate
-from stages.core.answers.quantities import join_thousands, quantity
+from stages.core.answers.quantities import join_spaced_thousands, join_thousands, quantity
 
 SCALAR = ""
 LIST = ","
 TUPLE = "()"
 MATRIX = "matrix"
+EITHER = "or"
+"""Statements of which one holds: x=2 or y=3, x<1 or x>2."""
+ROW, CYCLES, CASES, FAMILY = "row", "cycles", "cases", "family"
 MAX_CHARS = 2_000
 """Longer answers, and deeper ones than `MAX_LAYERS`, are compared as they stand."""
 
+_TRANSPOSE = r"\^\s*\{?\s*(?:T|\\top|\\intercal|\\mathsf\{T\}|')\s*\}?"
 _NAME = re.compile(
-    r"(?:\\angle\s*|\\triangle\s*)?(?:(?![a-z]{2}(?![A-Za-z]))[A-Za-z]{1,4}|\\[a-zA-Z]+)(?:_\{?\w+\}?)?'?(?:\([A-Za-z](?:,[A-Za-z])*\))?|\|[A-Z]{1,3}\||[A-Z](?:_\{\w+\})?:[A-Z](?:_\{\w+\})?"
+    r"(?:\\angle\s*|\\triangle\s*)?(?:(?![a-z]{2}(?![A-Za-z]))[A-Za-z]{1,4}|\\(?!frac|sqrt|log|ln|sin|cos|tan|int|sum|lim)[a-zA-Z]+)"
+    r"(?:_\{?\w+\}?)?'{0,3}(?:\([A-Za-z](?:,[A-Za-z])*\))?"
+    r"|\|[A-Z]{1,3}\||[A-Z](?:_\{\w+\})?:[A-Z](?:_\{\w+\})?|\\frac\{d[a-zA-Z]?\}\{d[a-zA-Z]\}|\\(?:overline|bar|vec|hat)\{[A-Za-z]{1,2}\}"
 )
 _MATRIX = re.compile(
-    r"\\begin\{(?P<kind>[pbB]?matrix|array)\}(?:\{[^{}]*\})?(?P<inside>.*)\\end\{(?P=kind)\}", re.DOTALL
+    r"\\begin\{(?P<kind>[pbB]?matrix|array)\}(?:\{[^{}]*\})?(?P<inside>.*)\\end\{(?P=kind)\}"
+    rf"\s*(?P<transposed>{_TRANSPOSE})?", re.DOTALL
 )
+_TURNED = re.compile(rf"(?P<inside>[(\[].*[)\]])\s*{_TRANSPOSE}", re.DOTALL)
 _ENVIRONMENT = re.compile(r"\\begin\{[a-zA-Z]+\}.*?\\end\{[a-zA-Z]+\}", re.DOTALL)
 _ROW_END = re.compile(r"(?:\\\\)+")
+_OR = re.compile(r"\s(?:or|OR)\s")
 _EQUALS = re.compile(r"=|\\in(?![a-zA-Z])")
 _DESCRIBED = re.compile(
     r"[a-wA-Z](?:\+[a-wA-Z])+|[fghpqEFGHPQRSTV]'*(?:_\{\w+\})?\([^()=]*\)|m?\\angle ?[A-Z]{1,3}"
     r"|\\(?:sin|cos|tan)(?: ?[A-Z]|\(?\\[a-z]+\)?|\([A-Z]\))"
 )
+_UNEQUAL = re.compile(r"[a-zA-Z]\s*\\ne\s*(?=[-\d\\])")
+_UNEQUAL_SIGN = re.compile(r"[<>]|\\(?:le|ge|ne|in)(?![a-zA-Z])")
 _POINT = re.compile(r"[ABDEFGHIJKLMOPQRSTVWXYZ](?=\([^()]*,)")
 
 
@@ -57,24 +68,68 @@ def read(answer: str) -> Form:
 
 @lru_cache(maxsize=10_000)
 def _read(answer: str) -> Form:
-    text = bare(tidy(answer))
+    text = bare(tidy(structures.listed(answer)))
     if not text.replace(r"\ldots", "").strip(" .,;:?!-_*"):
         return Form(SCALAR, (), ())
     if r"\begin" in text:
-        return _matrix(text) or Form(SCALAR, (text,), ("",))
+        return _matrix(text) or _lines(text) or Form(SCALAR, (text,), ("",))
     text = join_thousands(text)
+    if described := structures.condition(text):
+        text = described
+    if found := structures.family(text):
+        return Form(FAMILY, found, ("", ""))
+    if turned := _TURNED.fullmatch(text):
+        inside = _read(turned["inside"])
+        if inside.brackets in (TUPLE, "[]"):
+            return Form(MATRIX, inside.parts, inside.names, 1)
+    return _shaped(text)
+
+
+def _shaped(text: str) -> Form:
+    """The form of a text that is neither an environment nor described by a condition."""
     name, value = split_name(text)
+    if value != text and (joined := join_thousands(value)) != value:
+        return Form(SCALAR, (joined,), (name,))
     inner = bare(value)
     if inner.startswith("(") and name.startswith("(") and len(split(name[1:-1])) == len(split(inner[1:-1])) > 1:
         return Form(LIST, tuple(split(inner[1:-1])), tuple(map(squeeze, split(name[1:-1]))))
-    parts = _plus_minus(split(text))
+    if turned := structures.cycles(text):
+        return Form(CYCLES, tuple(turned), ("",) * len(turned))
+    if entries := structures.row(value):
+        if len(entries) == 1:
+            return Form(SCALAR, (entries[0],), (name,))
+        return Form(ROW, tuple(entries), ("",) * len(entries))
+    parts = _plus_minus(_shared_name(split(join_spaced_thousands(text))))
     if len(parts) > 1:
-        return _named(LIST, parts)
+        if answers := structures.numbered(parts):
+            return _named(TUPLE, answers)
+        form = _named(LIST, parts)
+        is_either = _OR.search(text) and (len(set(form.names)) == len(parts) or any(map(_UNEQUAL_SIGN.search, parts)))
+        return form._replace(brackets=EITHER) if is_either else form
     brackets, inside = unbracket(text)
-    parts = _plus_minus(split(inside))
+    parts = _plus_minus(split(join_spaced_thousands(inside)))
     if brackets and (len(parts) > 1 or brackets == SET):
         return _named(brackets, parts)
+    if brackets in ("[]", TUPLE) and (entries := structures.row(inside)) and len(entries) > 1:
+        return Form(brackets, tuple(entries), ("",) * len(entries))
     return _named(SCALAR, [text])
+
+
+def _lines(text: str) -> Form | None:
+    """A system of equations, or cases with their conditions."""
+    found = structures.lines(text)
+    if not found:
+        return None
+    rows, are_cases = found
+    return Form(CASES, tuple(rows), ("",) * len(rows)) if are_cases else _named(LIST if len(rows) > 1 else SCALAR, rows)
+
+
+def _shared_name(parts: list[str]) -> list[str]:
+    r"""x\ne 1, 2 as x\ne 1, x\ne 2."""
+    match = _UNEQUAL.match(parts[0]) if len(parts) > 1 else None
+    if not match or not all(evaluate(part) is not None for part in parts[1:]):
+        return parts
+    return [parts[0], *(match[0] + part for part in parts[1:])]
 
 
 def _sides(text: str) -> list[str]:
@@ -92,16 +147,21 @@ def _sides(text: str) -> list[str]:
 def _matrix(text: str) -> Form | None:
     """A text as a matrix, or the matrix that a sum or product of matrices results in; a determinant is none."""
     before, equals, last = text.rpartition("=")
-    if equals and (re.search(r"[A-Za-z]|\\ne", _ENVIRONMENT.sub("", before)) or r"\begin" not in before):
+    is_named = equals and _NAME.fullmatch(squeeze(before)) is not None
+    if equals and not is_named and (re.search(r"[A-Za-z]|\\ne", _ENVIRONMENT.sub("", before)) or r"\begin" not in before):
         return None
     match = _MATRIX.fullmatch(last.strip())
     if not match or r"\begin" in match["inside"]:
         return None
     rows = [row.split("&") for row in _ROW_END.split(match["inside"]) if row.strip()]
-    if not rows or len({len(row) for row in rows}) != 1:
+    if not rows or len({len(row) for row in rows}) != 1 or any(map(_EQUALS.search, rows[0])):
         return None
-    parts = tuple(cell.strip() for row in rows for cell in row)
-    return Form(MATRIX, parts, ("",) * len(parts), len(rows[0]))
+    columns = list(zip(*rows, strict=True)) if match["transposed"] else rows
+    parts = tuple(cell.strip() for row in columns for cell in row)
+    return Form(MATRIX, parts, ("",) * len(parts), len(columns[0]))
+
+
+_JOINED = {EITHER: " or ", ROW: " ", CYCLES: "", FAMILY: r", k \in "}
 
 
 def spelled(form: Form) -> str:
@@ -111,6 +171,10 @@ def spelled(form: Form) -> str:
         width = form.num_columns
         lines = [" & ".join(parts[start : start + width]) for start in range(0, len(parts), width)]
         return r"\begin{pmatrix}" + r" \\ ".join(lines) + r"\end{pmatrix}"
+    if form.brackets in _JOINED:
+        return _JOINED[form.brackets].join(parts)
+    if form.brackets == CASES:
+        return r"\begin{cases}" + r" \\ ".join(part[1:-1].replace(", ", " & ", 1) for part in parts) + r"\end{cases}"
     left, right = {SCALAR: ("", ""), LIST: ("", ""), SET: (r"\{", r"\}")}.get(form.brackets) or tuple(form.brackets)
     return left + ", ".join(parts) + right
 
@@ -136,19 +200,31 @@ def split_name(text: str) -> tuple[str, str]:
     return ("", sides[-1]) if all(evaluate(side) is not None for side in sides) else ("", text)
 
 
+def is_described(form: Form) -> bool:
+    """Whether an equation gives the value of an applied function or of an angle, P(A)=1/2, rather than relates letters."""
+    sides = _sides(form.parts[0]) if form.brackets == SCALAR else []
+    return len(sides) > 1 and "+" not in sides[0] and _DESCRIBED.fullmatch(squeeze(sides[0])) is not None
+
+
 def result(form: Form) -> str:
     """The last side of a chain of equations whose first side describes a value: 113 of m+n=100+13=113; else "".
 
     A description is a sum of letters, an applied function, a measured angle or a constant.
     """
     sides = _sides(form.parts[0]) if form.brackets == SCALAR and not form.names[0] else []
-    if len(sides) < 2 or not all(sides) or any(evaluate(side) is None for side in sides[1:-1]):
+    if len(sides) < 2 or not all(sides):
+        return ""
+    last = quantity(sides[-1])
+    value = last.value is not None or ((read := expressions.read(last.text)) is not None and not read.variables)
+    if not value:
+        return ""
+    if len(sides) > 2 and all(_NAME.fullmatch(squeeze(side)) for side in sides[:-1]):
+        return sides[-1]  # y=k=506.25
+    if any(evaluate(side) is None for side in sides[1:-1]):
         return ""
     constant = expressions.read(sides[0])
     described = _DESCRIBED.fullmatch(squeeze(sides[0])) or (constant is not None and not constant.variables)
-    last = quantity(sides[-1])
-    value = last.value is not None or ((read := expressions.read(last.text)) is not None and not read.variables)
-    return sides[-1] if described and value else ""
+    return sides[-1] if described else ""
 
 
 def point(text: str) -> str:
@@ -157,7 +233,7 @@ def point(text: str) -> str:
 
 
 def _named(brackets: str, parts: list[str]) -> Form:
-    pairs = [split_name(part) for part in parts]
+    pairs = [split_name(structures.oriented(part)) for part in parts]
     return Form(brackets, tuple(value for _, value in pairs), tuple(name for name, _ in pairs))
 
 

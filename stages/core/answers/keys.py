@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from stages.core.answers import forms, quantities
 from stages.core.answers.brackets import SET
-from stages.core.answers.forms import LIST, MATRIX, SCALAR, spelled
+from stages.core.answers.forms import CASES, CYCLES, EITHER, FAMILY, LIST, MATRIX, ROW, SCALAR, spelled
 from stages.core.answers.notation import squeeze
 from stages.core.answers.words import folded, is_words
 
@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 def canonical(answer: str) -> str:
     """The key that all spellings of one answer share; "" when there is no usable answer.
 
-    Equal keys mean equal answers. Lists and sets are sorted, numbers are exact and reduced, x=5 with one letter is 5.
+    Equal keys mean equal answers. Lists and sets are sorted, numbers are exact and reduced, x=5 is 5.
     """
     return call_cached(_canonical, answer)
 
@@ -39,16 +39,21 @@ def _canonical(answer: str) -> str:
     if not form.parts:
         return ""
     if form.brackets == SCALAR:
-        short = len(form.names[0]) <= 1 and quantities.quantity(form.parts[0]).value is not None
+        # x is the name of what has none; with two such letters 5 could not meet both a=5 and b=5 and keep them apart
+        short = form.names[0] in ("", "x") and quantities.quantity(form.parts[0]).value is not None
         return _key(form.parts[0], "" if short else form.names[0])
+    if form.brackets == CYCLES:
+        return spelled(form)
     keys = [_key(part, name) for part, name in zip(form.parts, form.names, strict=True)]
     if form.brackets in (LIST, SET):
         names = set(form.names) - {""}
         # p=1,q=2;p=3,q=4 pairs its parts by order: sorting would mix the pairs
         mixed = 1 < len(names) < len(form.names)
         return "{" + ", ".join(keys if mixed else sorted(keys)) + "}"
-    if form.brackets == MATRIX:
-        return spelled(form._replace(parts=tuple(keys)))
+    if form.brackets in (EITHER, CASES):
+        return spelled(form._replace(parts=tuple(sorted(keys)), names=("",) * len(keys)))
+    if form.brackets in (MATRIX, ROW, FAMILY):
+        return spelled(form._replace(parts=tuple(keys), names=("",) * len(keys)))
     return f"{form.brackets[0]}{', '.join(keys)}{form.brackets[1]}"
 
 

@@ -102,6 +102,11 @@ _RULES = _rules(
      r"\\(tg|ctg|cotg|ctan|cosec|arctg|arcctg|sh|ch|th)(?![a-zA-Z])|(?<![\\a-zA-Z])(tg|ctg|arctg|arcctg|cosec)(?![a-zA-Z])",
      lambda match: rf"\{_OTHER_NAMES[match[1] or match[2]]} "),
     ("lg", r"(?<![a-zA-Z])\\?lg(?![a-zA-Z])", r"\\log_{10} "),
+    # of thousands a group that begins with 0 is no number of its own; in braces of a macro there is no list
+    (",0", r"(?<![\d,.])([1-9]\d{0,2}(?:,\d{3})*,0\d{2}(?:,\d{3})*)(?![\d,])|(?<![\d,.])([1-9]\d{0,2}(?:,\d{3})*,0\d{2}(?:,\d{3})*)(?=, )",
+     lambda match: match[0].replace(",", "")),
+    ("{", r"(?<=[\w^\]}])\{\s*([1-9]\d{0,2}(?:,\d{3})+)\s*\}", lambda match: f"{{{_digits(match)}}}"),
+    ("_{", r"(?<![\w.])0+(?=\d[\dA-F]*\s*_\{\s*\(?1?\d\)?\s*\})", ""),
     ("\\sqrt", r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
     ("\\sqrt", r"\\sqrt\s*(\d+(?:\.\d+)?|[a-zA-Z])", r"\\sqrt{\1}"),
     ("\\sqrt[", r"\\sqrt\s*(\[[^\[\]]*\])\s*(\d+(?:\.\d+)?|[a-zA-Z])", r"\\sqrt\1{\2}"),

@@ -18,6 +18,8 @@ ROUNDED_PLACES = 6
 """A decimal may stand for an endless fraction from this many places on."""
 ROUNDED_DIGITS = 4
 """So many of its digits have to be significant: 0.000000 is no small fraction."""
+GOLD_DIGITS = 3
+"""A gold of so many significant digits may be the rounding of an exact answer."""
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<repeating>\d*\.\d*\\overline\{\d+\})|(?P<literal>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4}(?![\d.]))?)"
@@ -48,6 +50,17 @@ def evaluate(text: str) -> Fraction | None:
         return _ArithmeticParser(text).parse()
     except _NotExact:
         return None
+
+
+def is_rounded(text: str, decimal: Fraction, exact: Fraction) -> bool:
+    """Whether `decimal`, a literal of three significant digits or more written as `text`, is `exact` rounded there.
+
+    Unlike `is_rounding_of` it needs no six places, so only the decimal of a gold may be looked at in this way.
+    """
+    literal = re.fullmatch(r"[-+]?(\d*)\.(\d+)", text.replace(" ", ""))
+    if not literal or len((literal[1] + literal[2]).lstrip("0")) < GOLD_DIGITS:
+        return False
+    return decimal != exact and abs(decimal - exact) * 2 <= Fraction(1, 10 ** len(literal[2]))
 
 
 def is_rounding_of(text: str, decimal: Fraction, exact: Fraction) -> bool:

@@ -5,7 +5,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from stages.core.answers import expressions
+from stages.core.answers import expressions, units
 from stages.core.answers.brackets import bare
 from stages.core.answers.notation import squeeze
 from stages.core.answers.numerals import evaluate
@@ -30,34 +30,26 @@ _NO_UNIT = (
 _NUMBER_WORD = re.compile(
     r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty|hundred)\b"
 )
-_SHORT = r"[ckm]m|m[gls]|[km]?g|[mslLh]|km/h|m/s|ft|in|lb|oz|hrs?|mi|pm|am|deg|pct"
 _LONG = r"hours?|minutes?|seconds?|days?|weeks?|years?|degrees|percent"
 _TAIL = re.compile(
-    r"(?P<value>.*[\d})!])\s*(?P<unit>\^\{\\circ\}(?:\s*[CF])?|\\?%"
-    rf"|(?<=\s)(?!(?:{_NO_UNIT})\b)(?:[A-Za-z]{{3}}[A-Za-z /.-]*|(?:{_SHORT}))(?:\s*\^\{{[23]\}})?"
+    r"(?P<value>.*[\d})!])\s*(?P<unit>\^\{\\circ\}(?:\s*[CF])?|\\?%|'{1,2}"
+    rf"|(?<=\s){units.COMPOUND}|\(\s*(?:{units.COMPOUND})\s*\)|\\text\{{[A-Za-z]\}}(?:\s*[/*]\s*{units.COMPOUND})?"
+    rf"|(?<=\s)(?!(?:{_NO_UNIT})\b)(?:[A-Za-z]{{3}}[A-Za-z /.-]*|[ap]m)(?:\s*\^\{{[23]\}})?"
     rf"|(?:[ckm]m|kg|km/h|m/s|ft|deg|pct|{_LONG})(?:\s*\^\{{[23]\}})?"
     r"|[^\x00-\x7f]+)",
     re.DOTALL,
 )
-_KNOWN = (
-    rf"[ckm]m|kg|ft|lb|oz|deg|{_LONG}|radians?|rad|ways|dollars|cents|people|students|(?:kilo)?grams?|lit(?:er|re)s?|"
-    r"(?:(?:square|cubic|sq\.?) )?(?:units?|cm|mm|km|(?:centi|milli|kilo)?met(?:er|re)s?|inch(?:es)?|in|feet|foot|ft|"
-    r"yards?|miles?)"
+_MEASURED = re.compile(
+    rf"(?P<value>.*?[\w)}}!])\s*(?:(?<=\s)(?!\w\s*(?:\^|$))(?P<unit>{units.COMPOUND})|(?P<styled>\\text\{{[A-Za-z]\}}(?:\s*[/*]\s*{units.COMPOUND})?)"
+    rf"|\(\s*(?P<bracketed>{units.COMPOUND})\s*\))",
+    re.DOTALL,
 )
-_MEASURED = re.compile(rf"(?P<value>.*?[\w)}}])\s+(?P<unit>(?:{_KNOWN})(?:\s*\^\{{[23]\}})?)", re.DOTALL)
 """These are units behind letters too: 36\\pi cm, 2^n ways."""
+_MIXED = re.compile(
+    r"(?P<sign>-?)(?P<parts>(?:\d+(?:\.\d+)?\s*(?:\^\{\\circ\}|'{1,2}|[A-Za-z]+)\s*(?:,?\s*and\s+|,\s*)?){2,3})"
+)
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(\^\{\\circ\}|'{1,2}|[A-Za-z]+)")
 _LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{3}")
-_SPELLINGS = {
-    "ft": r"feet|foot",
-    "cm": r"centimet(?:er|re)s?",
-    "mm": r"millimet(?:er|re)s?",
-    "km": r"kilomet(?:er|re)s?",
-    "m": r"met(?:er|re)s?",
-    "in": r"inch(?:es)?",
-    "kg": r"kilograms?",
-    "hour": r"hrs?|hours",
-}
-_SPELLED = re.compile(r"(?P<power>(?:square|sq\.?|cubic) )?(?P<unit>[A-Za-z]+)(?:\s*\^\{(?P<exponent>[23])\})?")
 _TIME = re.compile(r"(\d{1,2})\s*:\s*(\d\d)\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
 _SCALE = re.compile(r"(?:hundred|thousand|million|billion|trillion)s?\b")
 _THOUSANDS = re.compile(
@@ -65,6 +57,9 @@ _THOUSANDS = re.compile(
     r"([1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,2}(?: \d{3})+)((?:\.\d+)?(?![\d,]).*)",
     re.DOTALL,
 )
+
+
+_IN_LIST = re.compile(r"(?<![\d,.])[1-9]\d{0,2}(?:,\d{3})+(?![\d,])|(?<![\d,.])[1-9]\d{0,2}(?:,\d{3})+(?=, )")
 
 
 class Quantity(NamedTuple):
@@ -91,6 +86,8 @@ def _quantity(text: str) -> Quantity:
         inner = quantity(money[2] or money[3] + money[5])
         unit = _unit_name(money[1] or money[4])
         return Quantity(inner.value, inner.text, f"{unit} {inner.unit}" if inner.unit else unit)
+    if mixed := _mixed(text):
+        return mixed
     tail = _TAIL.fullmatch(text)
     if tail and not _SCALE.match(tail["unit"]) and not _NUMBER_WORD.search(tail["unit"]):
         head = bare(tail["value"])
@@ -100,8 +97,33 @@ def _quantity(text: str) -> Quantity:
     tail = _MEASURED.fullmatch(text)
     head = bare(tail["value"]) if tail else ""
     if tail and not _LETTERS.search(head) and expressions.read(head) is not None:
-        return Quantity(evaluate(head), head, _unit_name(tail["unit"]))
+        return Quantity(evaluate(head), head, _unit_name(tail["unit"] or tail["styled"] or tail["bracketed"]))
     return Quantity(None, text, "")
+
+
+def _mixed(text: str) -> Quantity | None:
+    """3 hours 30 minutes, 5 ft 6 in and 22^\\circ 30' in the largest of their units; None for anything else."""
+    match = _MIXED.fullmatch(text)
+    if not match:
+        return None
+    parts = [(Fraction(number), _unit_name(unit)) for number, unit in _PART.findall(match["parts"])]
+    largest = parts[0][1]
+    ratios = [units.ratio(unit, largest) for _, unit in parts]
+    known = [ratio for ratio in ratios if ratio is not None]
+    if len(known) < len(parts) or known != sorted(set(known), reverse=True):
+        return None
+    value = sum((number * ratio for (number, _), ratio in zip(parts, known, strict=True)), Fraction(0))
+    return Quantity(-value if match["sign"] else value, text, largest)
+
+
+def in_one_unit(a: Quantity, b: Quantity) -> tuple[Fraction, Fraction] | None:
+    """The values of two quantities in one unit: 90 minutes and 1.5 hours; None where no unit is common to both."""
+    if a.value is None or b.value is None:
+        return None
+    if a.unit == b.unit:
+        return a.value, b.value
+    ratio = units.ratio(a.unit, b.unit)
+    return None if ratio is None else (a.value * ratio, b.value)
 
 
 def without_unit(text: str) -> str:
@@ -150,18 +172,20 @@ def join_thousands(text: str) -> str:
     return f"{match[1]}{re.sub('[ ,]', '', match[2])}{match[3]}" if match and "," not in match[3] else text
 
 
+def join_spaced_thousands(text: str) -> str:
+    """The thousands of a list whose other commas have spaces behind them: 12,345, 23,456 are two numbers."""
+    if ", " not in text:
+        return text
+    joined = _IN_LIST.sub(lambda match: match[0].replace(",", ""), text)
+    return text if re.search(r",(?! )", joined) else joined
+
+
 def _unit_name(unit: str) -> str:
     unit = unit.strip().rstrip(".")
     match = _UNIT.fullmatch(unit)
     if match and match.lastgroup:
         return list(_UNITS)[int(match.lastgroup[1:])]
-    spelled = _SPELLED.fullmatch(unit)
-    if spelled:
-        name = next(
-            (short for short, long in _SPELLINGS.items() if re.fullmatch(long, spelled["unit"])), spelled["unit"]
-        )
-        exponent = spelled["exponent"] or {"s": "2", "c": "3"}.get((spelled["power"] or " ")[0], "")
-        known = name in _SPELLINGS
-        unit = f"{name}^{{{exponent}}}" if exponent and known else name if known else unit
+    if known := units.read(unit.strip("()")):
+        return known.name
     plain = squeeze(unit)
     return plain[:-1] if len(plain) > 3 and plain.endswith("s") else plain

@@ -3,6 +3,7 @@
 Every operation is bounded, so that evaluating any expression takes microseconds: what is large is refused.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from hashlib import sha256
@@ -17,6 +18,7 @@ LARGEST_POWER = 400
 LARGEST_EXPONENT = 2_000
 LARGEST_FACTORIAL = 150
 LARGEST_ANGLE = 10**6
+LARGEST_SERIES = 200
 SCALES = (1.0, 10.0, 0.1, 100.0, 1000.0)
 
 _LARGEST = mpmath.mpf(10) ** LARGEST_POWER
@@ -50,7 +52,8 @@ def coordinate(name: str, point: int, context: Any) -> Any:  # noqa: ANN401
     return context.mpf(_decimal(name, point))
 
 
-BRANCHING = frozenset(("abs", "root", "arcsin", "arccos", "arctan", "ln", "log"))
+BRANCHING = frozenset(("abs", "root", "arcsin", "arccos", "arctan", "arccot", "arcsec", "arccsc", "ln", "log", "floor", "ceil",
+                      "part", "mod", "min", "max", "gcd", "lcm", "conj"))
 
 
 def branches(tree: Tree) -> bool:
@@ -92,6 +95,10 @@ def _evaluate(tree: Tree, at: Mapping[str, Any], context: Any) -> Any:  # noqa: 
         return +(context.pi if kind == "pi" else context.e)
     if kind == "i":
         return context.mpc(0, 1)
+    if kind in ("sum", "prod"):
+        return _series(tree, at, context)
+    if kind == "applied":
+        return _applied(context, tree[1], [_evaluate(each, at, context) for each in tree[2:]])
     values = [_evaluate(each, at, context) for each in tree[1:]]
     if any(abs(each) > _LARGEST for each in values):
         raise NoValueError
@@ -99,6 +106,73 @@ def _evaluate(tree: Tree, at: Mapping[str, Any], context: Any) -> Any:  # noqa: 
     if not context.isfinite(value):
         raise NoValueError
     return value
+
+
+def _series(tree: Tree, at: Mapping[str, Any], context: Any) -> Any:  # noqa: ANN401
+    """The terms of a sum or a product, one by one."""
+    _, letter, low, high, body = tree
+    first, last = (_evaluate(each, at, context) for each in (low, high))
+    if not (context.isint(first) and context.isint(last)) or not 0 <= last - first < LARGEST_SERIES:
+        raise NoValueError
+    total = context.mpf(tree[0] == "prod")
+    for value in range(int(first), int(last) + 1):
+        term = _evaluate(body, {**at, letter: context.mpf(value)}, context)
+        total = total * term if tree[0] == "prod" else total + term
+        if abs(total) > _LARGEST:
+            raise NoValueError
+    return total
+
+
+def _applied(context: Any, name: str, arguments: list[Any]) -> Any:  # noqa: ANN401
+    """The value of a function that is only known by its name: some smooth function of its own, so that f(x+x) is f(2x)."""
+    if name == r"\zeta" and len(arguments) == 1 and context.isint(arguments[0]) and 1 < context.re(arguments[0]) <= 100:
+        return context.zeta(arguments[0])
+    if name == r"\Gamma" and len(arguments) == 1 and context.im(arguments[0]) == 0 and 0 < context.re(arguments[0]) <= LARGEST_FACTORIAL:
+        return context.gamma(arguments[0])
+    inside = context.mpf(len(arguments))
+    for place, argument in enumerate(arguments):
+        inside += argument * coordinate(f"{name} {place}", 0, context)
+    if abs(inside) > LARGEST_ANGLE or abs(context.im(inside)) > 100:
+        raise NoValueError
+    return context.sin(inside) + coordinate(name, 0, context)
+
+
+def _rounded(name: str) -> Callable[..., Any]:
+    """Whole part, next whole number, or what is behind the point; refused where rounding errors could decide."""
+
+    def apply(context: Any, number: Any) -> Any:  # noqa: ANN401
+        if context.im(number) != 0:
+            raise NoValueError
+        nearest = context.nint(number)
+        if number != nearest and abs(number - nearest) < context.mpf(10) ** (10 - context.dps) * max(1, abs(number)):
+            raise NoValueError
+        return number - context.floor(number) if name == "part" else getattr(context, name)(number)
+
+    return apply
+
+
+def _common(combine: Callable[..., int]) -> Callable[..., Any]:
+    def apply(context: Any, *numbers: Any) -> Any:  # noqa: ANN401
+        if not all(context.isint(each) and abs(each) < 10**25 for each in numbers):
+            raise NoValueError
+        return context.mpf(combine(*(int(context.re(each)) for each in numbers)))
+
+    return apply
+
+
+def _extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
+    def apply(context: Any, *numbers: Any) -> Any:  # noqa: ANN401
+        if any(context.im(each) != 0 for each in numbers):
+            raise NoValueError
+        return choose(numbers)
+
+    return apply
+
+
+def _remainder(context: Any, number: Any, divisor: Any) -> Any:  # noqa: ANN401
+    if not (context.isint(number) and context.isint(divisor) and context.re(divisor) > 0):
+        raise NoValueError
+    return context.mpf(int(context.re(number)) % int(context.re(divisor)))
 
 
 def _power_of(context: Any, base: Any, exponent: Any) -> Any:  # noqa: ANN401
@@ -181,6 +255,19 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "binom": _binomial,
     "log": _logarithm,
     "ln": _natural,
+    "floor": _rounded("floor"),
+    "ceil": _rounded("ceil"),
+    "part": _rounded("part"),
+    "mod": _remainder,
+    "min": _extreme(min),
+    "max": _extreme(max),
+    "gcd": _common(math.gcd),
+    "lcm": _common(math.lcm),
+    "conj": lambda context, a: context.conj(a),
+    "cis": lambda context, a: context.expjpi(a / context.pi),
+    "arccot": _bounded("acot"),
+    "arcsec": _bounded("asec"),
+    "arccsc": _bounded("acsc"),
     "arcsin": _bounded("asin"),
     "arccos": _bounded("acos"),
     "arctan": _bounded("atan"),

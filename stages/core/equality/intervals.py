@@ -36,26 +36,26 @@ class Piece(NamedTuple):
 _WHOLE = Piece(-identities.INFINITY, identities.INFINITY, False, False)
 
 
-def equal(a: str, b: str) -> bool | None:
-    """Whether two tidied texts are the same subset of the line; None when one of them is no union of intervals."""
-    left, right = read(a), read(b)
+def equal(a: str, b: str, commas: bool = False) -> bool | None:
+    """Whether two tidied texts are the same subset of the line; None when one of them is no union of intervals.
+
+    `commas` reads the commas between inequalities of one variable as "and", or as "or" where nothing fits all of them.
+    """
+    left, right = read(a, commas), read(b, commas)
     if left is None or right is None or len(_variables(a) | _variables(b)) > 1:
         return None
     return len(left) == len(right) and all(map(_same, left, right))
 
 
-def is_inequality(text: str) -> bool:
-    """Whether a tidied text relates values rather than joins intervals."""
-    return _SIDES.search(text) is not None
-
-
-def read(text: str) -> list[Piece] | None:
+def read(text: str, commas: bool = False) -> list[Piece] | None:
     """The pieces of a subset from left to right, those that touch merged; None where the text is none.
 
     "and" binds inequalities of one variable closer than "or".
     """
     if len(_variables(text)) > 1:
         return None
+    if commas and len(clauses := _clauses(text)) > 1:
+        return read(" and ".join(clauses)) or read(" or ".join(clauses))
     pieces: list[Piece] = []
     for alternative in _OR.split(text):
         common: list[Piece] | None = None
@@ -68,11 +68,18 @@ def read(text: str) -> list[Piece] | None:
     return _merged(pieces)
 
 
+def _clauses(text: str) -> list[str]:
+    """The inequalities between the commas of a text, [] where a part is none or a word joins them."""
+    clauses = [] if _OR.search(text) or _AND.search(text) else split(text)
+    return clauses if all(map(_SIDES.search, clauses)) else []
+
+
 def _variables(text: str) -> set[str]:
     """The letters that a text relates to values."""
     clauses = [clause for clause in re.split(rf"{_OR.pattern}|{_AND.pattern}", text) if _SIDES.search(clause)]
     sides = [bare(side) for clause in clauses for side in _SIDES.split(bare(clause))]
-    members = {match[1] for match in map(_MEMBER.match, map(str.strip, _OR.split(text))) if match}
+    every = re.split(rf"{_OR.pattern}|{_AND.pattern}", text)
+    members = {match[1] for match in map(_MEMBER.match, map(str.strip, every)) if match}
     return members | {side for side in sides if _VARIABLE.fullmatch(side)}
 
 

@@ -13,14 +13,15 @@ from enum import StrEnum
 from functools import lru_cache, partial
 from typing import NamedTuple
 
-from stages.core.answers import expressions, forms, quantities
+from stages.core.answers import expressions, forms, structures, words
 from stages.core.answers.brackets import bare
 from stages.core.answers.extraction import extract, payload
 from stages.core.answers.forms import LIST, Form
-from stages.core.answers.keys import CACHED, INTEGER, call_cached, canonical
+from stages.core.answers.keys import CACHED, INTEGER, call_cached, canonical, is_numeric
 from stages.core.answers.notation import tidy
 from stages.core.equality import identities, intervals
-from stages.core.equality.comparison import compare, is_subset
+from stages.core.equality.comparison import Rules, compare
+from stages.core.equality.leniency import is_subset
 from stages.core.equality.symbolic import formulas_equal
 
 VERSIONED = ("math-verify", "latex2sympy2_extended", "sympy")
@@ -33,10 +34,11 @@ _THOUSANDS = re.compile(r"([1-9]\d{0,2}),(\d{3})")
 
 
 class Tier(StrEnum):
-    """What decided: the spelling, the exact value, values to many digits, algebra, or a language model."""
+    """What decided: the spelling, the exact value, a gold rounded from it, values to many digits, algebra, a language model."""
 
     TEXT = "text"
     NUMBER = "number"
+    ROUNDED = "rounded"
     EVALUATED = "evaluated"
     SYMBOLIC = "symbolic"
     LLM = "llm"
@@ -49,25 +51,26 @@ class Decision(NamedTuple):
     tier: Tier | None
 
 
-def accepts_cheaply(gold: str, prediction: str) -> Decision:
+def accepts_cheaply(gold: str, prediction: str, rounded: bool = True) -> Decision:
     """All tiers of `accepts` but the symbolic one, which must decide on the payloads where `equal` is None.
 
-    Either side may be a whole response.
+    Either side may be a whole response. With `rounded` a decimal gold of three significant digits or more accepts an
+    exact fraction that rounds to it: 6.46 accepts 84/13.
     """
-    return accepts_extracted(payload(gold), payload(prediction))
+    return accepts_extracted(payload(gold), payload(prediction), rounded)
 
 
-def accepts_extracted(gold: str, answer: str) -> Decision:
+def accepts_extracted(gold: str, answer: str, rounded: bool = True) -> Decision:
     """`accepts_cheaply` of an extracted answer, in which every word and line counts.
 
     A gold that is a whole solution is read by its box or its statement; of any other every word counts too.
     """
-    return call_cached(_cheaply, _gold_answer(gold), answer, True)
+    return call_cached(_cheaply, _gold_answer(gold), answer, True, rounded)
 
 
 def same_cheaply(a: str, b: str) -> Decision:
     """All tiers of `same` but the symbolic one, for two extracted answers; that one decides where `equal` is None."""
-    return call_cached(_cheaply, a, b, False)
+    return call_cached(_cheaply, a, b, False, False)
 
 
 def accepts_symbolically(gold: str, prediction: str) -> bool:
@@ -76,14 +79,15 @@ def accepts_symbolically(gold: str, prediction: str) -> bool:
     Raises ValueError when a formula is refused or unreadable, or off the main thread; TimeoutError when math-verify's
     own limit ran out.
     """
-    return _decided(compare(forms.read(_gold_answer(gold)), forms.read(prediction), True, formulas_equal))
+    rules = Rules(True, formulas_equal)
+    return _decided(compare(forms.read(_gold_answer(gold)), forms.read(prediction), rules))
 
 
 def same_symbolically(a: str, b: str) -> bool:
     """The symbolic tier of `same`: both directions must hold. Raises as `accepts_symbolically`."""
     left, right = forms.read(a), forms.read(b)
     exactly = partial(formulas_equal, rounding=False)
-    return all(_decided(compare(x, y, False, exactly)) for x, y in ((left, right), (right, left)))
+    return all(_decided(compare(x, y, Rules(False, exactly))) for x, y in ((left, right), (right, left)))
 
 
 def _gold_answer(gold: str) -> str:
@@ -98,22 +102,30 @@ def _decided(equal: bool | None) -> bool:
 
 
 @lru_cache(maxsize=CACHED)
-def _cheaply(a: str, b: str, lenient: bool) -> Decision:
+def _cheaply(a: str, b: str, lenient: bool, rounded: bool) -> Decision:
     if INTEGER.fullmatch(a) and INTEGER.fullmatch(b):
         return Decision(a == b, Tier.NUMBER)
-    if (_joins(a) or _joins(b)) and (equal := _as_subsets(a, b)) is not None:
-        return Decision(equal, Tier.EVALUATED)
-    if _joins(a) != _joins(b) and is_subset(a) and is_subset(b):
-        return Decision(False, Tier.TEXT)  # x<1 or x>2 is no x<1 and x>2
     keys = canonical(a), canonical(b)
     if "" in keys:
         return Decision(False, Tier.TEXT)
+    if keys[0] == keys[1]:
+        return Decision(True, Tier.NUMBER if is_numeric(a) and is_numeric(b) else Tier.TEXT)
+    try:
+        return _compared(a, b, lenient, rounded)
+    except RecursionError:
+        return Decision(None, None)
+
+
+def _compared(a: str, b: str, lenient: bool, rounded: bool) -> Decision:
+    """The decision on two answers of different keys, with the highest of the tiers that had a say."""
+    region = _as_subsets(a, b, lenient)
+    if region is not None:
+        return Decision(region, Tier.EVALUATED)
+    if _joins(a) != _joins(b) and is_subset(a) and is_subset(b):
+        return Decision(False, Tier.TEXT)  # x<1 or x>2 is no x<1 and x>2
     left, right = forms.read(a), forms.read(b)
     if lenient and left.brackets != right.brackets:
         left, right = _as_pair(a, left, right), _as_pair(b, right, left)
-    tier = Tier.NUMBER if _is_numeric(left) and _is_numeric(right) else Tier.TEXT
-    if keys[0] == keys[1]:
-        return Decision(True, tier)
     evaluated = False
 
     def by_value(one: str, other: str) -> bool | None:
@@ -122,11 +134,13 @@ def _cheaply(a: str, b: str, lenient: bool) -> Decision:
         evaluated |= equal is not None
         return equal
 
-    try:
-        equal = compare(left, right, lenient, by_value)
-    except RecursionError:
+    rules = Rules(lenient, by_value, rounded)
+    equal = compare(left, right, rules)
+    if equal is None:
         return Decision(None, None)
-    return Decision(equal, None if equal is None else Tier.EVALUATED if evaluated else tier)
+    if equal and rules.by_rounding:
+        return Decision(True, Tier.ROUNDED)
+    return Decision(equal, Tier.EVALUATED if evaluated else Tier.NUMBER if rules.by_number else Tier.TEXT)
 
 
 def _as_pair(text: str, form: Form, other: Form) -> Form:
@@ -141,27 +155,27 @@ def _joins(text: str) -> set[str]:
     return connectives if len(connectives) == 1 else set()
 
 
-def _as_subsets(a: str, b: str) -> bool | None:
+def _as_subsets(a: str, b: str, lenient: bool) -> bool | None:
     """Whether two subsets of the line, such as x<1 or x>2, are equal; None where one of them is none."""
     if max(len(a), len(b)) > forms.MAX_CHARS:
         return None
-    texts = bare(tidy(a)), bare(tidy(b))
-    return intervals.equal(*texts) if any(map(is_subset, texts)) else None
+    sides = [bare(tidy(side)) for side in (a, b)]
+    if not any(map(is_subset, sides)):
+        return None
+    sides = [structures.condition(side) or side for side in sides]
+    if lenient:
+        sides = [words.in_symbols(structures.unqualified(side)) for side in sides]
+    return intervals.equal(*sides, lenient) if any(map(is_subset, sides)) else None
 
 
 def _by_value(one: str, other: str, lenient: bool) -> bool | None:
     """Whether two expressions, equations or unions of intervals are equal in value; None for anything else."""
     are_subsets = is_subset(one), is_subset(other)
     if any(are_subsets):
-        # an inequality of its own is left to algebra, which knows more of them
-        equal = None if intervals.is_inequality(one) or intervals.is_inequality(other) else intervals.equal(one, other)
+        equal = intervals.equal(one, other, lenient)
         if equal is None and not all(are_subsets) and expressions.read(other if are_subsets[0] else one):
             return False  # a value is no subset of the line
         return equal
     if "=" in one and "=" in other:
         return identities.same_equation(one, other)
     return identities.equal(one, other, rounded=lenient)
-
-
-def _is_numeric(form: Form) -> bool:
-    return all(quantities.quantity(part).value is not None for part in form.parts)

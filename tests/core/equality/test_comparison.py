@@ -3,7 +3,8 @@ r"""Comparison of forms: what structure and exact values decide, and which pairs
 import pytest
 
 from stages.core.answers import forms
-from stages.core.equality.comparison import MAX_UNORDERED, compare, is_subset, unwrapped
+from stages.core.equality.comparison import MAX_UNORDERED, Rules, compare
+from stages.core.equality.leniency import is_subset, unwrapped
 
 
 def compared(a: str, b: str, lenient: bool, leaf: bool | None = None) -> tuple[bool | None, list[tuple[str, str]]]:
@@ -14,7 +15,7 @@ def compared(a: str, b: str, lenient: bool, leaf: bool | None = None) -> tuple[b
         asked.append((one, other))
         return leaf
 
-    return compare(forms.read(a), forms.read(b), lenient, answer), asked
+    return compare(forms.read(a), forms.read(b), Rules(lenient, answer)), asked
 
 
 @pytest.mark.parametrize(
