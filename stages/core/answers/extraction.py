@@ -14,12 +14,29 @@ STATEMENT_CHARS = 300
 MAX_STATEMENTS = 10
 """Only so many of the last statements are read."""
 _WHOLE_CHARS = 60
+_TAGGED_CHARS = 20_000
 _STATEMENT = re.compile(
     r"(?:\b(?:answer|réponse|resp(?:ue|o)sta|risposta|antwort|ответ)\b[^\n:=]{0,60}?(?:\bis\b|\bare\b|[:=])"
     r"|\banswer\s*\*\*\s*:?|^[ \t]*####"
-    r"|(?:答案|答え|정답|답|उत्तर|الجواب)\s*(?:是|为|為|は|은|는|है|[:\uff1a]))[ \t]*",
+    r"|(?:答案|答え|정답|답|उत्तर|الجواب)\s*(?:应?(?:是|为|為|选)|は|은|는|है|[:\uff1a])\s*[:\uff1a]?)[ \t]*",
     re.IGNORECASE | re.MULTILINE,
 )
+_TAGGED = re.compile(
+    r"<answer>\s*(?P<answer>.{1,2000}?)\s*</answer>|<\|begin_of_box\|>\s*(?P<box>.{1,2000}?)\s*<\|end_of_box\|>", re.DOTALL | re.IGNORECASE
+)
+"""Tags that models are asked to put around an answer, as in DeepSeek-R1's and GLM's templates."""
+_CHOSEN = re.compile(
+    r"(?:\b(?:option|choice|statement)\s*\**\(?(?P<option>[A-J])\)?\**\s*(?:\.?\s*$|is\b)"
+    r"|(?:\b[Tt]herefore|\b[Tt]hus|\b[Ss]o|\b[Hh]ence|\bis|\bchoose|\bselect|\bpick)[,:]?\s*\**\((?P<letter>[A-J])\)\**\s*\.?\s*$"
+    r"|(?:故|应|因此|所以)?[选選](?:择|項|项)?\s*[:\uff1a]?\s*\(?(?P<chosen>[A-J]{1,5})\)?\s*[.。]?\s*$)",
+    re.MULTILINE,
+)
+"""A choice that the last line of a text makes."""
+_EQUATION = re.compile(r"(?<=[\d)])\s*=\s*(?=[-$€£]?\s?\d[^=]*$)")
+"""The last equals sign of an arithmetic chain in prose: 60*9 = 540 meters."""
+_MONEY = re.compile(r"(?<![\w$])[$€£]\s?(?=\d)")
+_REASON = re.compile(r"(?:,\s*|\s+)(?:as|because|since|which|where|so|for|by|given|after|when)\b", re.IGNORECASE)
+"""What follows an answer in its sentence and is no part of it."""
 _TURN = re.compile(r"<\|[a-z_]+\|>")
 _SENTENCE = re.compile(
     # "10! - 1" is one formula, and "A. x" one choice
@@ -44,8 +61,12 @@ CONCLUSION_CHARS = 4_000
 """How far from its end a response is searched for its conclusion."""
 _BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")
 _VERB = re.compile(r"\b(?:is|are|equals|be|est|sont|ist|sind|es|son)\b|[是为為]")
+_WORD = re.compile(r"(?<![\\a-zA-Z])[^\W\d_]{3}")
 _NUMBER = re.compile(r"(?:[$€£¥]\s?)?-?\d(?:[\d,]*\d)?(?:\.\d+)?(?:\s?/\s?\d+)?(?:\s?(?:\\?%|°))?")
-_MATH = re.compile(r"(?<!\\)\$\$?((?:[^$\\]|\\.)+)\$\$?|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000}?)\\\]", re.DOTALL)
+_MATH = re.compile(
+    # a dollar before a number, whose partner has a space before it or a number behind it, is money
+    r"(?<!\\)\$\$?(?!\d(?:[^$\\]|\\.)*(?:\s\$|\$\d))((?:[^$\\]|\\.)+)\$\$?|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000}?)\\\]", re.DOTALL
+)
 _COMMENT = re.compile(
     r"(?:also |indeed |therefore |thus )?(?:correct|right|reasonable|valid|consistent|plausible|sensible|verified|"
     r"confirmed)\b\s*(?=$|[.,;!*]|because|since|as|and|with|when|if|for)"
@@ -68,6 +89,12 @@ def extract(response: str) -> Extracted:
     Boxes that stand side by side, or joined by "and" or a comma, are one answer ("1, 2"); otherwise the last complete,
     non-empty ``\boxed`` or ``\fbox`` counts. Takes time linear in the length.
     """
+    tagged = None
+    if "<" in response and (tags := list(_TAGGED.finditer(response[-_TAGGED_CHARS:]))):
+        tagged = tags[-1]["answer"] or tags[-1]["box"]
+        if tagged and r"\boxed" not in tagged:
+            within = _stated(tagged)
+            return Extracted(within or tagged, "box")
     inside = boxes.last(response)
     if inside is not None:
         return Extracted(inside, "box")
@@ -83,8 +110,17 @@ def payload(text: str) -> str:
     answer = extract(text).answer
     if answer is not None and not _is_sentence(answer):
         return answer
+    if answer is None and (choice := _chosen(text)):
+        return choice
     last = conclusion(text)
     return last if last is not None else answer or text
+
+
+def _chosen(text: str) -> str | None:
+    """The letter that the last line of a text chooses; a letter alone is an answer already."""
+    lines = text.strip().rsplit("\n", 1)
+    found = list(_CHOSEN.finditer(lines[-1][-CONCLUSION_CHARS:]))
+    return next(filter(None, found[-1].groupdict().values())) if found else None
 
 
 def conclusion(text: str) -> str | None:
@@ -119,6 +155,12 @@ def conclusion(text: str) -> str | None:
         if prose.lstrip().startswith("%") or not (is_statement or re.search(r"[^\W\d_]{2}", _JOINS.sub(" ", prose))):
             return None
         return _formulas(rest if _MATH.search(rest) else last, is_statement)
+    chain = _EQUATION.split(last)
+    if len(chain) > 1 and "\\" not in last and _WORD.search(last):
+        number = _NUMBER.match(chain[-1].lstrip())
+        return _whole(chain[-1].lstrip(), number)
+    if (amounts := list(_MONEY.finditer(last))) and _WORD.search(last):
+        return _NUMBER.match(last, amounts[-1].start())[0].strip() if len(amounts) == 1 or len(sentences) > 1 else None
     number = _NUMBER.match(rest) if len(after) > 1 else None
     if number is not None:
         return _whole(rest, number)
@@ -225,8 +267,11 @@ def _statement_answer(tail: str) -> str | None:
             joined = _connected(joined, connective, _formula(more).strip())
             math = more
         return joined or None
-    sentence = tail[: end.start()] if end else tail
-    return sentence.replace("**", "").strip().rstrip(".") or None
+    sentence = (tail[: end.start()] if end else tail).replace("**", "").strip().rstrip(".")
+    reason = _REASON.search(sentence)
+    if reason and re.search(r"\d", sentence[: reason.start()]):
+        sentence = sentence[: reason.start()].rstrip()
+    return sentence or None
 
 
 def _connected(left: str, connective: str, right: str) -> str:

@@ -150,7 +150,8 @@ def _matrix(text: str) -> Form | None:
     is_named = equals and _NAME.fullmatch(squeeze(before)) is not None
     if equals and not is_named and (re.search(r"[A-Za-z]|\\ne", _ENVIRONMENT.sub("", before)) or r"\begin" not in before):
         return None
-    match = _MATRIX.fullmatch(last.strip())
+    brackets, inside = unbracket(last.strip())
+    match = _MATRIX.fullmatch(inside if brackets in ("[]", TUPLE) else last.strip())
     if not match or r"\begin" in match["inside"]:
         return None
     rows = [row.split("&") for row in _ROW_END.split(match["inside"]) if row.strip()]

@@ -41,6 +41,26 @@ def _digits(match: re.Match[str]) -> str:
     return re.sub(r"\D", "", match[1])
 
 
+_CHOOSE = (
+    r"(?<![\w\\}^_])(?:\{\s*\}\s*)?(?:_\s*\{?\s*(?P<n1>\d+)\s*\}?\s*(?P<f1>[CPA])\s*_\s*\{?\s*(?P<k1>\d+)\s*\}?"
+    r"|(?P<f2>[CAP])\s*_\s*\{?\s*(?P<n2>\d+)\s*\}?\s*\^\s*\{?\s*(?P<k2>\d+)\s*\}?"
+    r"|(?P<f3>[CAP])\s*\^\s*\{?\s*(?P<k3>\d+)\s*\}?\s*_\s*\{?\s*(?P<n3>\d+)\s*\}?"
+    r"|\^\s*\{?\s*(?P<n4>\d+)\s*\}?\s*(?P<f4>[CP])\s*_\s*\{?\s*(?P<k4>\d+)\s*\}?"
+    r"|(?P<n5>\d+)\s*(?P<f5>[CP])\s*_?\s*\{?\s*(?P<k5>\d+)\s*\}?)(?![\w{])"
+)
+"""Combinations and arrangements of other schools: 10C3, C_6^2, {}_5P_2, and A_5^2, which is 5 times 4."""
+
+
+def _chosen(match: re.Match[str]) -> str:
+    found = {key[0]: value for key, value in match.groupdict().items() if value is not None}
+    above, below = int(found["n"]), int(found["k"])
+    if not 0 <= below <= above <= 1000:
+        return match[0]
+    if found["f"] == "C":
+        return rf"\binom{{{above}}}{{{below}}}"
+    return rf"({above}!/{above - below}!)"
+
+
 _BEFORE_STYLES = _rules(
     (".. \u2026 dots", r"\.\s?\.\s?\.+|…|\\[ldc]?dots(?![a-zA-Z])", r" \\ldots "),
     ("\t", r"\t(?=ext|imes|frac|heta)", r"\\t"),
@@ -52,6 +72,7 @@ _BEFORE_STYLES = _rules(
     ("\u20ac \u00a3 \u00a5 \u20b9", r"[€£¥₹]", lambda match: f" {match[0]} "),
     ("$ \\", r"(?<!\\)\\[()\[\]]|\$", " "),
     ("\\", rf"({_VECTOR})\s*\\times(?![a-zA-Z])", r"\1 \\cross "),  # unlike \cdot
+    ("\\math \\text \\bold", r"^\s*\\(?:mathbf|mathrm|boldsymbol|textbf|text|bold|mathscr|mathcal)\s*\{?\s*([RZNQ])\s*\}?\s*$", r"\\mathbb{\1}"),
     ("\\operatorname", r"\\operatorname\*?\s*\{\s*(" + "|".join(_OTHER_NAMES) + r")\s*\}",
      lambda match: rf"\{_OTHER_NAMES[match[1]]} "),
     ("tg} sec} cis}", r"\\(?:mathrm|text|rm)\s*\{\s*(a?r?c?c?tg|cosec|cis)\s*\}",
@@ -98,6 +119,7 @@ _RULES = _rules(
     (").", r"(?<![\d.])(\d*\.\d*)\((\d{1,12})\)(?!\d)", r"\1\\overline{\2}"),
     (".", r"(?<![\d.])(\d*\.\d*)\((\d{1,12})\)(?![\d^!])", r"\1\\overline{\2}"),
     ("", rf"(?<![\\a-zA-Z])({_WORDS})(?![a-zA-Z])", r"\\\1 "),
+    ("sec", r"(?<=[\d\s/}])\\sec\s*(?=[.)\s]*$)", " sec "),
     ("arc arg sh ch th tg ctan lg cosec",
      r"\\(tg|ctg|cotg|ctan|cosec|arctg|arcctg|sh|ch|th)(?![a-zA-Z])|(?<![\\a-zA-Z])(tg|ctg|arctg|arcctg|cosec)(?![a-zA-Z])",
      lambda match: rf"\{_OTHER_NAMES[match[1] or match[2]]} "),
@@ -107,6 +129,7 @@ _RULES = _rules(
      lambda match: match[0].replace(",", "")),
     ("{", r"(?<=[\w^\]}])\{\s*([1-9]\d{0,2}(?:,\d{3})+)\s*\}", lambda match: f"{{{_digits(match)}}}"),
     ("_{", r"(?<![\w.])0+(?=\d[\dA-F]*\s*_\{\s*\(?1?\d\)?\s*\})", ""),
+    ("C P A", _CHOOSE, _chosen),
     ("\\sqrt", r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
     ("\\sqrt", r"\\sqrt\s*(\d+(?:\.\d+)?|[a-zA-Z])", r"\\sqrt{\1}"),
     ("\\sqrt[", r"\\sqrt\s*(\[[^\[\]]*\])\s*(\d+(?:\.\d+)?|[a-zA-Z])", r"\\sqrt\1{\2}"),

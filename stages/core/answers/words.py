@@ -8,6 +8,7 @@ _CAPITALS = re.compile(r"[A-Z]{2,}|no|on|up|in|by")
 _NAMED_BY_POINTS = re.compile(r"(?!(?:NO|YES|ODD|ALL|ANY|ONE|TWO|SIX|TEN)$)[A-Z]{2,3}")
 _WORD = re.compile(r"[^\W\d_]{3,}|[^\x00-\x7f]")
 _NOT_WORDS = re.compile(r"\\(?:begin|end)\{[a-z]+\*?\}|\\[a-zA-Z]+|_\{[^{}]*\}")
+_FIGURE = re.compile(r"(\\angle|\\overline)\s*\{?([a-zA-Z]{2,3})\}?")
 _ARTICLE = re.compile(r"^(?:an?|the)\s+", re.IGNORECASE)
 
 
@@ -69,6 +70,10 @@ def is_words(text: str) -> bool:
 
 
 def key(text: str, lenient: bool) -> str:
-    """Words without case and, for a judge, without their article."""
+    """Words without case and, for a judge, without their article; an angle and a triangle from either end."""
     text = folded(squeeze(text))
-    return _ARTICLE.sub("", text) if lenient else text
+    if not lenient:
+        return text
+    if match := _FIGURE.fullmatch(text):
+        return match[1] + min(match[2], match[2][::-1])
+    return _ARTICLE.sub("", text)
