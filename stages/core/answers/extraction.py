@@ -16,7 +16,8 @@ MAX_STATEMENTS = 10
 _WHOLE_CHARS = 60
 _TAGGED_CHARS = 20_000
 _STATEMENT = re.compile(
-    r"(?:\b(?:answer|réponse|resp(?:ue|o)sta|risposta|antwort|ответ)\b[^\n:=]{0,60}?(?:\bis\b|\bare\b|[:=])"
+    r"(?:\b(?:answer|(?P<abroad>réponse|resp(?:ue|o)sta|risposta|antwort|lösung|solución|ответ))\b[^\n:=]{0,60}?"
+    r"(?:\bis\b|\bare\b|[:=]|(?<!\w)(?:est|ist|lautet|es|é|è|равен|равно)\b(?!\s*[:=]))"
     r"|\banswer\s*\*\*\s*:?|^[ \t]*####"
     r"|(?:答案|答え|정답|답|उत्तर|الجواب)\s*(?:应?(?:是|为|為|选)|は|은|는|है|[:\uff1a])\s*[:\uff1a]?)[ \t]*",
     re.IGNORECASE | re.MULTILINE,
@@ -35,6 +36,8 @@ _CHOSEN = re.compile(
 _EQUATION = re.compile(r"(?<=[\d)])\s*=\s*(?=[-$€£]?\s?\d[^=]*$)")
 """The last equals sign of an arithmetic chain in prose: 60*9 = 540 meters."""
 _MONEY = re.compile(r"(?<![\w$])[$€£]\s?(?=\d)")
+_DECIMAL_COMMA = re.compile(r"(?<![\d,.])(\d+),(\d{1,2}|\d{4,})(?![\d,])")
+"""In a language that writes so; three digits could be thousands."""
 _REASON = re.compile(r"(?:,\s*|\s+)(?:as|because|since|which|where|so|for|by|given|after|when)\b", re.IGNORECASE)
 """What follows an answer in its sentence and is no part of it."""
 _TURN = re.compile(r"<\|[a-z_]+\|>")
@@ -159,8 +162,9 @@ def conclusion(text: str) -> str | None:
     if len(chain) > 1 and "\\" not in last and _WORD.search(last):
         number = _NUMBER.match(chain[-1].lstrip())
         return _whole(chain[-1].lstrip(), number)
-    if (amounts := list(_MONEY.finditer(last))) and _WORD.search(last):
-        return _NUMBER.match(last, amounts[-1].start())[0].strip() if len(amounts) == 1 or len(sentences) > 1 else None
+    amounts = list(_MONEY.finditer(last))
+    if amounts and _WORD.search(last[: amounts[-1].start()]) and (len(amounts) == 1 or len(sentences) > 1):
+        return _whole(last[amounts[-1].start() :], _NUMBER.match(last, amounts[-1].start()))
     number = _NUMBER.match(rest) if len(after) > 1 else None
     if number is not None:
         return _whole(rest, number)
@@ -240,11 +244,19 @@ def _is_sentence(answer: str) -> bool:
 
 def _stated(response: str) -> str | None:
     """The answer after the last "answer is", "Answer:" or "####", up to the end of its sentence."""
-    ends = [match.end() for match in _STATEMENT.finditer(response)]
-    statements = [response[end : end + STATEMENT_CHARS].lstrip(" \t\n*:") for end in ends[-MAX_STATEMENTS:]]
-    while len(statements) > 1 and _COMMENT.match(statements[-1]):
-        statements.pop()
-    return _statement_answer(statements[-1]) if statements else None
+    found = [(match.end(), match["abroad"]) for match in _STATEMENT.finditer(response)][-MAX_STATEMENTS:]
+    while len(found) > 1 and _COMMENT.match(_behind(response, found[-1][0])):
+        found.pop()
+    if not found:
+        return None
+    end, is_abroad = found[-1]
+    answer = _statement_answer(_behind(response, end))
+    return _DECIMAL_COMMA.sub(r"\1.\2", answer) if answer and is_abroad else answer
+
+
+def _behind(response: str, end: int) -> str:
+    """What stands behind a statement's verb."""
+    return response[end : end + STATEMENT_CHARS].lstrip(" \t\n*:")
 
 
 def _statement_answer(tail: str) -> str | None:

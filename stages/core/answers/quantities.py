@@ -52,6 +52,9 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(\^\{\\circ\}|'{1,2}|[A-Za-z]+)")
 _LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{3}")
 _TIME = re.compile(r"(\d{1,2})\s*:\s*(\d\d)\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
 _SCALE = re.compile(r"(?:hundred|thousand|million|billion|trillion)s?\b")
+_SCALED = re.compile(
+    rf"(?P<value>.+\s(?:hundred|thousand|million|billion|trillion)s?)\s+(?!(?:{_NO_UNIT})\b)(?P<unit>[A-Za-z]{{3}}[A-Za-z ]*)"
+)
 _THOUSANDS = re.compile(
     r"((?:\([A-J]\)\s*|[A-J][.:)]\s+)?[-+]?(?:USD|[€£¥₹])?\s*)"
     r"([1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,2}(?: \d{3})+)((?:\.\d+)?(?![\d,]).*)",
@@ -88,6 +91,8 @@ def _quantity(text: str) -> Quantity:
         return Quantity(inner.value, inner.text, f"{unit} {inner.unit}" if inner.unit else unit)
     if mixed := _mixed(text):
         return mixed
+    if (scaled := _SCALED.fullmatch(text)) and (value := evaluate(scaled["value"])) is not None:
+        return Quantity(value, text, _unit_name(scaled["unit"]))
     tail = _TAIL.fullmatch(text)
     if tail and not _SCALE.match(tail["unit"]) and not _NUMBER_WORD.search(tail["unit"]):
         head = bare(tail["value"])

@@ -115,6 +115,9 @@ def _scalars(a: Form, b: Form, rules: Rules) -> bool | None:
     if ":" in texts[0] + texts[1] and not any(map(is_relation, texts)):
         return _ratios(a.parts[0], b.parts[0], rules)
     units = {left.unit, right.unit}
+    if rules.lenient and units == {"degree", ""} and any(r"\pi" in each.text for each in (left, right) if not each.unit):
+        degrees, radians = (left, right) if left.unit else (right, left)
+        return rules.leaf(rf"\frac{{({degrees.text})\pi}}{{180}}", radians.text)
     if len(units) > 1 and not (rules.lenient and "" in units and not units & {"%", *_ARC}):
         return False
     if rules.lenient and not any(map(is_relation, texts)):
@@ -214,6 +217,8 @@ def _sequences(a: Form, b: Form, rules: Rules) -> bool | None:
     loose = rules.lenient and (kinds == {LIST, TUPLE} or (ROW in kinds and kinds <= {ROW, LIST, TUPLE, "[]"}))
     if not (len(kinds) == 1 or kinds == {LIST, SET} or loose):
         return False
+    if kinds == {SET} and len({sum(part.startswith(r"\{") for part in form.parts) for form in (a, b)}) > 1:
+        return False  # the set of a set is not that set
     if kinds == {CYCLES}:
         return a.parts == b.parts
     if kinds == {FAMILY}:

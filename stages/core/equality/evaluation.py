@@ -97,6 +97,8 @@ def _evaluate(tree: Tree, at: Mapping[str, Any], context: Any) -> Any:  # noqa: 
         return context.mpc(0, 1)
     if kind in ("sum", "prod"):
         return _series(tree, at, context)
+    if kind == "^" and (root := _odd_root(tree, at, context)) is not None:
+        return root
     if kind == "applied":
         return _applied(context, tree[1], [_evaluate(each, at, context) for each in tree[2:]])
     values = [_evaluate(each, at, context) for each in tree[1:]]
@@ -106,6 +108,17 @@ def _evaluate(tree: Tree, at: Mapping[str, Any], context: Any) -> Any:  # noqa: 
     if not context.isfinite(value):
         raise NoValueError
     return value
+
+
+def _odd_root(tree: Tree, at: Mapping[str, Any], context: Any) -> Any | None:  # noqa: ANN401
+    """(-8)^{1/3} as people mean it, the real -2; None for any other power."""
+    exponent = tree[2]
+    if exponent[0] != "/" or exponent[1][0] != "number" or exponent[2][0] != "number" or _varies(tree[1]):
+        return None
+    base = _evaluate(tree[1], at, context)
+    if not exponent[2][1].isdigit() or int(exponent[2][1]) % 2 == 0 or context.im(base) != 0 or context.re(base) >= 0:
+        return None
+    return _power_of(context, _root(context, base, context.mpf(exponent[2][1])), context.mpf(exponent[1][1]))
 
 
 def _series(tree: Tree, at: Mapping[str, Any], context: Any) -> Any:  # noqa: ANN401

@@ -21,6 +21,7 @@ _OR = re.compile(r"\s+(?:or|OR)\s+")
 _AND = re.compile(r"\s+(?:and|AND)\s+")
 _SIDES = re.compile(r"[<>=]|\\(?:le|ge|ne)(?![a-zA-Z])")
 _VARIABLE = re.compile(r"[a-df-hj-zA-Z]|\\(?:alpha|beta|theta|lambda|mu|phi)")
+_DISTANCE = re.compile(rf"\|\s*(?P<letter>{_VARIABLE.pattern})\s*(?:(?P<sign>[-+])\s*(?P<centre>[^|]+))?\|")
 _MEMBER = re.compile(r"([a-zA-Z])\s*\\in(?![a-zA-Z])\s*")
 
 
@@ -80,12 +81,15 @@ def _variables(text: str) -> set[str]:
     sides = [bare(side) for clause in clauses for side in _SIDES.split(bare(clause))]
     every = re.split(rf"{_OR.pattern}|{_AND.pattern}", text)
     members = {match[1] for match in map(_MEMBER.match, map(str.strip, every)) if match}
-    return members | {side for side in sides if _VARIABLE.fullmatch(side)}
+    near = {match["letter"] for match in map(_DISTANCE.fullmatch, sides) if match}
+    return members | near | {side for side in sides if _VARIABLE.fullmatch(side)}
 
 
 def _inequality(text: str) -> list[Piece] | None:
     r"""The values of the one variable in x<3, 3>x, 1\le x<3 or x\ne 3."""
     sides, signs = [side.strip() for side in _SIDES.split(text)], [match[0] for match in _SIDES.finditer(text)]
+    if len(sides) == 2 and (near := _DISTANCE.fullmatch(sides[0])):
+        return _around(near, signs[0], sides[1])
     places = [place for place, side in enumerate(sides) if _VARIABLE.fullmatch(side)]
     if len(places) != 1 or len(sides) not in (2, 3) or (len(sides) == 3 and places != [1]):
         return None
@@ -109,6 +113,23 @@ def _inequality(text: str) -> list[Piece] | None:
         else:
             low = Piece(end, identities.INFINITY, sign in (r"\le", r"\ge"), False)
     return _overlap(low, high)
+
+
+def _around(near: re.Match[str], sign: str, reach: str) -> list[Piece] | None:
+    """The values at most, or at least, so far from a centre: |x-2|<3."""
+    letter, away = near["letter"], f"({near['centre'] or 0})"
+    centre = away if near["sign"] == "-" else f"-{away}"
+    end = _end(reach)
+    if end is None or end < 0:
+        return None
+    low, high = f"{centre}-({reach})", f"{centre}+({reach})"
+    if sign in ("<", r"\le"):
+        return _inequality(f"{low} {sign} {letter} {sign} {high}")
+    if sign in (">", r"\ge"):
+        turned = "<" if sign == ">" else r"\le"
+        outside = [_inequality(f"{letter} {turned} {low}"), _inequality(f"{letter} {sign} {high}")]
+        return [piece for pieces in outside for piece in pieces or []]
+    return None
 
 
 def _overlap(a: Piece, b: Piece) -> list[Piece]:

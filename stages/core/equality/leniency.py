@@ -33,7 +33,7 @@ _SENTENCE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _DERIVATIVE = re.compile(r"\\frac\{d([a-zA-Z])\}\{d[a-zA-Z]\}")
-_APPLIED = re.compile(r"([A-Za-z])\(([A-Za-z](?:,[A-Za-z])*)\)")
+_APPLIED = re.compile(r"([A-Za-z])(?:\(([a-z](?:,[a-z])*)\)|_\{?([a-z])\}?)")
 
 
 def unwrap(a: Form, b: Form) -> tuple[Form, Form]:
@@ -103,8 +103,12 @@ def _valued(form: Form) -> Form:
 
 def _member(form: Form) -> Form:
     r"""\{5\} as 5; \{\emptyset\} is not \emptyset."""
-    is_wrapped = form.brackets == SET and len(form.parts) == 1 and form.parts[0] != r"\emptyset"
-    return form._replace(brackets=SCALAR) if is_wrapped and not form.parts[0].startswith(r"\{") else form
+    if form.brackets != SET or len(form.parts) != 1 or form.parts[0].startswith((r"\emptyset", r"\{")):
+        return form
+    inside = read_expression(form.parts[0])
+    if inside is not None and inside.variables and not form.names[0]:
+        return form  # the fractional part of x, perhaps
+    return form._replace(brackets=SCALAR)
 
 
 def _single_value(form: Form) -> Form:
@@ -155,13 +159,16 @@ def _as_vector(form: Form, length: int) -> Form:
 
 def _same_letters(a: Form, b: Form) -> tuple[Form, Form]:
     """Two answers with their arbitrary constants and their functions' variables under one letter."""
-    if SCALAR == a.brackets == b.brackets:
+    if {a.brackets, b.brackets} <= {SCALAR, LIST}:
         left, right = (structures.constant(spelled(form)) for form in (a, b))
         if left or right:
             return _same_constants(a, b, left, right)
+    if SCALAR == a.brackets == b.brackets:
         one, other = (_APPLIED.fullmatch(form.names[0]) for form in (a, b))
-        if one and other and one[1] == other[1] and one[2] != other[2] and len(one[2]) == len(other[2]) == 1:
-            b = Form(SCALAR, (structures.renamed(b.parts[0], other[2], one[2]),), a.names)
+        if one and other and one[1] == other[1]:
+            new, old = one[2] or one[3], other[2] or other[3]
+            if new != old and bool(one[2]) == bool(other[2]) and len(new) == len(old) == 1:
+                b = Form(SCALAR, (structures.renamed(b.parts[0], old, new),), a.names)
     if FAMILY in (a.brackets, b.brackets) and a.brackets != b.brackets and b.brackets == FAMILY:
         return a, (forms.read(b.parts[0]) if forms.read(b.parts[0]) == a else b)
     return a, b
@@ -208,7 +215,7 @@ def name_of(name: str) -> str:
         return match[1] + "'"
     if re.fullmatch(r"[A-Z]{2,3}", name):
         return min(name, name[::-1])
-    return _APPLIED.sub(r"\1", name)
+    return name if "_" in name else _APPLIED.sub(r"\1", name)
 
 
 def may_be_one(name: str, other: str) -> bool:
@@ -216,7 +223,7 @@ def may_be_one(name: str, other: str) -> bool:
     if not name or not other:
         return True
     one, two = name_of(name), name_of(other)
-    functions = [bool(_APPLIED.fullmatch(each)) for each in (name, other)]
+    functions = ["(" in each and bool(_APPLIED.fullmatch(each)) for each in (name, other)]
     return one == two or ("y" in (one, two) and any(functions))
 
 

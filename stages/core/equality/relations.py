@@ -30,7 +30,7 @@ VERSIONED = ("math-verify", "latex2sympy2_extended", "sympy")
 Pair = tuple[str, str]
 """Two answers, or a gold and an answer."""
 
-_THOUSANDS = re.compile(r"([1-9]\d{0,2}),(\d{3})")
+_THOUSANDS = re.compile(r"([1-9]\d{0,2}),([1-9]\d{2})")
 
 
 class Tier(StrEnum):

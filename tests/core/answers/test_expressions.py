@@ -23,6 +23,12 @@ X, Y, ONE, TWO = ("variable", "x"), ("variable", "y"), ("number", "1"), ("number
         (r"\sin x y", ("sin", ("*", X, Y))), (r"\sin(x) y", ("*", ("sin", X), Y)), (r"\sin x \cos x", ("*", ("sin", X), ("cos", X))),
         (r"\sin^2 x", ("^", ("sin", X), TWO)), (r"\sin^{-1} x", ("arcsin", X)), (r"\log_2 x", ("log", X, TWO)), ("e^x", ("^", ("e",), X)),
         (r"\sqrt[3]{x}", ("root", X, ("number", "3"))), (r"\binom{x}{2}", ("binom", X, TWO)),
+        # functions known by their name, whole and fractional parts, sums
+        ("f(x)", ("applied", "f", X)), ("u(2)", ("applied", "u", TWO)), ("B(x,2)", ("applied", "B", X, TWO)), ("E(x^2)", ("applied", "E", ("^", X, TWO))),
+        (r"\pi(2)", ("applied", r"\pi", TWO)), (r"2\pi(2)", ("*", ("*", TWO, ("pi",)), TWO)), ("x(x-1)", ("*", X, ("-", X, ONE))),
+        ("[x]", ("floor", X)), (r"\lfloor x\rfloor", ("floor", X)), ("[(x)-1]", ("-", X, ONE)), (r"\{x\}", ("part", X)),
+        (r"\max(x,2)", ("max", X, TWO)), (r"x \bmod 2", ("mod", X, TWO)), (r"\sum_{x=1}^{2} x", ("sum", "x", ONE, TWO, X)),
+        (r"\overline{1+i}", ("conj", ("+", ONE, ("i",)))),
         # names
         ("x_{12}", ("variable", "x_12")), (r"\alpha", ("variable", r"\alpha")), ("e_1", ("variable", "e_1")),
     ],
@@ -36,8 +42,8 @@ def test_a_formula_has_one_tree(text: str, tree: Tree) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "x=1", "x<1", "x,y", "2 3", "x2", "1.5.2", "1e5", "0x10", "5!!", "f(x)", "dx", "y^{(4)}", r"\phi(8)", r"\zeta(3)",
-        r"\csc^{-1} x", r"\int x", "[x]", "x+", "(x", "x)", "|x", r"\frac{1}", r"\sqrt", "x_", "2020-01-05", "\u662f",
+        "", "x=1", "x<1", "x,y", "2 3", "x2", "1.5.2", "1e5", "0x10", "5!!", "f'(x)", "dx", "y^{(4)}", r"\overline{ab}", "f(x",
+        r"\sinh^{-1} x", r"\int x", "[x", "x+", "(x", "x)", "|x", r"\frac{1}", r"\sqrt", "x_", "2020-01-05", "\u662f",
     ],
 )  # fmt: skip
 def test_what_is_no_expression_is_not_read(text: str) -> None:
