@@ -19,12 +19,13 @@ from stages.edge.workers.judging import Settings, judge
 def main() -> None:
     """Judge the answers at one effort."""
     args = running.parser(__doc__, "answers", "votes", "output", "metrics").parse_args()
+    rules = params.load(params.Judge, "judge")
     settings = Settings(
         limits=params.load(params.SymbolicLimits, "symbolic"),
-        llm=params.load(params.Judge, "judge").llm,
+        llm=rules.llm,
         versions=params.load_shared(params.Versions, "versions"),
     )
-    prepare = partial(judging.prepare, labels=tables.read(args.votes, LABELS))
+    prepare = partial(judging.prepare, labels=tables.read(args.votes, LABELS), rounded=rules.rounded_golds)
     stage = f"judge@{args.answers.stem}"
     metrics = judge(stage, settings, args.answers, ANSWERS, prepare, args.output, is_exam=False)
     write_metrics(metrics, args.metrics)

@@ -8,7 +8,9 @@ MAX_JOINED = 100
 _GAP_CHARS = 60
 
 _BRACES = re.compile(
-    r"(?P<box>\\{1,4}(?:boxed|fbox)\s*\{)|(?P<short>\\{1,4}(?:boxed|fbox)(?:\s+|(?=[-\d\\]))(?P<word>-?(?:[\d,.]*\d\w*|\w+|\\[dt]?frac\s*(?:\{[^{}]*\}\s*\{[^{}]*\}|\d\s*\d)|\\(?:sqrt\s*(?:\{[^{}]*\}|\w)|pi\b))))|\\.|(?P<open>\{)|(?P<close>\})",
+    r"(?P<box>\\{1,4}(?:boxed|fbox)\s*\{)|(?P<short>\\{1,4}(?:boxed|fbox)(?:\s+"
+    r"|(?=[-\d\\]))(?P<word>-?(?:[\d,.]*\d\w*|\w+|\\[dt]?frac\s*(?:\{[^{}]*\}\s*\{[^{}]*\}|\d\s*\d)"
+    r"|\\(?:sqrt\s*(?:\{[^{}]*\}|\w)|pi\b))))|\\.|(?P<open>\{)|(?P<close>\})",
     re.DOTALL,
 )
 _INNER_BOX = re.compile(r"\\{1,4}(?:boxed|fbox)\s*(?=\{)")

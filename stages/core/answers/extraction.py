@@ -23,19 +23,21 @@ _STATEMENT = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _TAGGED = re.compile(
-    r"<answer>\s*(?P<answer>.{1,2000}?)\s*</answer>|<\|begin_of_box\|>\s*(?P<box>.{1,2000}?)\s*<\|end_of_box\|>", re.DOTALL | re.IGNORECASE
+    r"<answer>\s*(?P<answer>.{1,2000}?)\s*</answer>|<\|begin_of_box\|>\s*(?P<box>.{1,2000}?)\s*<\|end_of_box\|>",
+    re.DOTALL | re.IGNORECASE,
 )
 """Tags that models are asked to put around an answer, as in DeepSeek-R1's and GLM's templates."""
 _CHOSEN = re.compile(
     r"(?:\b(?:option|choice|statement)\s*\**\(?(?P<option>[A-J])\)?\**\s*(?:\.?\s*$|is\b)"
-    r"|(?:\b[Tt]herefore|\b[Tt]hus|\b[Ss]o|\b[Hh]ence|\bis|\bchoose|\bselect|\bpick)[,:]?\s*\**\((?P<letter>[A-J])\)\**\s*\.?\s*$"
+    r"|(?:\b[Tt]herefore|\b[Tt]hus|\b[Ss]o|\b[Hh]ence|\bis|\bchoose|\bselect"
+    r"|\bpick)[,:]?\s*\**\((?P<letter>[A-J])\)\**\s*\.?\s*$"
     r"|(?:故|应|因此|所以)?[选選](?:择|項|项)?\s*[:\uff1a]?\s*\(?(?P<chosen>[A-J]{1,5})\)?\s*[.。]?\s*$)",
     re.MULTILINE,
 )
 """A choice that the last line of a text makes."""
 _EQUATION = re.compile(r"(?<=[\d)])\s*=\s*(?=[-$€£]?\s?\d[^=]*$)")
 """The last equals sign of an arithmetic chain in prose: 60*9 = 540 meters."""
-_MONEY = re.compile(r"(?<![\w$])[$€£]\s?(?=\d)")
+_MONEY = re.compile(r"(?<![\w$\\])[$€£]\s?(?=\d)")
 _DECIMAL_COMMA = re.compile(r"(?<![\d,.])(\d+),(\d{1,2}|\d{4,})(?![\d,])")
 """In a language that writes so; three digits could be thousands."""
 _REASON = re.compile(r"(?:,\s*|\s+)(?:as|because|since|which|where|so|for|by|given|after|when)\b", re.IGNORECASE)
@@ -68,7 +70,8 @@ _WORD = re.compile(r"(?<![\\a-zA-Z])[^\W\d_]{3}")
 _NUMBER = re.compile(r"(?:[$€£¥]\s?)?-?\d(?:[\d,]*\d)?(?:\.\d+)?(?:\s?/\s?\d+)?(?:\s?(?:\\?%|°))?")
 _MATH = re.compile(
     # a dollar before a number, whose partner has a space before it or a number behind it, is money
-    r"(?<!\\)\$\$?(?!\d(?:[^$\\]|\\.)*(?:\s\$|\$\d))((?:[^$\\]|\\.)+)\$\$?|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000}?)\\\]", re.DOTALL
+    r"(?<!\\)\$\$?(?!\d(?:[^$\\]|\\.)*(?:\s\$|\$\d))((?:[^$\\]|\\.)+)\$\$?|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000}?)\\\]",
+    re.DOTALL,
 )
 _COMMENT = re.compile(
     r"(?:also |indeed |therefore |thus )?(?:correct|right|reasonable|valid|consistent|plausible|sensible|verified|"

@@ -27,13 +27,16 @@ MAX_CHARS = 2_000
 
 _TRANSPOSE = r"\^\s*\{?\s*(?:T|\\top|\\intercal|\\mathsf\{T\}|')\s*\}?"
 _NAME = re.compile(
-    r"(?:\\angle\s*|\\triangle\s*)?(?:(?![a-z]{2}(?![A-Za-z]))[A-Za-z]{1,4}|\\(?!frac|sqrt|log|ln|sin|cos|tan|int|sum|lim)[a-zA-Z]+)"
+    r"(?:\\angle\s*|\\triangle\s*)?(?:(?![a-z]{2}(?![A-Za-z]))[A-Za-z]{1,4}|\\(?!frac|sqrt|log|ln|sin|cos|tan"
+    r"|int|sum|lim)[a-zA-Z]+)"
     r"(?:_\{?\w+\}?)?'{0,3}(?:\([A-Za-z](?:,[A-Za-z])*\))?"
-    r"|\|[A-Z]{1,3}\||[A-Z](?:_\{\w+\})?:[A-Z](?:_\{\w+\})?|\\frac\{d[a-zA-Z]?\}\{d[a-zA-Z]\}|\\(?:overline|bar|vec|hat)\{[A-Za-z]{1,2}\}"
+    r"|\|[A-Z]{1,3}\||[A-Z](?:_\{\w+\})?:[A-Z](?:_\{\w+\})?|\\frac\{d[a-zA-Z]?\}\{d[a-zA-Z]\}|\\(?:overline|bar"
+    r"|vec|hat)\{[A-Za-z]{1,2}\}"
 )
 _MATRIX = re.compile(
     r"\\begin\{(?P<kind>[pbB]?matrix|array)\}(?:\{[^{}]*\})?(?P<inside>.*)\\end\{(?P=kind)\}"
-    rf"\s*(?P<transposed>{_TRANSPOSE})?", re.DOTALL
+    rf"\s*(?P<transposed>{_TRANSPOSE})?",
+    re.DOTALL,
 )
 _TURNED = re.compile(rf"(?P<inside>[(\[].*[)\]])\s*{_TRANSPOSE}", re.DOTALL)
 _ENVIRONMENT = re.compile(r"\\begin\{[a-zA-Z]+\}.*?\\end\{[a-zA-Z]+\}", re.DOTALL)
@@ -148,7 +151,11 @@ def _matrix(text: str) -> Form | None:
     """A text as a matrix, or the matrix that a sum or product of matrices results in; a determinant is none."""
     before, equals, last = text.rpartition("=")
     is_named = equals and _NAME.fullmatch(squeeze(before)) is not None
-    if equals and not is_named and (re.search(r"[A-Za-z]|\\ne", _ENVIRONMENT.sub("", before)) or r"\begin" not in before):
+    if (
+        equals
+        and not is_named
+        and (re.search(r"[A-Za-z]|\\ne", _ENVIRONMENT.sub("", before)) or r"\begin" not in before)
+    ):
         return None
     brackets, inside = unbracket(last.strip())
     match = _MATRIX.fullmatch(inside if brackets in ("[]", TUPLE) else last.strip())
@@ -202,7 +209,7 @@ def split_name(text: str) -> tuple[str, str]:
 
 
 def is_described(form: Form) -> bool:
-    """Whether an equation gives the value of an applied function or of an angle, P(A)=1/2, rather than relates letters."""
+    """Whether an equation gives the value of a function or of an angle, P(A)=1/2, rather than relates letters."""
     sides = _sides(form.parts[0]) if form.brackets == SCALAR else []
     return len(sides) > 1 and "+" not in sides[0] and _DESCRIBED.fullmatch(squeeze(sides[0])) is not None
 

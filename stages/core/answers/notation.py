@@ -15,11 +15,25 @@ _GROUP = r"(?:,\\!\s*|\{,\}\s*|\\[,;:! ]\s*|~)"
 _VECTOR = r"\\(?:mathbf|boldsymbol|bm|vec|overrightarrow)\s*(?:\{\s*[a-zA-Z]{1,2}\s*\}|[a-zA-Z])"
 _WORDS = r"sqrt|pi|sin|cos|tan|sec|csc|cot|log|ln|exp|arcsin|arccos|arctan|infty|gcd|lcm"
 _OTHER_NAMES = {
-    "tg": "tan", "ctg": "cot", "cotg": "cot", "ctan": "cot", "cosec": "csc", "arctg": "arctan", "arcctg": "arccot", "sh": "sinh",
-    "ch": "cosh", "th": "tanh", "sgn": "sgn", "cis": "cis", "lb": "lb", "asin": "arcsin", "acos": "arccos", "atan": "arctan",
+    "tg": "tan", "ctg": "cot", "cotg": "cot", "ctan": "cot", "cosec": "csc", "arctg": "arctan", "arcctg": "arccot",
+    "sh": "sinh",
+    "ch": "cosh", "th": "tanh", "sgn": "sgn", "cis": "cis", "lb": "lb", "asin": "arcsin", "acos": "arccos",
+    "atan": "arctan",
 }  # fmt: skip
 """Functions under the names of other languages and of programs."""
-_BASES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12, "sixteen": 16}
+_BASES = {
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "twelve": 12,
+    "sixteen": 16,
+}
 
 _Replacement = str | Callable[[re.Match[str]], str]
 
@@ -72,7 +86,8 @@ _BEFORE_STYLES = _rules(
     ("\u20ac \u00a3 \u00a5 \u20b9", r"[€£¥₹]", lambda match: f" {match[0]} "),
     ("$ \\", r"(?<!\\)\\[()\[\]]|\$", " "),
     ("\\", rf"({_VECTOR})\s*\\times(?![a-zA-Z])", r"\1 \\cross "),  # unlike \cdot
-    ("\\math \\text \\bold", r"^\s*\\(?:mathbf|mathrm|boldsymbol|textbf|text|bold|mathscr|mathcal)\s*\{?\s*([RZNQ])\s*\}?\s*$", r"\\mathbb{\1}"),
+    ("\\math \\text \\bold", r"^\s*\\(?:mathbf|mathrm|boldsymbol|textbf|text|bold|mathscr"
+        r"|mathcal)\s*\{?\s*([RZNQ])\s*\}?\s*$", r"\\mathbb{\1}"),
     ("\\operatorname", r"\\operatorname\*?\s*\{\s*(" + "|".join(_OTHER_NAMES) + r")\s*\}",
      lambda match: rf"\{_OTHER_NAMES[match[1]]} "),
     ("tg} sec} cis}", r"\\(?:mathrm|text|rm)\s*\{\s*(a?r?c?c?tg|cosec|cis)\s*\}",
@@ -83,8 +98,10 @@ _BEFORE_STYLES = _rules(
 )  # fmt: skip
 _RULES = _rules(
     ("\\", r"\\(?:left|right|middle|[bB]igg?[lrm]?)(?![a-zA-Z])\s*(?:\.(?!\d))?", ""),
-    ("\\", r"\\(?:(?:display|text|script|scriptscript)style|(?:no)?limits|tiny|scriptsize|footnotesize|small|normalsize|[lL]arge|LARGE"
-     r"|[hH]uge|bf(?:series)?|rm|it|sf|tt|q?quad|hfill|enspace|(?:neg)?(?:thin|med|thick)space|null|strut|mathstrut|nonumber"
+    ("\\", r"\\(?:(?:display|text|script|scriptscript)style|(?:no)?limits|tiny|scriptsize|footnotesize|small"
+           r"|normalsize|[lL]arge|LARGE"
+     r"|[hH]uge|bf(?:series)?|rm|it|sf|tt|q?quad|hfill|enspace|(?:neg)?(?:thin|med|thick)space|null|strut"
+     r"|mathstrut|nonumber"
      r"|protect|relax|centering)(?![a-zA-Z])", " "),
     ("\\ ~", r"(?<!\\)\\[,;:! ]|(?<!\\)~", " "),
     ("frac", r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
@@ -103,7 +120,8 @@ _RULES = _rules(
     ("\\rb", r"\\rbrack(?![a-zA-Z])", "]"),
     ("\\langle", r"\\langle(?![a-zA-Z])", "("),
     ("\\rangle", r"\\rangle(?![a-zA-Z])", ")"),
-    ("\\", r"\^\s*\{?\s*\\circ(?![a-zA-Z])\s*\}?|\\degree(?![a-zA-Z])|\\deg(?![a-zA-Z])|\^\s*\\degree", r"^{\\circ}"),
+    ("\\", r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![a-zA-Z])|\\degree(?![a-zA-Z])|\\deg(?![a-zA-Z])|\^\s*\\degree",
+    r"^{\\circ}"),
     ("\\prime", r"\^\s*\{?((?:\s*\\prime)+)\s*\}?", lambda match: "'" * match[1].count("p")),
     ("\\", r"\\(?:cdot|times|ast|cdotp|bullet)(?![a-zA-Z])", "*"),
     ("**", r"(?<![*\s])\s*\*\*\s*(?=[-\d({a-zA-Z])", "^"),
@@ -114,7 +132,8 @@ _RULES = _rules(
     ("oo", r"(?<![a-zA-Z\\])oo(?![a-zA-Z])", r"\\infty "),
     ("infty", r"\+\s*\\infty", r"\\infty"),
     ("inf", r"(?<![\\a-zA-Z])inf(?:inity)?(?![a-zA-Z])", r"\\infty "),
-    ("dot bar", r"(\d*\.\d*)((?:\\dot\s*\{?\s*\d\s*\}?\s*)\d*(?:\\dot\s*\{?\s*\d\s*\}?)?|\\bar\s*\{?\s*\d+\s*\}?)(?!\d)",
+    ("dot bar", r"(\d*\.\d*)((?:\\dot\s*\{?\s*\d\s*\}?\s*)\d*(?:\\dot\s*\{?\s*\d\s*\}?)?"
+        r"|\\bar\s*\{?\s*\d+\s*\}?)(?!\d)",
      lambda match: rf"{match[1]}\overline{{{re.sub('[^0-9]', '', match[2])}}}"),
     (").", r"(?<![\d.])(\d*\.\d*)\((\d{1,12})\)(?!\d)", r"\1\\overline{\2}"),
     (".", r"(?<![\d.])(\d*\.\d*)\((\d{1,12})\)(?![\d^!])", r"\1\\overline{\2}"),
@@ -125,11 +144,13 @@ _RULES = _rules(
     (".", r"(?<![\d.,])([1-9]\d{0,2}(?:\.\d{3}){2,})(?![\d.])", _digits),
     ("sec", r"(?<=[\d\s/}])\\sec\s*(?=[.)\s]*$)", " sec "),
     ("arc arg sh ch th tg ctan lg cosec",
-     r"\\(tg|ctg|cotg|ctan|cosec|arctg|arcctg|sh|ch|th)(?![a-zA-Z])|(?<![\\a-zA-Z])(tg|ctg|arctg|arcctg|cosec)(?![a-zA-Z])",
+     r"\\(tg|ctg|cotg|ctan|cosec|arctg|arcctg|sh|ch|th)(?![a-zA-Z])|(?<![\\a-zA-Z])(tg|ctg|arctg|arcctg"
+     r"|cosec)(?![a-zA-Z])",
      lambda match: rf"\{_OTHER_NAMES[match[1] or match[2]]} "),
     ("lg", r"(?<![a-zA-Z])\\?lg(?![a-zA-Z])", r"\\log_{10} "),
     # of thousands a group that begins with 0 is no number of its own; in braces of a macro there is no list
-    (",0", r"(?<![\d,.])([1-9]\d{0,2}(?:,\d{3})*,0\d{2}(?:,\d{3})*)(?![\d,])|(?<![\d,.])([1-9]\d{0,2}(?:,\d{3})*,0\d{2}(?:,\d{3})*)(?=, )",
+    (",0", r"(?<![\d,.])([1-9]\d{0,2}(?:,\d{3})*,0\d{2}(?:,\d{3})*)(?![\d,])"
+           r"|(?<![\d,.])([1-9]\d{0,2}(?:,\d{3})*,0\d{2}(?:,\d{3})*)(?=, )",
      lambda match: match[0].replace(",", "")),
     ("{", r"(?<=[\w^\]}])\{\s*([1-9]\d{0,2}(?:,\d{3})+)\s*\}", lambda match: f"{{{_digits(match)}}}"),
     ("C P A", _CHOOSE, _chosen),
@@ -139,8 +160,9 @@ _RULES = _rules(
     ("frac binom", r"\\(frac|binom)\s*(\d)\s*(\d)(?!\d)", r"\\\1{\2}{\3}"),
     ("frac binom", r"\\(frac|binom)\s*(\d)\s*(?=\{)", r"\\\1{\2}"),
     ("frac binom", r"(\\(?:frac|binom)\s*\{[^{}]*\})\s*(\d|[a-zA-Z])", r"\1{\2}"),
-    ("^ _", r"([\^_])\s*(\d+|[a-zA-Z])(?![\d.])", r"\1{\2}"),
-    ("_{", r"_\{\s*\(?\s*(" + "|".join(_BASES) + r"|1?\d)\s*\)?\s*\}", lambda match: f"_{{{_BASES.get(match[1], match[1])}}}"),
+    ("^ _", r"([\^_])\s*(\d+|[a-zA-Z])(?!\d|\.\d)", r"\1{\2}"),
+    ("_{", r"_\{\s*\(?\s*(" + "|".join(_BASES) + r"|1?\d)\s*\)?\s*\}",
+    lambda match: f"_{{{_BASES.get(match[1], match[1])}}}"),
     (")_", r"\(\s*(\w+)\s*\)\s*_\{\s*(\d+)\s*\}", r"\1_{\2}"),
     ("_{", r"(?<![\w.])0+(?=\d[\dA-F]*\s*_\{\s*\(?1?\d\)?\s*\})", ""),
     ("base", r"(?<![a-zA-Z])([0-9A-F]+)\s*\(?\s*(?:in\s+)?base\s*[- ]\s*(" + "|".join(_BASES) + r"|1?\d)\s*\)?",
@@ -155,19 +177,18 @@ _MATRIX_RULES = _rules(
 )
 _MATH_MACRO = re.compile(r"\\\\(?=[a-zA-Z{}])")
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[a-zA-Z]+|\d+(?:\.\d+)?|\s+|.", re.DOTALL)
+_STOPPED = re.compile(r"(?<=[\w}])\s?[.,;]\s?\}$")
+"""A full stop in braces around everything."""
 _TRAILING = " \t\n\\,;.:!"
 
 
 def tidy(text: str) -> str:
     """`text` with one spelling for symbols, spacing, fractions, roots, styles and thousands separators."""
     text = plain(text)
-    if r"\begin" in text:
-        text = _replaced(text, _MATRIX_RULES)
-    else:
-        text = _MATH_MACRO.sub(r"\\", text)
+    text = _replaced(text, _MATRIX_RULES) if r"\begin" in text else _MATH_MACRO.sub(r"\\", text)
     text = _replaced(text, _BEFORE_STYLES)
     text = _replaced(unstyled(text), _RULES)
-    text = " ".join(text.split())
+    text = _STOPPED.sub("}", " ".join(text.split()))
     while text and text[-1] in _TRAILING and not text.endswith((r"\}", "!")):
         text = text[:-1]
     return text.strip() if "!" not in text[-1:] else text

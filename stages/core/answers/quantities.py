@@ -22,8 +22,10 @@ _UNITS = {
 _UNIT = re.compile("|".join(f"(?P<u{index}>{pattern})" for index, pattern in enumerate(_UNITS.values())), re.IGNORECASE)
 _CURRENCY = re.compile(r"(USD|[€£¥₹])(?!\s*(?:USD|[€£¥₹]))\s*(.+)|(-)\s*(USD|[€£¥₹])(?!\s*(?:USD|[€£¥₹]))\s*(.+)")
 _NO_UNIT = (
-    r"and|or|is|if|mod\w*|for|where|to|over|times|plus|minus|squared|cubed|choose|factorial|divided|multiplied|base|binary|"
-    r"octal|remainder|root|point|not|negative|dozen|scores?|pairs?|half|halves|quarters?|thirds?|fourths?|fifths?|sixths?|"
+    r"and|or|is|if|mod\w*|for|where|to|over|times|plus|minus|squared|cubed|choose|factorial|divided|multiplied"
+    r"|base|binary|"
+    r"octal|remainder|root|point|not|negative|dozen|scores?|pairs?|half|halves|quarters?|thirds?|fourths?"
+    r"|fifths?|sixths?|"
     r"sevenths?|eighths?|ninths?|tenths?|hundredths?|thousandths?|millionths?|percent of|lakhs?|crores?|"
     r"below|above|under|more|less|fewer|greater|than|after|before|by|short"
 )
@@ -40,7 +42,8 @@ _TAIL = re.compile(
     re.DOTALL,
 )
 _MEASURED = re.compile(
-    rf"(?P<value>.*?[\w)}}!])\s*(?:(?<=\s)(?!\w\s*(?:\^|$))(?P<unit>{units.COMPOUND})|(?P<styled>\\text\{{[A-Za-z]\}}(?:\s*[/*]\s*{units.COMPOUND})?)"
+    rf"(?P<value>.*?[\w)}}!])\s*(?:(?<=\s)(?!\w\s*(?:\^|$))(?P<unit>{units.COMPOUND})"
+    rf"|(?P<styled>\\text\{{[A-Za-z]\}}(?:\s*[/*]\s*{units.COMPOUND})?)"
     rf"|\(\s*(?P<bracketed>{units.COMPOUND})\s*\))",
     re.DOTALL,
 )
@@ -53,7 +56,8 @@ _LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{3}")
 _TIME = re.compile(r"(\d{1,2})\s*:\s*(\d\d)\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
 _SCALE = re.compile(r"(?:hundred|thousand|million|billion|trillion)s?\b")
 _SCALED = re.compile(
-    rf"(?P<value>.+\s(?:hundred|thousand|million|billion|trillion)s?)\s+(?!(?:{_NO_UNIT})\b)(?P<unit>[A-Za-z]{{3}}[A-Za-z ]*)"
+    rf"(?P<value>.+\s(?:hundred|thousand|million|billion"
+    rf"|trillion)s?)\s+(?!(?:{_NO_UNIT})\b)(?P<unit>[A-Za-z]{{3}}[A-Za-z ]*)"
 )
 _THOUSANDS = re.compile(
     r"((?:\([A-J]\)\s*|[A-J][.:)]\s+)?[-+]?(?:USD|[€£¥₹])?\s*)"

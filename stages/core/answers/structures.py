@@ -14,35 +14,44 @@ _ROW = re.compile(r"(?:[A-Z]|-?\d+(?:\.\d+)?)(?:\s+(?:[A-Z]|-?\d+(?:\.\d+)?))+")
 _CYCLE = r"\(\s*\d+(?:(?:\s+|\s*,\s*)\d+)+\s*\)"
 _CYCLES = re.compile(rf"{_CYCLE}(?:\s*(?:\\circ|\*)?\s*{_CYCLE})*")
 _ENVIRONMENT = re.compile(
-    r"(?:\\\{\s*)?\\begin\{(?P<kind>cases|array|aligned|align\*?|gathered|split|matrix)\}(?:\{[lcr| ]*\})?(?P<inside>.*)\\end\{(?P=kind)\}",
+    r"(?:\\\{\s*)?\\begin\{(?P<kind>cases|array|aligned|align\*?|gathered|split|matrix)\}(?:\{[lcr"
+    r"| ]*\})?(?P<inside>.*)\\end\{(?P=kind)\}",
     re.DOTALL,
 )
 _ROW_END = re.compile(r"(?:\\\\)+")
 _RELATION = re.compile(r"=|[<>]|\\(?:le|ge|ne|in)(?![a-zA-Z])")
 _CONDITION = re.compile(r"^(?:,|if|when|for|where|otherwise)\s*|^\s+")
 _BUILDER = re.compile(
-    r"\\\{\s*(?P<head>[^{}|:]+?)\s*(?P<domain>\\in\s*\\mathbb\{[A-Z]\})?\s*(?:\\mid(?![a-zA-Z])|\\vert(?![a-zA-Z])|\||:)\s*(?P<condition>.+?)\s*\\\}",
+    r"\\\{\s*(?P<head>[^{}|:]+?)\s*(?P<domain>\\in\s*\\mathbb\{[A-Z]\})?\s*(?:\\mid(?![a-zA-Z])"
+    r"|\\vert(?![a-zA-Z])|\||:)\s*(?P<condition>.+?)\s*\\\}",
     re.DOTALL,
 )
 _LETTER = re.compile(r"[a-zA-Z]")
 _FAMILY = re.compile(
     r"(?P<what>.+?)\s*[,;]?\s*(?P<open>\(|\[)?\s*(?:,|where|for|with|and)?\s*(?:"
-    r"(?P<letter>[a-zA-Z])\s*\\in\s*(?P<domain>\\mathbb\{[ZN]\})(?:\s*(?P<sign>\^\s*\{?\s*[+*]\s*\}?|_\{?\s*\+\s*\}?|\^\{\+\}))?"
-    r"|(?P<integer>[a-zA-Z])\s*(?:is\s+)?(?:an\s+|any\s+)?integer|(?:any|some|all)\s+integers?\s+(?P<named>[a-zA-Z]))\s*(?P<close>\)|\])?",
+    r"(?P<letter>[a-zA-Z])\s*\\in\s*(?P<domain>\\mathbb\{[ZN]\})(?:\s*(?P<sign>\^\s*\{?\s*[+*]\s*\}?"
+    r"|_\{?\s*\+\s*\}?|\^\{\+\}))?"
+    r"|(?P<integer>[a-zA-Z])\s*(?:is\s+)?(?:an\s+|any\s+)?integer|(?:any|some"
+    r"|all)\s+integers?\s+(?P<named>[a-zA-Z]))\s*(?P<close>\)|\])?",
     re.DOTALL,
 )
 _CONSTANT = re.compile(
-    r"(?P<what>.+?)\s*,?\s*\(?\s*(?:where|for|with)\s+(?:(?:some|any|all|an)\s+)?(?:arbitrary\s+|real\s+)?(?:constants?|numbers?|reals?)\s+(?P<letter>[a-zA-Z])\)?"
-    r"|(?P<what2>.+?)\s*,?\s*\(?\s*(?:where|with)\s+(?P<letter2>[a-zA-Z])\s+is\s+(?:an?\s+)?(?:any\s+|arbitrary\s+|real\s+)*(?:constant|number)\)?",
+    r"(?P<what>.+?)\s*,?\s*\(?\s*(?:where|for|with)\s+(?:(?:some|any|all|an)\s+)?(?:arbitrary\s+"
+    r"|real\s+)?(?:constants?|numbers?|reals?)\s+(?P<letter>[a-zA-Z])\)?"
+    r"|(?P<what2>.+?)\s*,?\s*\(?\s*(?:where|with)\s+(?P<letter2>[a-zA-Z])\s+is\s+(?:an?\s+)?(?:any\s+"
+    r"|arbitrary\s+|real\s+)*(?:constant|number)\)?",
     re.DOTALL,
 )
 _NUMBERED = re.compile(r"\(?\s*(?P<label>\d|[a-f]|i{1,3}|iv|v)\s*\)\s*(?P<rest>.+)", re.DOTALL)
 _LABELS = (("1", "2", "3", "4", "5", "6"), ("a", "b", "c", "d", "e", "f"), ("i", "ii", "iii", "iv", "v"))
 _QUALIFIER = re.compile(
-    r"\s*,?\s*\(?\s*(?:for\s+(?:all|any|every|each)\s+(?:real\s+|values\s+of\s+|real\s+numbers?\s+|integers?\s+)*(?:[a-z](?:\s*\\in\s*\\mathbb\{[A-Z]\})?)?"
+    r"\s*,?\s*\(?\s*(?:for\s+(?:all|any|every|each)\s+(?:real\s+|values\s+of\s+|real\s+numbers?\s+"
+    r"|integers?\s+)*(?:[a-z](?:\s*\\in\s*\\mathbb\{[A-Z]\})?)?"
     r"|\\forall\s*[a-z](?:\s*\\in\s*\\mathbb\{[A-Z]\})?)\s*\)?"
 )
-_REAL = re.compile(r"[a-z]\s*\\in\s*\\mathbb\{R\}\s*(?:,|and)\s*(?=[a-z])|(?<=[\w}])\s*(?:,|and)\s*[a-z]\s*\\in\s*\\mathbb\{R\}")
+_REAL = re.compile(
+    r"[a-z]\s*\\in\s*\\mathbb\{R\}\s*(?:,|and)\s*(?=[a-z])|(?<=[\w}])\s*(?:,|and)\s*[a-z]\s*\\in\s*\\mathbb\{R\}"
+)
 
 
 def row(text: str) -> list[str] | None:

@@ -7,8 +7,10 @@ One pass over the braces, in linear time. ``\color{red}{\mathbf{\frac12}}`` is `
 import re
 
 STYLES = (
-    r"text(?:bf|it|rm|sf|tt|sc|sl|up|md|normal)?|math(?:rm|bf|it|sf|tt|cal|normal|bfit)|mbox|hbox|operatorname\*?|underline|emph|boxed|fbox|"
-    r"framebox|boldsymbol|bm|pmb|bold|ensuremath|mathstrut|mathop|mathbin|mathrel|mathord|smash|textstyle|displaystyle|scriptstyle|"
+    r"text(?:bf|it|rm|sf|tt|sc|sl|up|md|normal)?|math(?:rm|bf|it|sf|tt|cal|normal|bfit)|mbox|hbox"
+    r"|operatorname\*?|underline|emph|boxed|fbox|"
+    r"framebox|boldsymbol|bm|pmb|bold|ensuremath|mathstrut|mathop|mathbin|mathrel|mathord|smash|textstyle"
+    r"|displaystyle|scriptstyle|"
     r"tiny|scriptsize|footnotesize|small|normalsize|large|Large|LARGE|huge|Huge"
 )
 _PROSE = frozenset(("text", "textrm", "textnormal", "mathrm", "mbox", "hbox", "operatorname", "textit", "mathit"))
@@ -29,7 +31,7 @@ MAX_STYLES = 100
 
 
 def unstyled(text: str) -> str:
-    """`text` without styles, with the fractions of plain TeX as those of LaTeX, and without braces that have no partner."""
+    """`text` without styles and without braces that have no partner; fractions of plain TeX are those of LaTeX."""
     if text.count("{") == text.count("}") and not _NEEDED.search(text):
         return text
     pieces: list[str] = []

@@ -1,40 +1,48 @@
 r"""Symbols: characters outside ASCII as the LaTeX or the plain character that means the same."""
 
+# ruff: noqa: RUF001
 import re
 import unicodedata
 
 _NAMES = {
-    "×": "times", "·": "cdot", "⋅": "cdot", "∙": "cdot", "∞": "infty", "∅": "emptyset", "±": "pm", "∓": "mp", "√": "sqrt",
-    "≤": "le", "≦": "le", "⩽": "le", "≥": "ge", "≧": "ge", "⩾": "ge", "≠": "ne", "≈": "approx", "≅": "cong", "≡": "equiv",
+    "×": "times", "·": "cdot", "⋅": "cdot", "∙": "cdot", "∞": "infty", "∅": "emptyset", "±": "pm", "∓": "mp",
+    "√": "sqrt",
+    "≤": "le", "≦": "le", "⩽": "le", "≥": "ge", "≧": "ge", "⩾": "ge", "≠": "ne", "≈": "approx", "≅": "cong",
+    "≡": "equiv",
     "∪": "cup", "∩": "cap", "∈": "in", "∉": "notin", "⊂": "subset", "⊆": "subseteq", "∖": "setminus", "∠": "angle",
     "△": "triangle", "∆": "Delta", "→": "to", "⌊": "lfloor", "⌋": "rfloor", "⌈": "lceil", "⌉": "rceil", "∥": "parallel",
     "⟂": "perp", "⊥": "perp", "∣": "mid", "∑": "sum", "∏": "prod", "∫": "int", "∂": "partial", "Ω": "Omega", "µ": "mu",
     "∧": "land", "∨": "lor", "¬": "neg", "∘": "circ", "⟨": "langle", "⟩": "rangle",
-    **dict(zip("αβγδεζηθικλμνξπρστυφχψω", ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa",
-        "lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"], strict=True)),
-    **dict(zip("ΓΔΘΛΞΠΣΦΨΩ", ["Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega"], strict=True)),
+    **dict(zip("αβγδεζηθικλμνξπρστυφχψω", ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta",
+    "iota", "kappa",
+        "lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"],
+        strict=True)),
+    **dict(zip("ΓΔΘΛΞΠΣΦΨΩ", ["Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega"],
+    strict=True)),
     "ϕ": "phi", "ϵ": "epsilon",
-}  # fmt: skip  # noqa: RUF001
-_RAISED_SIGNS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿⁱᵏˣ"  # noqa: RUF001
-_LOWERED_SIGNS = "₀₁₂₃₄₅₆₇₈₉₋₊ₙᵢₖₓₘ"  # noqa: RUF001
+}  # fmt: skip
+_RAISED_SIGNS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿⁱᵏˣ"
+_LOWERED_SIGNS = "₀₁₂₃₄₅₆₇₈₉₋₊ₙᵢₖₓₘ"
 _PLAIN = str.maketrans(_RAISED_SIGNS + _LOWERED_SIGNS, "0123456789-+nikx0123456789-+nikxm")
 _SCRIPTS = re.compile(f"[{_RAISED_SIGNS}]+|[{_LOWERED_SIGNS}]+")
 
 _SYMBOLS = {
-    **dict.fromkeys("−–—‐‑﹣－", "-"),  # noqa: RUF001
+    **dict.fromkeys("−–—‐‑﹣－", "-"),
     **dict.fromkeys("\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " "),
     **dict.fromkeys("\u200b\u200c\u200d\u2060\u2061\u2062\ufeff\u200e\u200f\ufe0f", ""),
     **{chr(0xFF01 + step): chr(0x21 + step) for step in range(94)},
-    "、": ",", "。": ".", "【": "[", "】": "]", "〔": "[", "〕": "]", "‘": "'", "’": "'", "′": "'", "″": "''", "‴": "'''",  # noqa: RUF001
-    "∕": "/", "⁄": "/", "÷": "/", "∗": "*", "º": "°", "˚": "°", "∶": ":",  # noqa: RUF001
-    "∛": r"\sqrt[3] ", "∜": r"\sqrt[4] ", **dict(zip("ℝℤℕℚℂ", (rf"\mathbb{{{kind}}}" for kind in "RZNQC"), strict=True)),
+    "、": ",", "。": ".", "【": "[", "】": "]", "〔": "[", "〕": "]", "‘": "'", "’": "'", "′": "'",
+    "″": "''", "‴": "'''",
+    "∕": "/", "⁄": "/", "÷": "/", "∗": "*", "º": "°", "˚": "°", "∶": ":",
+    "∛": r"\sqrt[3] ", "∜": r"\sqrt[4] ", **dict(zip("ℝℤℕℚℂ", (rf"\mathbb{{{kind}}}" for kind in "RZNQC"),
+    strict=True)),
     **{sign: rf"\{name} " for sign, name in _NAMES.items()},
     **{sign: rf"\frac{{{int(unicodedata.numeric(sign) * of + 0.5)}}}{{{of}}}" for of, signs in
        {2: "½", 3: "⅓⅔", 4: "¼¾", 5: "⅕⅖⅗⅘", 6: "⅙⅚", 7: "⅐", 8: "⅛⅜⅝⅞", 9: "⅑", 10: "⅒"}.items() for sign in signs},
     "\x0c": r"\f", "\x08": r"\b",  # JSON's \f and \b: what was \frac, \binom or \boxed before a careless decoder
 }  # fmt: skip
 _SYMBOLS["°"] = r"^{\circ}"
-_SYMBOLS |= {"º": _SYMBOLS["°"], "˚": _SYMBOLS["°"]}  # noqa: RUF001
+_SYMBOLS |= {"º": _SYMBOLS["°"], "˚": _SYMBOLS["°"]}
 _SYMBOLS |= {
     chr(code): unicodedata.normalize("NFKC", chr(code))
     for code in range(0x1D400, 0x1D800)

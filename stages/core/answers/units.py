@@ -13,9 +13,11 @@ _LENGTH, _MASS, _TIME = "length", "mass", "time"
 _INCH = Fraction(254, 10_000)
 _SCALES: dict[str, tuple[str, int, Fraction]] = {
     # name: dimension, its power, how many of the first unit of that dimension
-    "m": (_LENGTH, 1, Fraction(1)), "in": (_LENGTH, 1, _INCH), "ft": (_LENGTH, 1, 12 * _INCH), "yd": (_LENGTH, 1, 36 * _INCH),
+    "m": (_LENGTH, 1, Fraction(1)), "in": (_LENGTH, 1, _INCH), "ft": (_LENGTH, 1, 12 * _INCH), "yd": (_LENGTH, 1,
+    36 * _INCH),
     "mi": (_LENGTH, 1, 63_360 * _INCH), "L": (_LENGTH, 3, Fraction(1, 1000)),
-    "g": (_MASS, 1, Fraction(1)), "lb": (_MASS, 1, Fraction(45_359_237, 100_000)), "oz": (_MASS, 1, Fraction(45_359_237, 1_600_000)),
+    "g": (_MASS, 1, Fraction(1)), "lb": (_MASS, 1, Fraction(45_359_237, 100_000)), "oz": (_MASS, 1,
+    Fraction(45_359_237, 1_600_000)),
     "second": (_TIME, 1, Fraction(1)), "minute": (_TIME, 1, Fraction(60)), "hour": (_TIME, 1, Fraction(3600)),
     "day": (_TIME, 1, Fraction(86_400)), "week": (_TIME, 1, Fraction(604_800)),
     "dollar": ("money", 1, Fraction(1)), "cent": ("money", 1, Fraction(1, 100)),
@@ -23,16 +25,50 @@ _SCALES: dict[str, tuple[str, int, Fraction]] = {
 }  # fmt: skip
 _PREFIXES = {"T": 12, "G": 9, "M": 6, "k": 3, "h": 2, "d": -1, "c": -2, "m": -3, "u": -6, "n": -9}
 _PREFIXED = {"m": "cmkdnu", "g": "kmu", "L": "md", "s": "mnu"}
-_DERIVED = ("N", "J", "W", "V", "A", "Pa", "Hz", "F", "C", "T", "H", "K", "Wh", "eV", "cal", "mol", "lm", "lx", "bit", "B")
+_DERIVED = (
+    "N",
+    "J",
+    "W",
+    "V",
+    "A",
+    "Pa",
+    "Hz",
+    "F",
+    "C",
+    "T",
+    "H",
+    "K",
+    "Wh",
+    "eV",
+    "cal",
+    "mol",
+    "lm",
+    "lx",
+    "bit",
+    "B",
+)
 _SPELLINGS = {
-    "m": "met(?:er|re)s?", "L": "lit(?:er|re)s?|l", "g": "gram(?:me)?s?", "in": "inch(?:es)?", "ft": "feet|foot|fts", "yd": "yards?|yds",
+    "m": "met(?:er|re)s?", "L": "lit(?:er|re)s?|l", "g": "gram(?:me)?s?", "in": "inch(?:es)?", "ft": "feet|foot|fts",
+    "yd": "yards?|yds",
     "mi": "miles?", "lb": "pounds?|lbs", "oz": "ounces?", "second": "seconds?|secs?|s", "minute": "minutes?|mins?",
-    "hour": "hours?|hrs?|h", "day": "days?", "week": "weeks?|wks?", "dollar": "dollars?|USD", "cent": "cents?", "Ohm": r"ohms?|\\Omega",
-    "degree": "degrees?|deg", "J": "joules?", "N": "newtons?", "W": "watts?", "V": "volts?", "A": "amperes?|amps?", "Pa": "pascals?",
-    "Hz": "hertz", "unit": "units?", "radian": "radians?|rad", "year": "years?|yrs?|yr", "month": "months?", "u": "u", "P": "P",
+    "hour": "hours?|hrs?|h", "day": "days?", "week": "weeks?|wks?", "dollar": "dollars?|USD", "cent": "cents?",
+    "Ohm": r"ohms?|\\Omega",
+    "degree": "degrees?|deg", "J": "joules?", "N": "newtons?", "W": "watts?", "V": "volts?", "A": "amperes?|amps?",
+    "Pa": "pascals?",
+    "Hz": "hertz", "unit": "units?", "radian": "radians?|rad", "year": "years?|yrs?|yr", "month": "months?", "u": "u",
+    "P": "P",
     "mph": "mph", "person": "persons?|people", "way": "ways", "student": "students", "gallon": "gallons?|gal",
 }  # fmt: skip
-_LONG_PREFIXES = {"kilo": "k", "centi": "c", "milli": "m", "mega": "M", "micro": "u", "nano": "n", "deci": "d", "giga": "G"}
+_LONG_PREFIXES = {
+    "kilo": "k",
+    "centi": "c",
+    "milli": "m",
+    "mega": "M",
+    "micro": "u",
+    "nano": "n",
+    "deci": "d",
+    "giga": "G",
+}
 _SPELLED = [(name, re.compile(spelling)) for name, spelling in _SPELLINGS.items()]
 
 SHORT = "|".join(
@@ -40,17 +76,39 @@ SHORT = "|".join(
         *(f"[{prefixes}]?{unit}" for unit, prefixes in _PREFIXED.items()),
         rf"[kMGmu]?(?:{'|'.join(unit for unit in _DERIVED if len(unit) > 1)})",
         rf"[kMGmu](?:{'|'.join(unit for unit in _DERIVED if len(unit) == 1)})",
-        *("km/h", "kWh", "ft", "in", "lbs?", "oz", "hrs?", "mi", "mins?", "secs?", "h", "l", "yd", "deg", "pct", "mph", "yr"),
+        *(
+            "km/h",
+            "kWh",
+            "ft",
+            "in",
+            "lbs?",
+            "oz",
+            "hrs?",
+            "mi",
+            "mins?",
+            "secs?",
+            "h",
+            "l",
+            "yd",
+            "deg",
+            "pct",
+            "mph",
+            "yr",
+        ),
     )
 )
 """Symbols of units that count as one behind a number and a space."""
 ATOM = (
     rf"(?:(?:square|cubic|sq\.?|cu\.?)\s*)?(?:\\text\{{[A-Za-z]\}}|\\Omega|{SHORT}"
-    r"|(?:kilo|centi|milli|mega)?(?:met(?:er|re)s?|grams?|lit(?:er|re)s?|watts?|joules?|volts?)|inch(?:es)?|feet|foot|yards?|miles?"
-    r"|pounds?|ounces?|seconds?|minutes?|hours?|days?|weeks?|years?|months?|units?|radians?|rad|people|students|persons?|dollars|cents"
+    r"|(?:kilo|centi|milli|mega)?(?:met(?:er|re)s?|grams?|lit(?:er|re)s?|watts?|joules?|volts?)|inch(?:es)?|feet"
+    r"|foot|yards?|miles?"
+    r"|pounds?|ounces?|seconds?|minutes?|hours?|days?|weeks?|years?|months?|units?|radians?|rad|people|students"
+    r"|persons?|dollars|cents"
     r"|ways|newtons?|amperes?|hertz|gallons?)(?![a-zA-Z])(?:\s*\^\s*\{?-?\d\}?)?"
 )
-COMPOUND = rf"{ATOM}(?:(?:\s*/\s*|\s*\*\s*|\s+per\s+|\s+)\(?(?:{ATOM}|[smhg](?![a-zA-Z])(?:\s*\^\s*\{{?-?\d\}}?)?)\)?){{0,4}}"
+COMPOUND = (
+    rf"{ATOM}(?:(?:\s*/\s*|\s*\*\s*|\s+per\s+|\s+)\(?(?:{ATOM}|[smhg](?![a-zA-Z])(?:\s*\^\s*\{{?-?\d\}}?)?)\)?){{0,4}}"
+)
 _TOKEN = re.compile(r"\s*(?:\\text\{\s*(\w+)\s*\}|(\\[a-zA-Z]+|[A-Za-z]+\.?|'{1,2})|\^\s*\{?\s*(-?\d)\s*\}?|([/*()]))")
 
 

@@ -12,27 +12,51 @@ _FIGURE = re.compile(r"(\\angle|\\overline)\s*\{?([a-zA-Z]{2,3})\}?")
 _ARTICLE = re.compile(r"^(?:an?|the)\s+", re.IGNORECASE)
 
 
-_ONES = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
-         "nineteen").split()  # fmt: skip
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_NUMBERS = {word: value for value, word in enumerate(_ONES)} | {word: 20 + 10 * place for place, word in enumerate(_TENS)}
-_PARTS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10}
-_NUMBER = re.compile(rf"(?:(?P<tens>{'|'.join(_TENS)})(?:[- ](?P<ones>{'|'.join(_ONES[1:10])}))?|(?P<one>{'|'.join(_ONES)}))")
+_ONES = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_NUMBERS = {word: value for value, word in enumerate(_ONES)} | {
+    word: 20 + 10 * place for place, word in enumerate(_TENS)
+}
+_PARTS = {
+    "half": 2,
+    "third": 3,
+    "quarter": 4,
+    "fourth": 4,
+    "fifth": 5,
+    "sixth": 6,
+    "seventh": 7,
+    "eighth": 8,
+    "ninth": 9,
+    "tenth": 10,
+}
+_NUMBER = re.compile(
+    rf"(?:(?P<tens>{'|'.join(_TENS)})(?:[- ](?P<ones>{'|'.join(_ONES[1:10])}))?|(?P<one>{'|'.join(_ONES)}))"
+)
 _SHARE = re.compile(rf"(?P<above>one|an?|two|three|four|five|six|seven|eight|nine)[- ](?P<below>{'|'.join(_PARTS)})s?")
 
 _PHRASES = [
     (re.compile(pattern, re.IGNORECASE), symbols)
     for pattern, symbols in (
-        (r"(?:the\s+)?(?:set\s+of\s+)?(?:all|any)\s+(?:the\s+)?reals?(?:\s+numbers?)?|(?:[a-z]\s+(?:is|can be)\s+)?(?:all|any)\s+reals?(?:\s+numbers?)?"
-         r"|全体实数|tous les réels|alle reellen Zahlen|todos los (?:números )?reales|все действительные числа|\(?\s*-\s*\\infty\s*,\s*\\infty\s*\)?"
+        (r"(?:the\s+)?(?:set\s+of\s+)?(?:all|any)\s+(?:the\s+)?reals?(?:\s+numbers?)?|(?:[a-z]\s+(?:is"
+         r"|can be)\s+)?(?:all|any)\s+reals?(?:\s+numbers?)?"
+         r"|全体实数|tous les réels|alle reellen Zahlen|todos los (?:números )?reales|все действительные числа"
+         r"|\(?\s*-\s*\\infty\s*,\s*\\infty\s*\)?"
          r"|[a-z]\s*\\in\s*\\mathbb\{R\}", r"\mathbb{R}"),
-        (r"(?:the\s+)?(?:set\s+of\s+)?(?:all\s+)?(?:the\s+)?integers|(?:[a-z]\s+(?:is|can be)\s+)?(?:all|any)\s+integers?|全体整数", r"\mathbb{Z}"),
+        (r"(?:the\s+)?(?:set\s+of\s+)?(?:all\s+)?(?:the\s+)?integers|(?:[a-z]\s+(?:is|can be)\s+)?(?:all"
+         r"|any)\s+integers?|全体整数", r"\mathbb{Z}"),
         (r"(?:[a-z]\s+(?:is|can be)\s+)?(?:all|any)\s+(?:positive\s+integers?|natural\s+numbers?)", r"\mathbb{N}"),
-        (r"(?:there\s+(?:is|are)\s+)?no(?:\s+such)?(?:\s+(?:real|integer|valid|positive|other|possible))?\s*(?:solutions?|roots?|values?|answers?|numbers?|integers?)?(?:\s+exists?)?"
-         r"|none|nothing|(?:the\s+)?empty\s+set|无解|无实数解|空集|aucune solution|keine l(?:ö|oe)sung(?:en)?|sin soluci(?:ó|o)n|no hay soluci(?:ó|o)n|нет решений"
+        (r"(?:there\s+(?:is|are)\s+)?no(?:\s+such)?(?:\s+(?:real|integer|valid|positive|other"
+         r"|possible))?\s*(?:solutions?|roots?|values?|answers?|numbers?|integers?)?(?:\s+exists?)?"
+         r"|none|nothing|(?:the\s+)?empty\s+set|无解|无实数解|空集|aucune solution|keine l(?:ö|oe)sung(?:en)?"
+         r"|sin soluci(?:ó|o)n|no hay soluci(?:ó|o)n|нет решений"
          r"|doesn't have (?:any )?solutions?", r"\emptyset"),
-        (r"(?:the\s+limit\s+)?(?:does\s+not\s+exist|doesn't\s+exist|d\.?n\.?e\.?)|undefined|not\s+defined|不存在", "undefined"),
-        (r"(?:it\s+)?(?:diverges|divergent|is\s+divergent)", "divergent"), (r"(?:it\s+)?(?:converges|convergent|is\s+convergent)", "convergent"),
+        (r"(?:the\s+limit\s+)?(?:does\s+not\s+exist|doesn't\s+exist|d\.?n\.?e\.?)|undefined|not\s+defined|不存在",
+            "undefined"),
+        (r"(?:it\s+)?(?:diverges|divergent|is\s+divergent)", "divergent"), (r"(?:it\s+)?(?:converges|convergent"
+            r"|is\s+convergent)", "convergent"),
     )
 ]  # fmt: skip
 

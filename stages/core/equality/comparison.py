@@ -63,7 +63,15 @@ def compare(a: Form, b: Form, rules: Rules) -> bool | None:
         scalar, sequence = (a, b) if a.brackets == SCALAR else (b, a)
         if sequence.brackets == MATRIX and r"\begin" in scalar.parts[0]:
             return rules.leaf(spelled(a), spelled(b))  # a product or a sum of matrices
-        is_interval = len(sequence.parts) == 2 and sequence.brackets not in (LIST, EITHER, ROW, CYCLES, CASES, FAMILY, MATRIX)
+        is_interval = len(sequence.parts) == 2 and sequence.brackets not in (
+            LIST,
+            EITHER,
+            ROW,
+            CYCLES,
+            CASES,
+            FAMILY,
+            MATRIX,
+        )
         is_set = sequence.brackets == SET
         return rules.leaf(spelled(a), spelled(b)) if (is_interval or is_set) and is_subset(spelled(scalar)) else False
     return _sequences(a, b, rules)
@@ -115,7 +123,11 @@ def _scalars(a: Form, b: Form, rules: Rules) -> bool | None:
     if ":" in texts[0] + texts[1] and not any(map(is_relation, texts)):
         return _ratios(a.parts[0], b.parts[0], rules)
     units = {left.unit, right.unit}
-    if rules.lenient and units == {"degree", ""} and any(r"\pi" in each.text for each in (left, right) if not each.unit):
+    if (
+        rules.lenient
+        and units == {"degree", ""}
+        and any(r"\pi" in each.text for each in (left, right) if not each.unit)
+    ):
         degrees, radians = (left, right) if left.unit else (right, left)
         return rules.leaf(rf"\frac{{({degrees.text})\pi}}{{180}}", radians.text)
     if len(units) > 1 and not (rules.lenient and "" in units and not units & {"%", *_ARC}):
@@ -193,7 +205,9 @@ def _quantities(gold: Quantity, other: Quantity, rules: Rules) -> bool:
             values.append((gold.value, other.value))
     elif gold.unit != other.unit and (converted := in_one_unit(gold, other)):
         return converted[0] == converted[1]
-    elif gold.unit != other.unit and (not (lenient and "" in (gold.unit, other.unit)) or {gold.unit, other.unit} & _ARC):
+    elif gold.unit != other.unit and (
+        not (lenient and "" in (gold.unit, other.unit)) or {gold.unit, other.unit} & _ARC
+    ):
         return False  # 30 is neither 30 minutes of arc nor 30 feet
     if any(left == right for left, right in values):
         return True
@@ -232,7 +246,7 @@ def _sequences(a: Form, b: Form, rules: Rules) -> bool | None:
         if rules.lenient and not all(may_be_one(*each) for each in _shared_names(a, b)):
             return False
         named = max(len(_names(a)), len(_names(b))) > 1
-        if kinds <= {LIST, SET} and not named or kinds <= {EITHER, CASES}:
+        if (kinds <= {LIST, SET} and not named) or kinds <= {EITHER, CASES}:
             return _unordered(list(_told(a)), list(_told(b)), rules)
         pairs = list(zip(a.parts, b.parts, strict=True))
     return all_of(compare(forms.read(x), forms.read(y), rules) for x, y in pairs)

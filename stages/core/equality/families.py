@@ -4,7 +4,8 @@ import re
 from typing import Any
 
 from stages.core.answers import expressions, forms
-from stages.core.equality.evaluation import NoValueError, context, evaluate
+from stages.core.equality.evaluation import evaluate
+from stages.core.equality.operations import NoValueError, context
 
 _CONTEXT = context(60)
 _SMALL = _CONTEXT.mpf(10) ** -45
@@ -36,5 +37,7 @@ def _line(text: str) -> tuple[Any, Any] | None:
         return None
     start, step = values[0], values[1] - values[0]
     size = max(map(abs, values))
-    is_linear = all(abs(value - start - step * k) <= _SMALL * size for value, k in zip(values, (0, 1, 2, 7), strict=True))
+    is_linear = all(
+        abs(value - start - step * k) <= _SMALL * size for value, k in zip(values, (0, 1, 2, 7), strict=True)
+    )
     return (start, step) if is_linear and _CONTEXT.im(start) == 0 == _CONTEXT.im(step) else None

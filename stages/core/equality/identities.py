@@ -12,7 +12,8 @@ from typing import Any
 import mpmath
 
 from stages.core.answers.expressions import Expression, read
-from stages.core.equality.evaluation import SCALES, NoValueError, branches, context, coordinate, evaluate, is_undefined
+from stages.core.equality.evaluation import branches, evaluate, is_undefined
+from stages.core.equality.operations import SCALES, NoValueError, context, coordinate
 
 LOW_DIGITS, HIGH_DIGITS = 30, 60
 FINE_DIGITS, FINE_SLACK = 1_000, 50

@@ -19,16 +19,19 @@ _RELATION = re.compile(r"=|[<>]|\\(?:le|ge|ne|in)(?![a-zA-Z])")
 _BOUND = re.compile(r"_\{[^{}]*\}")
 _SUBSET = re.compile(r"[<>]|\\(?:le|ge|ne|cup|setminus|mathbb)(?![a-zA-Z])")
 _CHOICE = re.compile(
-    r"(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s*)?(?:\(\s*([A-J])\s*\)|([A-J])(?:\)|[.:](?=\s|$|[^\x00-\x7f])|$)|([A-J])\s+(?=[A-Z][a-z]+))"
+    r"(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s*)?(?:\(\s*([A-J])\s*\)|([A-J])(?:\)|[.:](?=\s|$|[^\x00-\x7f])|$)"
+    r"|([A-J])\s+(?=[A-Z][a-z]+))"
 )
 _LETTER = re.compile(r"\(?([A-J])\)?")
 _LETTERS = re.compile(r"[A-J]{2,6}")
 _REMARK = re.compile(
-    r"(?P<what>.*[\w)}\]!%])\s*,?\s*\(\s*(?:\\approx|about|approximately|approx\b|or\b|i\.\s?e\.|that is|in\s|rounded|exactly|nearest)[^()]*\)",
+    r"(?P<what>.*[\w)}\]!%])\s*,?\s*\(\s*(?:\\approx|about|approximately|approx\b|or\b|i\.\s?e\.|that is|in\s"
+    r"|rounded|exactly|nearest)[^()]*\)",
     re.DOTALL,
 )
 _SENTENCE = re.compile(
-    r"(?:the|there|it|its|this|that|so|thus|hence|therefore|our|we|he|she|they|his|her|their)\b[^=<>]{0,80}?\b(?:is|are|equals|was|were|be|get|have|has)"
+    r"(?:the|there|it|its|this|that|so|thus|hence|therefore|our|we|he|she|they|his|her"
+    r"|their)\b[^=<>]{0,80}?\b(?:is|are|equals|was|were|be|get|have|has)"
     r"\s+(?:exactly\s+|equal\s+to\s+)?(?P<rest>(?!not\b|less\b|more\b|at\b|between\b|from\b|no\b).+)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -174,16 +177,16 @@ def _same_letters(a: Form, b: Form) -> tuple[Form, Form]:
     return a, b
 
 
-def _same_constants(
-    a: Form, b: Form, left: tuple[str, str] | None, right: tuple[str, str] | None
-) -> tuple[Form, Form]:
+def _same_constants(a: Form, b: Form, left: tuple[str, str] | None, right: tuple[str, str] | None) -> tuple[Form, Form]:
     text, letter = left or (spelled(a), "")
     other, other_letter = right or (spelled(b), "")
     if letter and other_letter:
         other = structures.renamed(other, other_letter, letter)
     elif letter and not re.search(rf"(?<![\\a-zA-Z]){letter}", other):
         # the prediction does not say which of its letters is the constant: the one that the gold does not have
-        mine, theirs = (set(re.findall(r"(?<![\\a-zA-Z])[a-zA-Z]|(?<=[a-zA-Z])[a-zA-Z](?=\b)", each)) for each in (text, other))
+        mine, theirs = (
+            set(re.findall(r"(?<![\\a-zA-Z])[a-zA-Z]|(?<=[a-zA-Z])[a-zA-Z](?=\b)", each)) for each in (text, other)
+        )
         if len(theirs - mine) == 1:
             new = (theirs - mine).pop()
             other = re.sub(rf"(?<![\\]){new}", lambda _: letter, other)

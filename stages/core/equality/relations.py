@@ -34,7 +34,7 @@ _THOUSANDS = re.compile(r"([1-9]\d{0,2}),([1-9]\d{2})")
 
 
 class Tier(StrEnum):
-    """What decided: the spelling, the exact value, a gold rounded from it, values to many digits, algebra, a language model."""
+    """What decided: the spelling, exact values, a rounded gold, values to many digits, algebra, a language model."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -159,13 +159,13 @@ def _as_subsets(a: str, b: str, lenient: bool) -> bool | None:
     """Whether two subsets of the line, such as x<1 or x>2, are equal; None where one of them is none."""
     if max(len(a), len(b)) > forms.MAX_CHARS:
         return None
-    sides = [bare(tidy(side)) for side in (a, b)]
-    if not any(map(is_subset, sides)):
+    left, right = (bare(tidy(side)) for side in (a, b))
+    if not is_subset(left) and not is_subset(right):
         return None
-    sides = [structures.condition(side) or side for side in sides]
+    left, right = (structures.condition(side) or side for side in (left, right))
     if lenient:
-        sides = [words.in_symbols(structures.unqualified(side)) for side in sides]
-    return intervals.equal(*sides, lenient) if any(map(is_subset, sides)) else None
+        left, right = (words.in_symbols(structures.unqualified(side)) for side in (left, right))
+    return intervals.equal(left, right, lenient) if is_subset(left) or is_subset(right) else None
 
 
 def _by_value(one: str, other: str, lenient: bool) -> bool | None:

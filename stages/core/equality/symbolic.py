@@ -10,7 +10,7 @@ import sympy
 from math_verify import LatexExtractionConfig, parse, verify
 from math_verify.errors import TimeoutException
 
-from stages.core.answers.expressions import APPLIED, APPLIED_GREEK, FLOOR, ORDER
+from stages.core.answers.functions import APPLIED_GREEK, CALL, FLOOR, ORDER
 from stages.core.answers.numerals import DATE
 
 MAX_CHARS = 300
@@ -52,7 +52,7 @@ _DANGERS = {
     "an order of a derivative": ORDER,
     "a digit behind a letter": re.compile(r"(?<![\\a-zA-Z])[A-Za-z]\s*\d"),
     "a function with the name of a number": APPLIED_GREEK,
-    "a function known by its name alone": APPLIED,
+    "a function known by its name alone": CALL,
     "a whole or a fractional part": FLOOR,
     "numbers side by side": re.compile(r"\d\s+\d|\)\s*\(\s*\d+\s+\d"),
     "a prime": re.compile(r"\d\s*'"),

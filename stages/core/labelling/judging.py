@@ -15,7 +15,7 @@ from stages.core.tables.answers import EXTRACTION_RULES, TIERS, UNSCORED, VERDIC
 from stages.core.tables.traces import UNANSWERED
 
 
-def prepare(answers: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+def prepare(answers: pl.DataFrame, labels: pl.DataFrame, rounded: bool = True) -> pl.DataFrame:
     """The rows of `ANSWERS` with their `label`, judged as far as the cheap tiers can.
 
     `verdict` and `decided_by` are null where they cannot. `missed` marks a trace without an answer whose last sentence
@@ -24,6 +24,7 @@ def prepare(answers: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     Args:
         answers: columns of `ANSWERS`.
         labels: `label` by `problem_id`, or by `benchmark` and `problem_id` where it has both.
+        rounded: whether a decimal label may be the rounding of an exact answer, see `relations.accepts_cheaply`.
     """
     on = [name for name in ("benchmark", "problem_id") if name in labels.columns]
     joined = answers.join(labels, on=on, how="left", maintain_order="left")
@@ -38,7 +39,7 @@ def prepare(answers: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
             decided.append(("no_answer", None))
         else:
             if (label, answer) not in cheap:
-                cheap[label, answer] = _cheap_verdict(label, answer)
+                cheap[label, answer] = _cheap_verdict(label, answer, rounded)
             decided.append(cheap[label, answer])
     texts = zip(decided, joined["label"], joined["conclusion"], strict=True)
     missed = [each == ("no_answer", None) and _is_missed(*rest) for each, *rest in texts]
@@ -53,8 +54,8 @@ def _is_missed(label: str, conclusion: str | None) -> bool:
     return conclusion is not None and accepts_extracted(label, conclusion).equal is True
 
 
-def _cheap_verdict(label: str, answer: str) -> tuple[str | None, str | None]:
-    equal, tier = accepts_extracted(label, answer)
+def _cheap_verdict(label: str, answer: str, rounded: bool) -> tuple[str | None, str | None]:
+    equal, tier = accepts_extracted(label, answer, rounded)
     return (None, None) if equal is None else ("correct" if equal else "incorrect", tier)
 
 

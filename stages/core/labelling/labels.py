@@ -56,7 +56,7 @@ def gold_pairs_to_decide(tallies: Mapping[str, Tally], problems: pl.DataFrame) -
         for problem_id, gold in _gradable(problems).items()
         for candidate in tallies.get(problem_id, NO_TRACES).candidates
     }
-    return sorted(pair for pair in pairs if accepts_extracted(*pair).equal is None)
+    return sorted(pair for pair in pairs if accepts_extracted(*pair, rounded=False).equal is None)
 
 
 def votes(
@@ -127,7 +127,7 @@ def accepts(gold: str, answer: str, accepted: Outcomes) -> bool:
     Raises:
         ValueError: only the symbolic tier can decide, and its outcome is missing.
     """
-    return resolve(accepts_extracted(gold, answer), (gold, answer), accepted)
+    return resolve(accepts_extracted(gold, answer, rounded=False), (gold, answer), accepted)
 
 
 def vote_metrics(voted: pl.DataFrame, compared: pl.DataFrame, rule: Rule) -> dict[str, float]:

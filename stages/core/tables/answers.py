@@ -28,7 +28,7 @@ UNSCORED = ("no_label", "unscored")
 """Verdicts that do not count for or against the answer. `timeout` is none of them: leaving out answers too hard to
 judge would raise the score of a model that writes such ones."""
 TIERS = ("text", "number", "rounded", "evaluated", "symbolic", "llm")
-"""What decided: the spelling, exact values, a gold that is rounded, values to many digits, algebra, a language model."""
+"""What decided: the spelling, exact values, a rounded gold, values to many digits, algebra, a language model."""
 VERDICTS = pl.Schema(
     {
         **{name: ANSWERS[name] for name in (*ANSWERS_KEY, "answer", "extracted_by")},

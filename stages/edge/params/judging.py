@@ -56,7 +56,9 @@ class LlmJudge(Model):
 
 
 class Judge(Section):
-    """The judge of pairs of answers that algebra leaves undecided."""
+    """What the judge forgives, and the judge of pairs of answers that algebra leaves undecided."""
 
+    rounded_golds: bool
+    """Whether a decimal gold of three digits or more accepts an exact fraction that rounds to it: 6.46 and 84/13."""
     llm: LlmJudge | None
     """null: a pair that algebra cannot decide stays undecided."""

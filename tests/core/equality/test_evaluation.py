@@ -9,16 +9,14 @@ from hypothesis import strategies as st
 
 from stages.core.answers.expressions import Tree, read
 from stages.core.answers.notation import tidy
-from stages.core.equality.evaluation import (
+from stages.core.equality.evaluation import branches, evaluate, is_undefined
+from stages.core.equality.operations import (
     LARGEST_ANGLE,
     LARGEST_EXPONENT,
     LARGEST_FACTORIAL,
     NoValueError,
-    branches,
     context,
     coordinate,
-    evaluate,
-    is_undefined,
 )
 
 DIGITS = context(40)

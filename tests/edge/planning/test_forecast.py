@@ -47,7 +47,10 @@ def works(
 def judged_by_a_model(settings: Settings) -> None:
     model = {key: each for key, each in settings["teach"]["models"][0].items() if key != "label"}
     sampling = settings["teach"]["medium"]["sampling"]
-    settings["judge"] = {"llm": {**model, "reasoning_effort": "low", "num_overlap": 0, "sampling": sampling}}
+    settings["judge"] = {
+        "rounded_golds": True,
+        "llm": {**model, "reasoning_effort": "low", "num_overlap": 0, "sampling": sampling},
+    }
 
 
 def published(settings: Settings) -> None:
