@@ -55,12 +55,12 @@ def _digits(match: re.Match[str]) -> str:
     return re.sub(r"\D", "", match[1])
 
 
+_COUNT = r"\s*\{?\s*(?P<%s>\d{1,4})(?!\d)\s*\}?\s*"
 _CHOOSE = (
-    r"(?<![\w\\}^_])(?:\{\s*\}\s*)?(?:_\s*\{?\s*(?P<n1>\d+)\s*\}?\s*(?P<f1>[CPA])\s*_\s*\{?\s*(?P<k1>\d+)\s*\}?"
-    r"|(?P<f2>[CAP])\s*_\s*\{?\s*(?P<n2>\d+)\s*\}?\s*\^\s*\{?\s*(?P<k2>\d+)\s*\}?"
-    r"|(?P<f3>[CAP])\s*\^\s*\{?\s*(?P<k3>\d+)\s*\}?\s*_\s*\{?\s*(?P<n3>\d+)\s*\}?"
-    r"|\^\s*\{?\s*(?P<n4>\d+)\s*\}?\s*(?P<f4>[CP])\s*_\s*\{?\s*(?P<k4>\d+)\s*\}?"
-    r"|(?P<n5>\d+)\s*(?P<f5>[CP])\s*_?\s*\{?\s*(?P<k5>\d+)\s*\}?)(?![\w{])"
+    r"(?<![\w\\}^_])(?:\{\s*\}\s*)?(?:"
+    rf"_{_COUNT % 'n1'}(?P<f1>[CPA])\s*_{_COUNT % 'k1'}|(?P<f2>[CAP])\s*_{_COUNT % 'n2'}\^{_COUNT % 'k2'}"
+    rf"|(?P<f3>[CAP])\s*\^{_COUNT % 'k3'}_{_COUNT % 'n3'}|\^{_COUNT % 'n4'}(?P<f4>[CP])\s*_{_COUNT % 'k4'}"
+    rf"|(?P<n5>\d{{1,4}})\s*(?P<f5>[CP])\s*_?{_COUNT % 'k5'})(?![\w{{])"
 )
 """Combinations and arrangements of other schools: 10C3, C_6^2, {}_5P_2, and A_5^2, which is 5 times 4."""
 
@@ -132,13 +132,13 @@ _RULES = _rules(
     ("oo", r"(?<![a-zA-Z\\])oo(?![a-zA-Z])", r"\\infty "),
     ("infty", r"\+\s*\\infty", r"\\infty"),
     ("inf", r"(?<![\\a-zA-Z])inf(?:inity)?(?![a-zA-Z])", r"\\infty "),
-    ("dot bar", r"(\d*\.\d*)((?:\\dot\s*\{?\s*\d\s*\}?\s*)\d*(?:\\dot\s*\{?\s*\d\s*\}?)?"
+    ("dot bar", r"(?<![\d.])(\d*\.\d*)((?:\\dot\s*\{?\s*\d\s*\}?\s*)\d*(?:\\dot\s*\{?\s*\d\s*\}?)?"
         r"|\\bar\s*\{?\s*\d+\s*\}?)(?!\d)",
      lambda match: rf"{match[1]}\overline{{{re.sub('[^0-9]', '', match[2])}}}"),
-    (").", r"(?<![\d.])(\d*\.\d*)\((\d{1,12})\)(?!\d)", r"\1\\overline{\2}"),
-    (".", r"(?<![\d.])(\d*\.\d*)\((\d{1,12})\)(?![\d^!])", r"\1\\overline{\2}"),
+    # 0.1(6) repeats its 6, but 1.05(1200) is a product
+    ("(", r"(?<![\d.])(\d*\.(?=\()|0?\.\d*|\d+\.\d+(?=\(\d\)))\((\d{1,12})\)(?![\d^!])", r"\1\\overline{\2}"),
     ("", rf"(?<![\\a-zA-Z])({_WORDS})(?![a-zA-Z])", r"\\\1 "),
-    ("ldots", r"(?<![\d.])(\d*\.)(?:(\d*?)(\d)\3{2,}|(\d{2,6})\4+)\s*\\ldots(?!\s*\d)",
+    ("ldots", r"(?<![\d.])(\d{0,20}\.)(?:(\d{0,20}?)(\d)\3{2,40}|(\d{2,6})\4{1,20})\s*\\ldots(?!\s*\d)",
      lambda match: f"{match[1]}{match[2] or ''}\\overline{{{match[3] or match[4]}}}"),
     ("a. p. A. P.", r"(?<=[\d\s])([aApP])\.\s?[mM]\.?(?![a-zA-Z])", lambda match: f"{match[1].lower()}m"),
     (".", r"(?<![\d.,])([1-9]\d{0,2}(?:\.\d{3}){2,})(?![\d.])", _digits),
@@ -165,7 +165,7 @@ _RULES = _rules(
     lambda match: f"_{{{_BASES.get(match[1], match[1])}}}"),
     (")_", r"\(\s*(\w+)\s*\)\s*_\{\s*(\d+)\s*\}", r"\1_{\2}"),
     ("_{", r"(?<![\w.])0+(?=\d[\dA-F]*\s*_\{\s*\(?1?\d\)?\s*\})", ""),
-    ("base", r"(?<![a-zA-Z])([0-9A-F]+)\s*\(?\s*(?:in\s+)?base\s*[- ]\s*(" + "|".join(_BASES) + r"|1?\d)\s*\)?",
+    ("base", r"(?<!\w)([0-9A-F]{1,60})\s*\(?\s*(?:in\s+)?base\s*[- ]\s*(" + "|".join(_BASES) + r"|1?\d)\s*\)?",
      lambda match: f"{match[1]}_{{{_BASES.get(match[2], match[2])}}}"),
 )  # fmt: skip
 _MATRIX_RULES = _rules(
