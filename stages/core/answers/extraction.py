@@ -95,7 +95,6 @@ def extract(response: str) -> Extracted:
     Boxes that stand side by side, or joined by "and" or a comma, are one answer ("1, 2"); otherwise the last complete,
     non-empty ``\boxed`` or ``\fbox`` counts. Takes time linear in the length.
     """
-    tagged = None
     if "<" in response and (tags := list(_TAGGED.finditer(response[-_TAGGED_CHARS:]))):
         tagged = tags[-1]["answer"] or tags[-1]["box"]
         if tagged and r"\boxed" not in tagged:

@@ -9,11 +9,11 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from stages.core.answers import expressions, structures
+from stages.core.answers import structures
 from stages.core.answers.brackets import MAX_LAYERS, SET, bare, depth, split, unbracket
 from stages.core.answers.notation import squeeze, tidy
 from stages.core.answers.numerals import evaluate
-from stages.core.answers.quantities import join_spaced_thousands, join_thousands, quantity
+from stages.core.answers.quantities import join_spaced_thousands, join_thousands
 
 SCALAR = ""
 LIST = ","
@@ -43,10 +43,6 @@ _ENVIRONMENT = re.compile(r"\\begin\{[a-zA-Z]+\}.*?\\end\{[a-zA-Z]+\}", re.DOTAL
 _ROW_END = re.compile(r"(?:\\\\)+")
 _OR = re.compile(r"\s(?:or|OR)\s")
 _EQUALS = re.compile(r"=|\\in(?![a-zA-Z])")
-_DESCRIBED = re.compile(
-    r"[a-wA-Z](?:\+[a-wA-Z])+|[fghpqEFGHPQRSTV]'*(?:_\{\w+\})?\([^()=]*\)|m?\\angle ?[A-Z]{1,3}"
-    r"|\\(?:sin|cos|tan)(?: ?[A-Z]|\(?\\[a-z]+\)?|\([A-Z]\))"
-)
 _UNEQUAL = re.compile(r"[a-zA-Z]\s*\\ne\s*(?=[-\d\\])")
 _UNEQUAL_SIGN = re.compile(r"[<>]|\\(?:le|ge|ne|in)(?![a-zA-Z])")
 _POINT = re.compile(r"[ABDEFGHIJKLMOPQRSTVWXYZ](?=\([^()]*,)")
@@ -135,7 +131,7 @@ def _shared_name(parts: list[str]) -> list[str]:
     return [parts[0], *(match[0] + part for part in parts[1:])]
 
 
-def _sides(text: str) -> list[str]:
+def equated(text: str) -> list[str]:
     r"""The sides of a text between its equals signs (or ``\in``); those in the bounds of a sum do not count."""
     sides, start, level, end = [], 0, 0, 0
     for match in _EQUALS.finditer(text):
@@ -187,6 +183,11 @@ def spelled(form: Form) -> str:
     return left + ", ".join(parts) + right
 
 
+def is_name(text: str) -> bool:
+    """Whether a squeezed text may name a value: a letter with or without index, a segment, an angle, f(x), dy/dx."""
+    return _NAME.fullmatch(text) is not None
+
+
 def split_name(text: str) -> tuple[str, str]:
     r"""Name and value: ("x", "5") for x=5, 5=x, x \approx 5 and x=2+3=5; ("", text) when nothing is named."""
     exact, about, value = text.partition(r"\approx")
@@ -195,7 +196,7 @@ def split_name(text: str) -> tuple[str, str]:
         if _NAME.fullmatch(name):
             return name, value.strip()
         text = exact.strip() or value.strip()
-    sides = _sides(text)
+    sides = equated(text)
     if len(sides) < 2 or not all(sides) or re.search(r"[<>]|\\(?:le|ge|ne|forall)(?![a-zA-Z])", text):
         return "", text
     first = squeeze(sides[0])
@@ -206,33 +207,6 @@ def split_name(text: str) -> tuple[str, str]:
     if len(sides) == 2 and _NAME.fullmatch(squeeze(sides[1])) and evaluate(sides[0]) is not None:
         return squeeze(sides[1]), sides[0]
     return ("", sides[-1]) if all(evaluate(side) is not None for side in sides) else ("", text)
-
-
-def is_described(form: Form) -> bool:
-    """Whether an equation gives the value of a function or of an angle, P(A)=1/2, rather than relates letters."""
-    sides = _sides(form.parts[0]) if form.brackets == SCALAR else []
-    return len(sides) > 1 and "+" not in sides[0] and _DESCRIBED.fullmatch(squeeze(sides[0])) is not None
-
-
-def result(form: Form) -> str:
-    """The last side of a chain of equations whose first side describes a value: 113 of m+n=100+13=113; else "".
-
-    A description is a sum of letters, an applied function, a measured angle or a constant.
-    """
-    sides = _sides(form.parts[0]) if form.brackets == SCALAR and not form.names[0] else []
-    if len(sides) < 2 or not all(sides):
-        return ""
-    last = quantity(sides[-1])
-    value = last.value is not None or ((read := expressions.read(last.text)) is not None and not read.variables)
-    if not value:
-        return ""
-    if len(sides) > 2 and all(_NAME.fullmatch(squeeze(side)) for side in sides[:-1]):
-        return sides[-1]  # y=k=506.25
-    if any(evaluate(side) is None for side in sides[1:-1]):
-        return ""
-    constant = expressions.read(sides[0])
-    described = _DESCRIBED.fullmatch(squeeze(sides[0])) or (constant is not None and not constant.variables)
-    return sides[-1] if described else ""
 
 
 def point(text: str) -> str:

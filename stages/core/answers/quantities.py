@@ -5,7 +5,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from stages.core.answers import expressions, units
+from stages.core.answers import units
 from stages.core.answers.brackets import bare
 from stages.core.answers.notation import squeeze
 from stages.core.answers.numerals import evaluate
@@ -52,7 +52,8 @@ _MIXED = re.compile(
     r"(?P<sign>-?)(?P<parts>(?:\d+(?:\.\d+)?\s*(?:\^\{\\circ\}|'{1,2}|[A-Za-z]+)\s*(?:,?\s*and\s+|,\s*)?){2,3})"
 )
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(\^\{\\circ\}|'{1,2}|[A-Za-z]+)")
-_LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{3}")
+_LETTERS = re.compile(r"(?<![\\a-zA-Z])(?:[a-zA-Z]{3}|(?:or|is|to|no|if|of|at|by|in|on|as)(?![a-zA-Z]))")
+_FORMULA = re.compile(r"(?:[^=<>,;:'\[\]]|\\[,;:])+(?<![-+*/^_(\s])")
 _TIME = re.compile(r"(\d{1,2})\s*:\s*(\d\d)\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
 _SCALE = re.compile(r"(?:hundred|thousand|million|billion|trillion)s?\b")
 _SCALED = re.compile(
@@ -105,7 +106,7 @@ def _quantity(text: str) -> Quantity:
             return Quantity(value, head, _unit_name(tail["unit"]))
     tail = _MEASURED.fullmatch(text)
     head = bare(tail["value"]) if tail else ""
-    if tail and not _LETTERS.search(head) and expressions.read(head) is not None:
+    if tail and _FORMULA.fullmatch(head) and not _LETTERS.search(head):
         return Quantity(evaluate(head), head, _unit_name(tail["unit"] or tail["styled"] or tail["bracketed"]))
     return Quantity(None, text, "")
 

@@ -35,23 +35,8 @@ _FAMILY = re.compile(
     r"|all)\s+integers?\s+(?P<named>[a-zA-Z]))\s*(?P<close>\)|\])?",
     re.DOTALL,
 )
-_CONSTANT = re.compile(
-    r"(?P<what>.+?)\s*,?\s*\(?\s*(?:where|for|with)\s+(?:(?:some|any|all|an)\s+)?(?:arbitrary\s+"
-    r"|real\s+)?(?:constants?|numbers?|reals?)\s+(?P<letter>[a-zA-Z])\)?"
-    r"|(?P<what2>.+?)\s*,?\s*\(?\s*(?:where|with)\s+(?P<letter2>[a-zA-Z])\s+is\s+(?:an?\s+)?(?:any\s+"
-    r"|arbitrary\s+|real\s+)*(?:constant|number)\)?",
-    re.DOTALL,
-)
 _NUMBERED = re.compile(r"\(?\s*(?P<label>\d|[a-f]|i{1,3}|iv|v)\s*\)\s*(?P<rest>.+)", re.DOTALL)
 _LABELS = (("1", "2", "3", "4", "5", "6"), ("a", "b", "c", "d", "e", "f"), ("i", "ii", "iii", "iv", "v"))
-_QUALIFIER = re.compile(
-    r"\s*,?\s*\(?\s*(?:for\s+(?:all|any|every|each)\s+(?:real\s+|values\s+of\s+|real\s+numbers?\s+"
-    r"|integers?\s+)*(?:[a-z](?:\s*\\in\s*\\mathbb\{[A-Z]\})?)?"
-    r"|\\forall\s*[a-z](?:\s*\\in\s*\\mathbb\{[A-Z]\})?)\s*\)?"
-)
-_REAL = re.compile(
-    r"[a-z]\s*\\in\s*\\mathbb\{R\}\s*(?:,|and)\s*(?=[a-z])|(?<=[\w}])\s*(?:,|and)\s*[a-z]\s*\\in\s*\\mathbb\{R\}"
-)
 
 
 def row(text: str) -> list[str] | None:
@@ -124,12 +109,6 @@ def family(text: str) -> tuple[str, str] | None:
     return renamed(what, letter, "k"), domain
 
 
-def constant(text: str) -> tuple[str, str] | None:
-    """An answer with an arbitrary constant as its text and the letter of the constant."""
-    match = _CONSTANT.fullmatch(text) if len(text) <= MAX_CHARS and ("constant" in text or "number" in text) else None
-    return (match["what"] or match["what2"], match["letter"] or match["letter2"]) if match else None
-
-
 def renamed(text: str, letter: str, other: str) -> str:
     """`text` with another letter for one of its letters, unless it has that one as well."""
     if letter == other or re.search(rf"(?<![\\a-zA-Z]){other}(?![a-zA-Z])", text):
@@ -144,17 +123,6 @@ def numbered(parts: list[str]) -> list[str]:
     if len(parts) < 2 or not any(found == labels[: len(parts)] for labels in _LABELS):
         return []
     return [match["rest"].strip() for match in matches if match]
-
-
-def unqualified(text: str) -> str:
-    """An answer without "for all x" and without "x is real", which a judge ignores."""
-    if len(text) > MAX_CHARS:
-        return text
-    for pattern in (_QUALIFIER, _REAL):
-        shorter = pattern.sub("", text, count=1)
-        if shorter != text and shorter.strip():
-            text = shorter.strip()
-    return text
 
 
 def oriented(text: str) -> str:
@@ -189,23 +157,3 @@ def _is_whole(line: str) -> bool:
     balanced = all(line.count(opening) == line.count(closing) for opening, closing in ("()", "[]", "{}"))
     ends = line[-1] in "+-*/=<>^_(," or line[0] in "+*/=<>^_),"
     return balanced and not ends and not re.search(r"(?<![\\a-zA-Z])[a-zA-Z]{3,}", line) and len(line) <= 100
-
-
-_AXIS = re.compile(r"\\(?:hat|vec|mathbf)\s*\{?\s*(?:\\[ij]math|[ijk])\s*\}?")
-_TERM = re.compile(r"\s*([+-]?)\s*([^\s+\-ijk]*(?:\{[^{}]*\}[^\s+\-ijk]*)*)\s*\*?\s*([ijk])(?![a-zA-Z])")
-
-
-def along_axes(text: str, length: int) -> list[str] | None:
-    """The coordinates of a vector that is written as i + 2j - k; None for any other text."""
-    plain = _AXIS.sub(lambda match: "i" if "imath" in match[0] else re.findall("[ijk]", match[0])[-1], text)
-    found: dict[str, str] = {}
-    position = 0
-    while position < len(plain.rstrip()):
-        match = _TERM.match(plain, position)
-        if not match or match[3] in found:
-            return None
-        found[match[3]] = match[1].replace("+", "") + (match[2].strip("() ") or "1")
-        position = match.end()
-    axes = "ijk"[:length]
-    is_vector = 1 < length < 4 and set(found) <= set(axes) and (len(found) > 1 or axes == "ij")
-    return [found.get(axis, "0") for axis in axes] if is_vector and found else None

@@ -6,7 +6,7 @@ Every operation is bounded, so that evaluating any expression takes microseconds
 from collections.abc import Mapping
 from typing import Any
 
-from stages.core.answers.expressions import Tree
+from stages.core.equality.expressions import Tree
 from stages.core.equality.operations import LARGEST, OPERATIONS, NoValueError, applied, power, root
 
 LARGEST_SERIES = 200

@@ -3,7 +3,8 @@ r"""Families with an integer parameter: whether two members for k run over the s
 import re
 from typing import Any
 
-from stages.core.answers import expressions, forms
+from stages.core.answers import forms
+from stages.core.equality import expressions
 from stages.core.equality.evaluation import evaluate
 from stages.core.equality.operations import NoValueError, context
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import mpmath
 
-from stages.core.answers.expressions import Expression, read
 from stages.core.equality.evaluation import branches, evaluate, is_undefined
+from stages.core.equality.expressions import Expression, read
 from stages.core.equality.operations import SCALES, NoValueError, context, coordinate
 
 LOW_DIGITS, HIGH_DIGITS = 30, 60

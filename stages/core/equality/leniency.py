@@ -6,11 +6,12 @@ name of a quantity. A vote looks through none of these.
 
 import re
 
-from stages.core.answers import forms, structures, words
+from stages.core.answers import forms, structures
 from stages.core.answers.brackets import SET
-from stages.core.answers.expressions import read as read_expression
 from stages.core.answers.forms import EITHER, FAMILY, LIST, MATRIX, SCALAR, TUPLE, Form, spelled
 from stages.core.answers.quantities import quantity, without_unit
+from stages.core.equality import chains, phrases
+from stages.core.equality.expressions import read as read_expression
 
 MAX_TERMS = 1_000
 """Of a list that is written with dots."""
@@ -58,7 +59,7 @@ def unwrap(a: Form, b: Form) -> tuple[Form, Form]:
         if not is_relation(spelled(a)):
             b = _valued(b)
         elif not is_relation(spelled(b)):
-            a = _valued(a) if forms.is_described(a) else a
+            a = _valued(a) if chains.is_described(a) else a
     if TUPLE in (a.brackets, b.brackets):
         a, b = _as_vector(a, len(b.parts)), _as_vector(b, len(a.parts))
     if a.brackets == MATRIX:
@@ -83,12 +84,12 @@ def _in_symbols(form: Form) -> Form:
     text = spelled(form)
     if len(text) > forms.MAX_CHARS:
         return form
-    plain = structures.unqualified(text)
+    plain = phrases.unqualified(text)
     if remark := _REMARK.fullmatch(plain):
         plain = remark["what"]
     if (sentence := _SENTENCE.fullmatch(plain)) and _is_answer(sentence["rest"]):
         plain = sentence["rest"]
-    plain = words.in_symbols(plain)
+    plain = phrases.in_symbols(plain)
     return forms.read(plain) if plain != text else form
 
 
@@ -100,7 +101,7 @@ def _is_answer(text: str) -> bool:
 
 def _valued(form: Form) -> Form:
     """The value that a chain of equations ends with."""
-    value = forms.result(form)
+    value = chains.result(form)
     return Form(SCALAR, (value,), ("",)) if value else form
 
 
@@ -156,14 +157,14 @@ def _as_matrix(form: Form, matrix: Form) -> Form:
 
 def _as_vector(form: Form, length: int) -> Form:
     """i + 2j as (1, 2)."""
-    parts = structures.along_axes(form.parts[0], length) if form.brackets == SCALAR else None
+    parts = phrases.along_axes(form.parts[0], length) if form.brackets == SCALAR else None
     return Form(TUPLE, tuple(parts), ("",) * length) if parts else form
 
 
 def _same_letters(a: Form, b: Form) -> tuple[Form, Form]:
     """Two answers with their arbitrary constants and their functions' variables under one letter."""
     if {a.brackets, b.brackets} <= {SCALAR, LIST}:
-        left, right = (structures.constant(spelled(form)) for form in (a, b))
+        left, right = (phrases.constant(spelled(form)) for form in (a, b))
         if left or right:
             return _same_constants(a, b, left, right)
     if SCALAR == a.brackets == b.brackets:

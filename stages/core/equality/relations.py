@@ -13,13 +13,13 @@ from enum import StrEnum
 from functools import lru_cache, partial
 from typing import NamedTuple
 
-from stages.core.answers import expressions, forms, structures, words
+from stages.core.answers import forms, structures
 from stages.core.answers.brackets import bare
 from stages.core.answers.extraction import extract, payload
 from stages.core.answers.forms import LIST, Form
 from stages.core.answers.keys import CACHED, INTEGER, call_cached, canonical, is_numeric
 from stages.core.answers.notation import tidy
-from stages.core.equality import identities, intervals
+from stages.core.equality import expressions, identities, intervals, phrases
 from stages.core.equality.comparison import Rules, compare
 from stages.core.equality.leniency import is_subset
 from stages.core.equality.symbolic import formulas_equal
@@ -164,7 +164,7 @@ def _as_subsets(a: str, b: str, lenient: bool) -> bool | None:
         return None
     left, right = (structures.condition(side) or side for side in (left, right))
     if lenient:
-        left, right = (words.in_symbols(structures.unqualified(side)) for side in (left, right))
+        left, right = (phrases.in_symbols(phrases.unqualified(side)) for side in (left, right))
     return intervals.equal(left, right, lenient) if is_subset(left) or is_subset(right) else None
 
 

@@ -10,8 +10,8 @@ import sympy
 from math_verify import LatexExtractionConfig, parse, verify
 from math_verify.errors import TimeoutException
 
-from stages.core.answers.functions import APPLIED_GREEK, CALL, FLOOR, ORDER
 from stages.core.answers.numerals import DATE
+from stages.core.equality.functions import APPLIED_GREEK, CALL, FLOOR, ORDER
 
 MAX_CHARS = 300
 MAX_DEPTH = 9

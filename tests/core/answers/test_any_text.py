@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from stages.core.answers import (
     boxes,
     brackets,
-    expressions,
     extraction,
     forms,
     keys,
@@ -24,6 +23,7 @@ from stages.core.answers import (
     units,
     words,
 )
+from stages.core.equality import expressions, phrases
 from tests.hostile import CODE, FUNCTIONS, HOSTILE, TOWERS, UNICODE
 
 READERS: dict[str, Callable[[str], object]] = {
@@ -33,7 +33,6 @@ READERS: dict[str, Callable[[str], object]] = {
     "brackets.split": brackets.split,
     "brackets.ratio": brackets.ratio,
     "brackets.unbracket": brackets.unbracket,
-    "expressions.read": expressions.read,
     "extraction.extract": extraction.extract,
     "extraction.payload": extraction.payload,
     "extraction.conclusion": extraction.conclusion,
@@ -50,9 +49,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "quantities.join_thousands": quantities.join_thousands,
     "quantities.same_time": lambda text: quantities.same_time(text, "8:34 PM", lenient=True),
     "reading.read": reading.read,
-    "structures.along_axes": lambda text: structures.along_axes(text, 3),
     "structures.condition": structures.condition,
-    "structures.constant": structures.constant,
     "structures.cycles": structures.cycles,
     "structures.family": structures.family,
     "structures.lines": structures.lines,
@@ -60,12 +57,15 @@ READERS: dict[str, Callable[[str], object]] = {
     "structures.numbered": lambda text: structures.numbered([text, text]),
     "structures.oriented": structures.oriented,
     "structures.row": structures.row,
-    "structures.unqualified": structures.unqualified,
     "styles.unstyled": styles.unstyled,
     "symbols.plain": symbols.plain,
     "units.read": units.read,
-    "words.in_symbols": words.in_symbols,
     "words.is_words": words.is_words,
+    "expressions.read": expressions.read,
+    "phrases.along_axes": lambda text: phrases.along_axes(text, 3),
+    "phrases.constant": phrases.constant,
+    "phrases.in_symbols": phrases.in_symbols,
+    "phrases.unqualified": phrases.unqualified,
     "words.key": lambda text: words.key(text, lenient=True),
 }
 FRAGMENTS = [

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core.answers.expressions import Tree, read
 from stages.core.answers.notation import tidy
 from stages.core.equality.evaluation import branches, evaluate, is_undefined
+from stages.core.equality.expressions import Tree, read
 from stages.core.equality.operations import (
     LARGEST_ANGLE,
     LARGEST_EXPONENT,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core.answers.expressions import read
 from stages.core.answers.notation import tidy
+from stages.core.equality.expressions import read
 from stages.core.equality.identities import equal
 
 

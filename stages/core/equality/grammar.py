@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stages.core.answers.functions import (
+from stages.core.equality.functions import (
     APPLIED_LETTERS,
     APPLIED_MACROS,
     CLOSERS,
@@ -13,7 +13,7 @@ from stages.core.answers.functions import (
     PRODUCTS,
     SELECTING,
 )
-from stages.core.answers.tokens import NotAnExpressionError, Tokens
+from stages.core.equality.tokens import NotAnExpressionError, Tokens
 
 MAX_DEPTH = 40
 MAX_LENGTH = 60

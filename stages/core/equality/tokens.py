@@ -1,7 +1,7 @@
 """Tokens: the signs, numbers, letters and macros of a formula, one after another."""
 
-from stages.core.answers.functions import ORDER, SCIENTIFIC, TOKEN
 from stages.core.answers.numerals import DATE
+from stages.core.equality.functions import ORDER, SCIENTIFIC, TOKEN
 
 
 class NotAnExpressionError(ValueError):

@@ -2,8 +2,8 @@ r"""Expressions: what a formula's tree is, and what is no expression."""
 
 import pytest
 
-from stages.core.answers.expressions import MAX_CHARS, MAX_LENGTH, Tree, read
 from stages.core.answers.notation import tidy
+from stages.core.equality.expressions import MAX_CHARS, MAX_LENGTH, Tree, read
 
 X, Y, ONE, TWO = ("variable", "x"), ("variable", "y"), ("number", "1"), ("number", "2")
 

@@ -7,8 +7,8 @@ functions by their name, whole parts, finite sums. Anything else (relations, uni
 from functools import lru_cache
 from typing import NamedTuple
 
-from stages.core.answers.grammar import MAX_LENGTH, Parser, Tree
-from stages.core.answers.tokens import NotAnExpressionError
+from stages.core.equality.grammar import MAX_LENGTH, Parser, Tree
+from stages.core.equality.tokens import NotAnExpressionError
 
 __all__ = ["MAX_CHARS", "MAX_LENGTH", "Expression", "Tree", "read"]
 
