@@ -35,50 +35,58 @@ def judged(pairs: list[tuple[str, str]]) -> list[bool]:
 
 
 KNOWN_ERRORS = {
-    "choice 9c8f8407",
-    "equation d9ed9f5a",
-    "inequality 59385b87",
-    "interval 48bbf1b4",
-    "interval 68624ee6",
-    "matrix b41c4b08",
-    "non_english 9f0f2197",
-    "non_english f84827d7",
-    "percent 76f6437d",
-    "percent d8331bfe",
-    "set_or_multi 60b4ec48",
-    "set_or_multi a3189e61",
-    "set_or_multi de08a9c2",
-    "symbolic 6652a21b",
-    "text 034e115b",
-    "text 5a6398f3",
-    "text 5aa902c4",
-    "text 6f960706",
-    "text a030eb4e",
-    "tuple 3a63819a",
-    "units 2e7b1a8e",
-    "units b5459878",
+    "choice 9c8f8407": "b for the choice B",
+    "inequality 59385b87": "a root of a quotient, equal for positive letters alone",
+    "interval 48bbf1b4": "2^(1/2^1000) as the 1 that a test rounds it to",
+    "interval 68624ee6": "a prediction that is rounded",
+    "matrix b41c4b08": "a prediction that is rounded",
+    "non_english 9f0f2197": "a dollar sign behind its number, in a French sentence",
+    "non_english f84827d7": "brackets of LaTeX that lost their backslashes",
+    "percent 76f6437d": "a statement behind two boxes of steps",
+    "percent d8331bfe": "a text of 30,000 characters that was cut off",
+    "set_or_multi 60b4ec48": "a box with doubled backslashes that is never closed",
+    "set_or_multi a3189e61": "two boxes with a part of the question between them",
+    "set_or_multi de08a9c2": "an answer in words, put in other words",
+    "symbolic 6652a21b": "FALSE EQUAL: a real tab for the t of text, which we undo; the label wants the damaged text refused",
+    "text 034e115b": "a root rounded to three places",
+    "tuple 3a63819a": "a tuple that is given twice",
+    "units 2e7b1a8e": "5m: a unit, or a multiple of m",
+    "units b5459878": "two boxes with plus signs between them",
 }
-"""Kind and hash of the rows that we decide otherwise than their label; all but the symbolic one are "equal" missed.
+"""Kind and hash of the rows of `cases.jsonl` that we decide otherwise than their label, and why; "equal" missed, but for one."""
+KNOWN_REPORTS = {
+    "FP: general 989132fb": "a sum to n that algebra does not know",
+    "box in the reasoning, answer stated behind 6acbe40a": "a box outranks a statement",
+    "stated without a box, kinds e3743925": '"> 4" is an inequality, or a quotation',
+    "unit outside a short list 76028818": "two primes are inches, or seconds of arc: 30 is not 30''",
+}
+"""The same of `reports.jsonl`; none is a false "equal"."""
 
-That one is `"$\text{13}$"` with a real tab for `\t`: we undo the lost escape, so it is 13; the corpus keeps the label of a
-test that wants the damaged text refused. The rest: synonyms in words (4), decimals of fewer than six
-digits (3), a box or a statement that is not the last word (5), renamed functions and rearranged equations, and the like.
-"""
 
-
-def test_the_labelled_corpus_is_decided_as_it_is_known_to_be() -> None:
-    """Unambiguous rows (no note) of the corpus; a library or a rule that changes one shows here which."""
-    corpus = [row for row in rows("equivalence/cases.jsonl") if not row.get("note")]
+def differing(name: str) -> tuple[dict[str, bool], int]:
+    """Kind and hash of the unambiguous rows (no note) of a corpus that we decide otherwise, our verdicts, and all rows."""
+    corpus = [row for row in rows(f"equivalence/{name}.jsonl") if not row.get("note")]
     pairs = [(str(row["gold"] or ""), str(row["pred"] or "")) for row in corpus]
-    verdicts = judged(pairs)
     wrong = {
         f"{row['kind']} {hashlib.sha256(json.dumps(pair).encode()).hexdigest()[:8]}": equal
-        for row, pair, equal in zip(corpus, pairs, verdicts, strict=True)
+        for row, pair, equal in zip(corpus, pairs, judged(pairs), strict=True)
         if equal != row["equal"]
     }
-    assert set(wrong) == KNOWN_ERRORS
-    assert 1 - len(wrong) / len(corpus) >= 0.95
-    assert [name.split()[0] for name, equal in wrong.items() if equal] == ["symbolic"]
+    return wrong, len(corpus)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "false_equal", "accuracy"),
+    [("cases", KNOWN_ERRORS, ["symbolic 6652a21b"], 0.965), ("reports", KNOWN_REPORTS, [], 0.99)],
+)
+def test_a_labelled_corpus_is_decided_as_it_is_known_to_be(
+    name: str, known: dict[str, str], false_equal: list[str], accuracy: float
+) -> None:
+    """A library or a rule that changes a row shows here which."""
+    wrong, num = differing(name)
+    assert [row for row, equal in wrong.items() if equal] == false_equal
+    assert set(wrong) == set(known)
+    assert 1 - len(wrong) / num >= accuracy
 
 
 def graded(gold: object, text: object) -> bool:
