@@ -14,7 +14,7 @@ STYLES = (
     r"tiny|scriptsize|footnotesize|small|normalsize|large|Large|LARGE|huge|Huge"
 )
 _PROSE = frozenset(("text", "textrm", "textnormal", "mathrm", "mbox", "hbox", "operatorname", "textit", "mathit"))
-_HIDDEN = r"[hv]space|[hv]?phantom|label|tag|colorbox|fcolorbox|raisebox|kern|hskip"
+_HIDDEN = r"[hv]space|[hv]?phantom|label|tag|raisebox|kern|hskip"
 _COLOURED = r"textcolor|colorbox|color|fcolorbox"
 _ONE_UNIT = re.compile(r"(?:\\[ ,;:!]|[\s~.(])*(?P<unit>[VANJWKCTFHLPgmshlu])[\s.)]*")
 _BEFORE_UNIT = re.compile(r"[\d})/*.](?:\\[ ,;:!]|[\s~])*$")
