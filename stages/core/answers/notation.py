@@ -196,8 +196,10 @@ def tidy(text: str) -> str:
 
 def _replaced(text: str, rules: list[_Rule]) -> str:
     for hints, pattern, replacement in rules:
-        if any(hint in text for hint in hints):
-            text = pattern.sub(replacement, text)
+        for hint in hints:
+            if hint in text:
+                text = pattern.sub(replacement, text)
+                break
     return text
 
 

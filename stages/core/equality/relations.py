@@ -30,6 +30,10 @@ VERSIONED = ("math-verify", "latex2sympy2_extended", "sympy")
 Pair = tuple[str, str]
 """Two answers, or a gold and an answer."""
 
+_SUBSET = re.compile(
+    r"[<>\u2200-\u22ff\u2a7d\u2a7e\u2102\u2115\u211a\u211d\u2124]|\\(?:[lg]e|[lg]t|n|not|cup|setminus|math|R|Z|in|mid|bigcup)"
+)
+"""A sign of a subset of the line, as it is typed."""
 _THOUSANDS = re.compile(r"([1-9]\d{0,2}),([1-9]\d{2})")
 
 
@@ -157,7 +161,7 @@ def _joins(text: str) -> set[str]:
 
 def _as_subsets(a: str, b: str, lenient: bool) -> bool | None:
     """Whether two subsets of the line, such as x<1 or x>2, are equal; None where one of them is none."""
-    if max(len(a), len(b)) > forms.MAX_CHARS:
+    if max(len(a), len(b)) > forms.MAX_CHARS or not (_SUBSET.search(a) or _SUBSET.search(b)):
         return None
     left, right = (bare(tidy(side)) for side in (a, b))
     if not is_subset(left) and not is_subset(right):
