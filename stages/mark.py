@@ -27,9 +27,7 @@ def main() -> None:
     )
     rule = params.load_part(params.Cut, "exam.protocol")
     golds = tables.read(args.benchmarks, GOLDS).rename({"gold": "label"})
-    prepare = partial(
-        _prepare, golds=golds, answer_before_cut=rule.answer_before_cut, rounded=rules.rounded_golds
-    )
+    prepare = partial(_prepare, golds=golds, answer_before_cut=rule.answer_before_cut, rounded=rules.rounded_golds)
     judge(f"mark@{args.traces.name}", settings, args.traces, table.TRACES_IN, prepare, args.output, is_exam=True)
 
 

@@ -9,14 +9,25 @@ from typing import NamedTuple
 from stages.core.answers import forms
 from stages.core.answers.brackets import SET
 from stages.core.answers.extraction import extract, payload
-from stages.core.answers.forms import LIST, MATRIX, SCALAR, TUPLE
+from stages.core.answers.forms import CASES, CYCLES, EITHER, FAMILY, LIST, MATRIX, ROW, SCALAR, TUPLE
 from stages.core.answers.keys import canonical
 from stages.core.answers.quantities import quantity
-from stages.core.equality.comparison import MAX_UNORDERED, compare
+from stages.core.equality.comparison import MAX_UNORDERED, Rules, compare
 from stages.core.equality.relations import Decision, Tier, accepts_extracted
 from stages.core.equality.symbolic import check
 
-_KINDS = {SCALAR: "one value", LIST: "a list", SET: "a set", TUPLE: "a tuple", MATRIX: "a matrix"}
+_KINDS = {
+    SCALAR: "one value",
+    LIST: "a list",
+    SET: "a set",
+    TUPLE: "a tuple",
+    MATRIX: "a matrix",
+    EITHER: "statements of which one holds",
+    ROW: "a row of numbers",
+    CYCLES: "cycles of a permutation",
+    CASES: "cases with conditions",
+    FAMILY: "a family with an integer k, and what k may be",
+}
 _TOO_LONG = ("longer than", "more than", "lists too long")
 """How the messages of `check` begin that speak of a length."""
 
@@ -83,7 +94,7 @@ def formulas(gold: str, answer: str, lenient: bool = True) -> list[tuple[str, st
         found.append((one, other))
 
     left = extract(gold).answer or gold if lenient else gold
-    compare(forms.read(left), forms.read(answer), lenient, note)
+    compare(forms.read(left), forms.read(answer), Rules(lenient, note))
     return found
 
 
