@@ -5,9 +5,11 @@ no responses, so it gets the answers that we extract; two are equal when its LaT
 two expressions whose difference simplifies to zero.
 """
 
+import logging
 import multiprocessing
 import resource
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import NamedTuple
@@ -67,9 +69,8 @@ def graded(grader: Grader, pairs: Sequence[Texts], seconds: float, memory_gib: f
 
 
 def _limit(memory_gib: float) -> None:
-    import logging
-
     logging.disable(logging.WARNING)  # math-verify writes a line for each text that it cannot read
+    warnings.simplefilter("ignore")  # and sympy one for each that it misreads
     resource.setrlimit(resource.RLIMIT_AS, (int(memory_gib * GIB),) * 2)
 
 

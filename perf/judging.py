@@ -140,7 +140,7 @@ def side_by_side(pairs: list[Pair]) -> dict[str, dict[str, float]]:
     limits = measuring.profile(PROFILE).symbolic
     texts = [(pair.gold, pair.prediction) for pair in pairs]
     with Judge(algebra.Symbolic(1, limits.seconds, limits.memory_gib)) as judge:
-        judge.accepts([("x>3", r"(3,\infty)")])  # starts its process, as the others' are started
+        judge.accepts([(r"\int x dx", r"\frac{x^2}{2}")])  # starts its process, as the others' are started
         started = time.perf_counter()
         equal = [verdict.equal for verdict in judge.accepts(texts)]
         found = {"ours": graders.Graded(equal, time.perf_counter() - started)}

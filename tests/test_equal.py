@@ -39,7 +39,7 @@ def test_each_line_comes_back_in_order_with_its_verdict_its_tier_and_its_answer(
         ("42", "So the answer is \\boxed{42}.", True, "number", "42"),
         ("42", "43", False, "number", "43"),
         ("\\frac{\\sqrt3}{3}", "\\boxed{1/\\sqrt{3}}", True, "evaluated", "1/\\sqrt{3}"),
-        ("x>3", "(3,\\infty)", True, "symbolic", "(3,\\infty)"),
+        ("\\int x dx", "\\frac{x^2}{2}", True, "symbolic", "\\frac{x^2}{2}"),
         ("10^{10^{10}}+1", "x=10^{10^{10}}", None, None, "x=10^{10^{10}}"),
         (None, "3", False, "text", "3"),
         ("3", None, False, "text", None),
@@ -127,7 +127,7 @@ def test_golds_of_different_problems_are_judged_against_each_other(project: Path
 
 
 def test_a_second_run_gives_the_same_bytes_and_asks_no_algebra(project: Path) -> None:
-    pair = {"gold": "x>4", "pred": "(4,\\infty)"}
+    pair = {"gold": "\\int x dx", "pred": "\\frac{x^2}{3}"}
     first = judged(project, pair)
     written = (project / "out/verdicts.jsonl").read_bytes()
     assert judged(project, pair) == first

@@ -70,9 +70,11 @@ def test_an_answer_that_cannot_be_decided_earns_nothing_off_the_main_thread_too_
     found: list[Any] = []
 
     def work() -> None:
-        completions = [r"\boxed{x=10^{10^{10}}}", r"\boxed{(3,\infty)}"]
+        completions = [r"\boxed{x=10^{10^{10}}}", r"\boxed{\frac{x^2}{2}}"]
         rewards = accuracy_reward(
-            completions=completions, gold=["10^{10^{10}}+1", "x>3"], log_metric=lambda *logged: found.append(logged)
+            completions=completions,
+            gold=["10^{10^{10}}+1", r"\int x dx"],
+            log_metric=lambda *logged: found.append(logged),
         )
         found.append(rewards)
 
