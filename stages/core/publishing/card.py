@@ -26,7 +26,7 @@ class Origin(NamedTuple):
     """What each source is, by its name: a hub data set with its commit, a file, or generated."""
     collected: Mapping[str, Any]
     """`collection.metrics`."""
-    servers: Mapping[str, Mapping[str, int]]
+    servers: Mapping[str, Mapping[str, int]] = {}
     """Answers of each server by the name of a table of traces, where that was recorded."""
 
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from stages.core.publishing import card
 from stages.core.publishing.markdown import escaped, fenced, table
+from stages.core.scoring.results import cut_rule
 from stages.core.scoring.scoring import average_key, spoken
 
 Numbers = Mapping[str, float]
@@ -25,6 +26,8 @@ class ExamResults(NamedTuple):
     """student -> benchmark -> `scoring.metrics`."""
     means: Mapping[str, Numbers]
     """student -> value, ci_low and ci_high of the mean over the benchmarks."""
+    answer_before_cut: bool = True
+    """Whether an answer before the cut of a text that was cut off counts; before that was a setting, it did."""
 
     @property
     def average(self) -> str:
@@ -48,7 +51,7 @@ class Teaching(NamedTuple):
     model: str
     revision: str | None
     settings: Mapping[str, Any]
-    servers: Mapping[str, int]
+    servers: Mapping[str, int] = {}
     """Answers of each server at that effort; empty where that was not recorded."""
 
 
@@ -172,7 +175,7 @@ def _protocol(exam: ExamResults) -> list[str]:
     more = ", or more often until the interval is narrow or more would not help" if exam.is_open else ""
     lines = [
         f"Each problem is asked {exam.num_samples} times{more}, each time with another seed, and with "
-        f"{escaped(_sampled(exam.sampling))}."
+        f"{escaped(_sampled(exam.sampling))}. {cut_rule(exam.answer_before_cut)}."
     ]
     for what, text in (("The system message:", exam.system), ("On a line of its own behind the problem:", exam.suffix)):
         if text:

@@ -197,10 +197,15 @@ def notes(
     return lines
 
 
+def cut_rule(answer_before_cut: bool) -> str:
+    """What an answer before the cut is worth, as a sentence without its stop."""
+    counts = "counts" if answer_before_cut else "does not count"
+    return f"An answer that stands before the cut of a text that was cut off {counts}"
+
+
 def _cut_note(metrics: Metrics, exams: Sequence[str], answer_before_cut: bool) -> str:
     """What an answer before the cut is worth, and the share of samples of each student that have one, where any has."""
-    counts = "counts" if answer_before_cut else "does not count"
-    rule = f"An answer that stands before the cut of a text that was cut off {counts}"
+    rule = cut_rule(answer_before_cut)
     shares = {
         student: [f"{_percent(share)} of {name}" for name in exams if (share := _before_cut(numbers, name))]
         for student, numbers in metrics.items()

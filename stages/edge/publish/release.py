@@ -186,14 +186,17 @@ def _servers(record: RunRecord, effort: str) -> dict[str, int]:
 
 def _exam(record: RunRecord, student: str) -> ExamResults:
     settings = record.settings(f"exam@{student}")
-    protocol, prompt = settings["exam.protocol"], settings["exam.prompt"]
+    # The stage lists the protocol key by key, without what decides no answer; the report lists it whole.
+    protocol = settings.get("exam.protocol") or record.settings("report")["exam.protocol"]
+    prompt = settings["exam.prompt"]
     changed = {key: value for key, value in settings[f"exam.overrides.{student}"].items() if value is not None}
     sampling = {**protocol["sampling"], **changed}
     numbers = record.document("report", student)
     means = record.document("report", "mean")["mean"]
     counts = (protocol["num_samples"], protocol.get("until") is not None, protocol["pass_k"])
     ordered = {key: sampling[key] for key in SAMPLING}
-    return ExamResults(*counts, prompt["system"], prompt["suffix"], ordered, numbers, means)
+    asked = (*counts, prompt["system"], prompt["suffix"], ordered)
+    return ExamResults(*asked, numbers, means, protocol.get("answer_before_cut", True))
 
 
 def _source_text(source: Mapping[str, Any], record: RunRecord) -> str:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from stages.core.publishing import model_card
 from stages.core.publishing.model_card import (
     Checkpoint,
@@ -128,3 +130,10 @@ def test_an_exam_that_went_on_says_how_often_each_problem_was_asked() -> None:
     text = body(checkpoint(exam=found))
     assert "| samples of each |" in text and "| 24 |" in text
     assert "asked 4 times, or more often until the interval is narrow or more would not help" in text
+
+
+@pytest.mark.parametrize(("counts", "rule"), [(True, "counts"), (False, "does not count")])
+def test_the_card_says_what_an_answer_before_the_cut_is_worth_and_who_answered(counts: bool, rule: str) -> None:
+    text = body(checkpoint(exam=exam(answer_before_cut=counts)))
+    assert f"An answer that stands before the cut of a text that was cut off {rule}." in text
+    assert "Answered at high by vllm 0.11.0 (4 answers)." in text
