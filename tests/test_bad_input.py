@@ -376,6 +376,8 @@ def test_a_mixture_of_efforts_that_nobody_answered_at_is_named(folder: Path, mod
     copy_project(folder, cpu(lambda p: p["curate"]["turbo"].update(mixture={"high": 1.0})))
     write_problems(folder)
     write_judged(folder, "correct")
+    verdicts = folder / "data/verdicts"
+    pl.read_parquet(verdicts / "medium.parquet").clear().write_parquet(verdicts / "high.parquet")
     told = sentence(call(folder, *CURATE))
     assert "no verdict on the efforts ['high']" in told and "curate.turbo.mixture in params.yaml" in told
 
