@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from pebble import ProcessExpired, ProcessPool
 
-from stages.core.answers.extraction import payload
+from stages.core.answers.conclusions import payload
 
 Texts = tuple[str, str]
 Grader = Callable[[str, str], bool]

@@ -54,7 +54,6 @@ _MIXED = re.compile(
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(\^\{\\circ\}|'{1,2}|[A-Za-z]+)")
 _LETTERS = re.compile(r"(?<![\\a-zA-Z])(?:[a-zA-Z]{3}|(?:or|is|to|no|if|of|at|by|in|on|as)(?![a-zA-Z]))")
 _FORMULA = re.compile(r"(?:[^=<>,;:'\[\]]|\\[,;:])+(?<![-+*/^_(\s])")
-_TIME = re.compile(r"(\d{1,2})\s*:\s*(\d\d)\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
 _SCALE = re.compile(r"(?:hundred|thousand|million|billion|trillion)s?\b")
 _SCALED = re.compile(
     rf"(?P<value>.+\s(?:hundred|thousand|million|billion"
@@ -126,16 +125,6 @@ def _mixed(text: str) -> Quantity | None:
     return Quantity(-value if match["sign"] else value, text, largest)
 
 
-def in_one_unit(a: Quantity, b: Quantity) -> tuple[Fraction, Fraction] | None:
-    """The values of two quantities in one unit: 90 minutes and 1.5 hours; None where no unit is common to both."""
-    if a.value is None or b.value is None:
-        return None
-    if a.unit == b.unit:
-        return a.value, b.value
-    ratio = units.ratio(a.unit, b.unit)
-    return None if ratio is None else (a.value * ratio, b.value)
-
-
 def without_unit(text: str) -> str:
     """A tidied text without a known unit at its end; otherwise unchanged."""
     tail = _MEASURED.fullmatch(text)
@@ -145,35 +134,6 @@ def without_unit(text: str) -> str:
 def _is_constant(text: str) -> bool:
     """Whether a text has roots, pi and digits only: a unit may follow it, as in the length of a diagonal in cm."""
     return not re.search(r"[a-zA-Z=<>]", re.sub(r"\\(?:sqrt|pi|frac)(?![a-zA-Z])", "", text))
-
-
-def is_time(text: str) -> bool:
-    """Whether a text may be a time of the day, 10:20, rather than a ratio."""
-    return _TIME.fullmatch(text.strip()) is not None
-
-
-def same_time(a: str, b: str, lenient: bool) -> bool | None:
-    """Whether two times are the same, 8:34 PM and 20:34; None where one is no time, or lacks AM or PM.
-
-    `lenient` lets either side leave out AM or PM.
-    """
-    left, right = _TIME.fullmatch(a.strip()), _TIME.fullmatch(b.strip())
-    if left is None or right is None:
-        return None
-    minutes = _minute(left), _minute(right)
-    if None not in minutes:
-        return minutes[0] == minutes[1]
-    if lenient and bool(left[3]) != bool(right[3]):
-        return (int(left[1]), left[2]) == (int(right[1]), right[2])
-    return None
-
-
-def _minute(time: re.Match[str]) -> int | None:
-    """The minute of the day of a time; None where AM or PM is missing or wrong."""
-    hour, half = int(time[1]), (time[3] or "").casefold()
-    if hour > 23 or (not half and 0 < hour < 13) or (half and not 0 < hour < 13):
-        return None
-    return (hour % 12 + 12 * (half == "p") if half else hour) * 60 + int(time[2])
 
 
 def join_thousands(text: str) -> str:

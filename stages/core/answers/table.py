@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from stages.core.answers.extraction import conclusion
+from stages.core.answers.conclusions import conclusion
 from stages.core.answers.reading import NOTHING, read
 from stages.core.tables.answers import ANSWERS
 from stages.core.tables.traces import TRACES, TRACES_KEY

@@ -26,27 +26,8 @@ _SCALES: dict[str, tuple[str, int, Fraction]] = {
 _PREFIXES = {"T": 12, "G": 9, "M": 6, "k": 3, "h": 2, "d": -1, "c": -2, "m": -3, "u": -6, "n": -9}
 _PREFIXED = {"m": "cmkdnu", "g": "kmu", "L": "md", "s": "mnu"}
 _DERIVED = (
-    "N",
-    "J",
-    "W",
-    "V",
-    "A",
-    "Pa",
-    "Hz",
-    "F",
-    "C",
-    "T",
-    "H",
-    "K",
-    "Wh",
-    "eV",
-    "cal",
-    "mol",
-    "lm",
-    "lx",
-    "bit",
-    "B",
-)
+    "N", "J", "W", "V", "A", "Pa", "Hz", "F", "C", "T", "H", "K", "Wh", "eV", "cal", "mol", "lm", "lx", "bit", "B",
+)  # fmt: skip
 _SPELLINGS = {
     "m": "met(?:er|re)s?", "L": "lit(?:er|re)s?|l", "g": "gram(?:me)?s?", "in": "inch(?:es)?", "ft": "feet|foot|fts",
     "yd": "yards?|yds",
@@ -60,15 +41,8 @@ _SPELLINGS = {
     "mph": "mph", "person": "persons?|people", "way": "ways", "student": "students", "gallon": "gallons?|gal",
 }  # fmt: skip
 _LONG_PREFIXES = {
-    "kilo": "k",
-    "centi": "c",
-    "milli": "m",
-    "mega": "M",
-    "micro": "u",
-    "nano": "n",
-    "deci": "d",
-    "giga": "G",
-}
+    "kilo": "k", "centi": "c", "milli": "m", "mega": "M", "micro": "u", "nano": "n", "deci": "d", "giga": "G",
+}  # fmt: skip
 _SPELLED = [(name, re.compile(spelling)) for name, spelling in _SPELLINGS.items()]
 
 SHORT = "|".join(
@@ -76,25 +50,7 @@ SHORT = "|".join(
         *(f"[{prefixes}]?{unit}" for unit, prefixes in _PREFIXED.items()),
         rf"[kMGmu]?(?:{'|'.join(unit for unit in _DERIVED if len(unit) > 1)})",
         rf"[kMGmu](?:{'|'.join(unit for unit in _DERIVED if len(unit) == 1)})",
-        *(
-            "km/h",
-            "kWh",
-            "ft",
-            "in",
-            "lbs?",
-            "oz",
-            "hrs?",
-            "mi",
-            "mins?",
-            "secs?",
-            "h",
-            "l",
-            "yd",
-            "deg",
-            "pct",
-            "mph",
-            "yr",
-        ),
+        "km/h|kWh|ft|in|lbs?|oz|hrs?|mi|mins?|secs?|h|l|yd|deg|pct|mph|yr",
     )
 )
 """Symbols of units that count as one behind a number and a space."""

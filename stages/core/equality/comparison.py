@@ -13,10 +13,11 @@ from stages.core.answers.brackets import SET, ratio
 from stages.core.answers.forms import CASES, CYCLES, EITHER, FAMILY, LIST, MATRIX, ROW, SCALAR, TUPLE, Form, spelled
 from stages.core.answers.notation import squeeze
 from stages.core.answers.numerals import is_rounded, is_rounding_of
-from stages.core.answers.quantities import Quantity, in_one_unit, is_time, quantity, same_time
+from stages.core.answers.quantities import Quantity, quantity
 from stages.core.equality import families
 from stages.core.equality.leniency import choice, is_relation, is_subset, may_be_one, unwrap
 from stages.core.equality.matching import all_of, paired
+from stages.core.equality.measures import in_one_unit, is_time, same_time
 
 Leaf = Callable[[str, str], bool | None]
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from stages.core.answers import forms
 from stages.core.answers.brackets import SET
-from stages.core.answers.extraction import extract, payload
+from stages.core.answers.conclusions import payload
+from stages.core.answers.extraction import extract
 from stages.core.answers.forms import CASES, CYCLES, EITHER, FAMILY, LIST, MATRIX, ROW, SCALAR, TUPLE
 from stages.core.answers.keys import canonical
 from stages.core.answers.quantities import quantity

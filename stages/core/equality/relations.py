@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from stages.core.answers import forms, structures
 from stages.core.answers.brackets import bare
-from stages.core.answers.extraction import extract, payload
+from stages.core.answers.conclusions import payload
+from stages.core.answers.extraction import extract
 from stages.core.answers.forms import LIST, Form
 from stages.core.answers.keys import CACHED, INTEGER, call_cached, canonical, is_numeric
 from stages.core.answers.notation import tidy

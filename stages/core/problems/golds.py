@@ -3,7 +3,8 @@ r"""Golds: the answers of sources, normalised, and whether they can be graded.""
 import re
 from itertools import accumulate
 
-from stages.core.answers.extraction import extract, payload
+from stages.core.answers.conclusions import payload
+from stages.core.answers.extraction import extract
 from stages.core.answers.keys import agree, canonical
 from stages.core.problems.proofs import asks_for_proof
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from stages.core.answers.extraction import payload
+from stages.core.answers.conclusions import payload
 from stages.core.equality import explanation
 from stages.core.equality.explanation import Undecided
 from stages.core.equality.relations import Pair, Tier, accepts_extracted, same_cheaply

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from stages.core.answers import extraction, table
+from stages.core.answers import conclusions, table
 from stages.core.answers.keys import agree
 from stages.core.answers.reading import answer_of
 from stages.core.formats import generations
@@ -271,7 +271,7 @@ def _rows(samples: list[Generation], strict: bool) -> Iterator[dict[str, Any]]:
     for each in samples:
         content, _ = channels.split_reasoning(each.text, None)
         if not strict and content is not None and answer_of(content) is None:
-            content = f"\\boxed{{{extraction.payload(content)}}}"
+            content = f"\\boxed{{{conclusions.payload(content)}}}"
         yield {
             "model": NAME,
             "effort": None,

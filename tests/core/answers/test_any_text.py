@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from stages.core.answers import (
     boxes,
     brackets,
+    conclusions,
     extraction,
     forms,
     keys,
@@ -23,7 +24,7 @@ from stages.core.answers import (
     units,
     words,
 )
-from stages.core.equality import expressions, phrases
+from stages.core.equality import expressions, measures, phrases
 from tests.hostile import CODE, FUNCTIONS, HOSTILE, TOWERS, UNICODE
 
 READERS: dict[str, Callable[[str], object]] = {
@@ -34,8 +35,8 @@ READERS: dict[str, Callable[[str], object]] = {
     "brackets.ratio": brackets.ratio,
     "brackets.unbracket": brackets.unbracket,
     "extraction.extract": extraction.extract,
-    "extraction.payload": extraction.payload,
-    "extraction.conclusion": extraction.conclusion,
+    "conclusions.payload": conclusions.payload,
+    "conclusions.conclusion": conclusions.conclusion,
     "forms.read": forms.read,
     "forms.split_name": forms.split_name,
     "keys.canonical": keys.canonical,
@@ -47,7 +48,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "quantities.quantity": quantities.quantity,
     "quantities.without_unit": quantities.without_unit,
     "quantities.join_thousands": quantities.join_thousands,
-    "quantities.same_time": lambda text: quantities.same_time(text, "8:34 PM", lenient=True),
+    "measures.same_time": lambda text: measures.same_time(text, "8:34 PM", lenient=True),
     "reading.read": reading.read,
     "structures.condition": structures.condition,
     "structures.cycles": structures.cycles,

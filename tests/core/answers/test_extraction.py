@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from stages.core.answers.extraction import Extracted, conclusion, extract, payload
+from stages.core.answers.conclusions import conclusion, payload
+from stages.core.answers.extraction import Extracted, extract
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,11 @@ from stages.core.answers.notation import tidy
 from stages.core.answers.quantities import (
     CACHED_CHARS,
     Quantity,
-    is_time,
     join_thousands,
     quantity,
-    same_time,
     without_unit,
 )
+from stages.core.equality.measures import is_time, same_time
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import pytest
 
 from stages.core.answers import units
 from stages.core.answers.notation import tidy
-from stages.core.answers.quantities import in_one_unit, quantity
+from stages.core.answers.quantities import quantity
+from stages.core.equality.measures import in_one_unit
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ The kinds are those of public reports about graders; the pairs were written for 
 
 import pytest
 
-from stages.core.answers.extraction import payload
+from stages.core.answers.conclusions import payload
 from stages.core.equality.relations import (
     Decision,
     Tier,

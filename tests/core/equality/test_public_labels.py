@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.core.answers.extraction import payload
+from stages.core.answers.conclusions import payload
 from stages.core.answers.reading import answer_of
 from stages.core.equality.relations import accepts_cheaply, accepts_symbolically
 from stages.edge.workers.algebra import Outcome, Symbolic

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.core.answers.extraction import payload
+from stages.core.answers.conclusions import payload
 from stages.core.answers.forms import LIST, TUPLE, read
 from stages.core.answers.keys import canonical
 from stages.core.equality.relations import accepts_extracted, accepts_symbolically, same_cheaply

@@ -10,7 +10,7 @@ import psutil
 import pytest
 import ray
 
-from stages.core.answers.extraction import conclusion
+from stages.core.answers.conclusions import conclusion
 from stages.core.answers.keys import canonical
 from stages.core.equality.relations import accepts_cheaply, same_cheaply
 from stages.edge.workers.algebra import GIB, Outcome, Relation, Symbolic, _decide, pairs_at_once, pairs_per_task
