@@ -147,7 +147,7 @@ def curate(stage: str) -> tuple[str, ...]:
 
 SUM = "What is 2+2?"
 ROOT_OF_2 = "Solve x^2 = 2 for x > 0."
-PROOF = "Show that 3 is odd. Is it?"
+PROOF = "Show that 3 is odd."
 PRODUCT = "What is 7 times 8?"
 PERCENT = "What is 10% of 50?"
 LEAKED = "An apple costs 3 and a pear 5. What do both cost?"
