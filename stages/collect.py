@@ -13,10 +13,9 @@ import polars as pl
 
 from stages.core.problems import collection, contamination, duplicates, problems
 from stages.core.problems.contamination import Embedded
+from stages.core.problems.dropped import DUPLICATES, DUPLICATES_KEY, EVIDENCE, EVIDENCE_KEY
 from stages.core.problems.intake import Intake
 from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
-from stages.core.tables.contamination import EVIDENCE, EVIDENCE_KEY
-from stages.core.tables.duplicates import DUPLICATES, DUPLICATES_KEY
 from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
 from stages.edge import params, track
 from stages.edge.cli import running

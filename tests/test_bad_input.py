@@ -13,9 +13,9 @@ import polars as pl
 import pytest
 
 from stages.core.problems import problems
+from stages.core.problems.dropped import EVIDENCE
 from stages.core.tables.answers import VERDICTS, VERDICTS_KEY
 from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
-from stages.core.tables.contamination import EVIDENCE
 from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
 from stages.core.tables.sft import SFT, SFT_KEY
 from stages.core.tables.traces import TRACES, TRACES_KEY

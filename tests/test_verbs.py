@@ -17,10 +17,9 @@ import polars as pl
 import pytest
 import yaml
 
+from stages.core.problems.dropped import DUPLICATES, EVIDENCE
 from stages.core.tables.answers import TIERS, VERDICT, VERDICTS
 from stages.core.tables.benchmarks import BENCHMARKS
-from stages.core.tables.contamination import EVIDENCE
-from stages.core.tables.duplicates import DUPLICATES
 from stages.core.tables.problems import PROBLEMS
 from stages.core.tables.rejects import REASONS, REJECTS
 from stages.core.tables.sft import SFT, SFT_KEY

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import polars as pl
 
-from stages.core.tables.contamination import EVIDENCE
+from stages.core.problems.dropped import EVIDENCE
 from stages.core.text.normalisation import prose, template, words
 
 COMMON = 4

@@ -12,7 +12,7 @@ import polars as pl
 from rensa import RMinHash, RMinHashLSH
 
 from stages.core.answers.keys import canonical
-from stages.core.tables.duplicates import DUPLICATE_RULES, DUPLICATES
+from stages.core.problems.dropped import DUPLICATE_RULES, DUPLICATES
 from stages.core.text.normalisation import NUMERALS, jaccard, runs, words_and_signs
 
 SHINGLE = 3

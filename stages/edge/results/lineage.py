@@ -11,10 +11,9 @@ from typing import Any
 import polars as pl
 
 from stages.core.page import excerpt, teacher
+from stages.core.problems.dropped import DUPLICATES, EVIDENCE
 from stages.core.tables.answers import EXAM_VERDICTS, VERDICTS
 from stages.core.tables.benchmarks import BENCHMARKS
-from stages.core.tables.contamination import EVIDENCE
-from stages.core.tables.duplicates import DUPLICATES
 from stages.core.tables.problems import PROBLEMS
 from stages.core.tables.rejects import REJECTS
 from stages.core.tables.sft import SFT

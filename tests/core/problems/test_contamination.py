@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from stages.core.problems import arithmetic
 from stages.core.problems.contamination import DecontaminationRules, Embedded, evidence
+from stages.core.problems.dropped import EVIDENCE, EVIDENCE_KEY
 from stages.core.problems.duplicates import drop
 from stages.core.problems.problems import benchmark_rows, problem_rows
-from stages.core.tables.contamination import EVIDENCE, EVIDENCE_KEY
 from tests.rules import decontamination
 
 DATA = Path(os.environ.get("REASONLITE_TEST_DATA", ""))

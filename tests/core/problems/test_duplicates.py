@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.core.problems.dropped import DUPLICATES, DUPLICATES_KEY
 from stages.core.problems.duplicates import drop
 from stages.core.problems.problems import problem_rows
-from stages.core.tables.duplicates import DUPLICATES, DUPLICATES_KEY
 from stages.core.tables.problems import PROBLEMS
 
 DATA = Path(os.environ.get("REASONLITE_TEST_DATA", ""))

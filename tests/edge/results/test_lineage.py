@@ -11,10 +11,9 @@ import yaml
 from stages.core.answers import table as table_of_answers
 from stages.core.labelling import answer_classes, judging
 from stages.core.problems import problems
+from stages.core.problems.dropped import DUPLICATES, EVIDENCE
 from stages.core.tables.answers import EXAM_VERDICTS, VERDICTS, VERDICTS_KEY
 from stages.core.tables.benchmarks import BENCHMARKS, BENCHMARKS_KEY
-from stages.core.tables.contamination import EVIDENCE
-from stages.core.tables.duplicates import DUPLICATES
 from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
 from stages.core.tables.traces import TRACES, TRACES_KEY
 from stages.core.tables.votes import VOTES, VOTES_KEY
