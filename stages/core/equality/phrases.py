@@ -108,7 +108,7 @@ def unqualified(text: str) -> str:
 
 
 _AXIS = re.compile(r"\\(?:hat|vec|mathbf)\s*\{?\s*(?:\\[ij]math|[ijk])\s*\}?")
-_TERM = re.compile(r"\s*([+-]?)\s*([^\s+\-ijk]*(?:\{[^{}]*\}[^\s+\-ijk]*)*)\s*\*?\s*([ijk])(?![a-zA-Z])")
+_TERM = re.compile(r"\s*([+-]?)\s*((?:[^\s+\-ijk{}]|\{(?:[^{}]|\{[^{}]*+\})*+\})*+)\s*\*?\s*([ijk])(?![a-zA-Z])")
 
 
 def along_axes(text: str, length: int) -> list[str] | None:
@@ -120,7 +120,7 @@ def along_axes(text: str, length: int) -> list[str] | None:
         match = _TERM.match(plain, position)
         if not match or match[3] in found:
             return None
-        found[match[3]] = match[1].replace("+", "") + (match[2].strip("() ") or "1")
+        found[match[3]] = match[1].replace("+", "") + (match[2].strip("*() ") or "1")
         position = match.end()
     axes = "ijk"[:length]
     is_vector = 1 < length < 4 and set(found) <= set(axes) and (len(found) > 1 or axes == "ij")
