@@ -93,7 +93,7 @@ def test_the_quality_of_the_data_is_shown_with_examples_of_what_was_left_out(
     write_traces(tmp_path, "medium", MEDIUM)
     write_traces(tmp_path, "high", HIGH)
     for verb in VERBS:
-        if "exam" not in verb:
+        if verb[0] != "mark":
             works(tmp_path, *verb)
     before = files(tmp_path)
     monkeypatch.setenv("REASONLITE_RESULTS", str(tmp_path))
