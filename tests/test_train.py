@@ -43,7 +43,7 @@ def choose(stage: str) -> tuple[str, ...]:
     """Arguments of the stage that follows, but for what training counted."""
     return (
         *("--stage", stage, "--candidates", f"models/candidates/{stage}", "--held-out", "data/held_out/turbo"),
-        *("--output", f"models/{stage}", "--metrics", f"metrics/choose_{stage}.json"),
+        *("--output", f"models/{stage}", "--card", f"models/{stage}.md", "--metrics", f"metrics/choose_{stage}.json"),
     )
 
 
