@@ -19,7 +19,7 @@ ANSWER = json.dumps(
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": "x" * 600, "reasoning": "y" * 2000},
+                "message": {"role": "assistant", "content": "NUMBER" + "x" * 592, "reasoning": "y" * 2000},
                 "finish_reason": "stop",
                 "logprobs": None,
             }
@@ -27,6 +27,8 @@ ANSWER = json.dumps(
         "usage": {"prompt_tokens": 100, "completion_tokens": 700, "total_tokens": 800},
     }
 ).encode()
+"""What each request gets, with its own number in place of NUMBER: a server that repeats a text is taken for one that
+ignores the seed."""
 SPREAD = 0.5
 """Sigma of the lognormal latencies: the slowest of a hundred takes about three times the median."""
 
@@ -97,7 +99,7 @@ class Connection(asyncio.Protocol):
 
     def _complete(self) -> None:
         self._endpoint.ended()
-        self._send(ANSWER)
+        self._send(ANSWER.replace(b"NUMBER", b"%08d" % len(self._endpoint.departures), 1))
 
     def _send(self, body: bytes) -> None:
         if not self._transport.is_closing():

@@ -10,6 +10,7 @@ import math
 import os
 import re
 import threading
+import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ import polars as pl
 import pytest
 import yaml
 
+from stages.edge.asking.copies import PROBE_TEMPERATURE
 from stages.edge.models import weights
 from tests.projects import copy_project, dvc
 from tests.scripted_server import Reply, ScriptedServer
@@ -80,6 +82,9 @@ class Replay:
         content = body["messages"][-1]["content"]
         assert content.endswith(SUFFIX)
         question, effort = normal(content.removesuffix(SUFFIX)), body.get("reasoning_effort")
+        if body["temperature"] == PROBE_TEMPERATURE:
+            # Llama's transcripts are greedy, so its sixteen samples are one: the server has to show that it samples.
+            return Reply(f"{uuid.uuid4().hex} {question}")
         with self._turn:
             place = self._seen[body["model"], effort, question]
             self._seen[body["model"], effort, question] += 1
