@@ -17,15 +17,22 @@ AT_ONCE := -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 DVC := $(VENV_PATH) DVC_NO_ANALYTICS=1 dvc
 
 .DEFAULT_GOAL := help
-.PHONY: help repro test test-fast lint format check environment audit lock clean
+.PHONY: help repro results test test-fast lint format check environment audit lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 repro: environment  ## the whole pipeline, from problems to the result table; only what changed runs again
-	@$(DVC) repro $(ARGS)
+	@rm -f .cache/last_error
+	@# DVC's own lines follow the sentence of a stage that failed: it is shown once more at the end.
+	@$(DVC) repro $(ARGS) || { status=$$?; cat .cache/last_error 2>/dev/null >&2; exit $$status; }
 	@$(VENV_PATH) python -m stages.edge.track
 	@$(VENV_PATH) python -m stages.edge.cli
+
+results:  ## the table of results of the last run, and what it changed against the run before it
+	@cat metrics/results.md 2>/dev/null || { echo "there are no results yet: make repro" >&2; exit 2; }
+	@$(VENV_PATH) python -m stages.compare || true
+	@echo "All of it, with every trace: metrics/report.html"
 
 test: lint  ## every test, with style, types and the coverage of stages/core
 	@$(VENV_PATH) python -m pytest $(AT_ONCE) --cov=stages/core --cov-report=term --cov-fail-under=95 $(ARGS)

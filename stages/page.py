@@ -44,7 +44,7 @@ def main() -> None:
     args = parser.parse_args()
     exam = params.load_part(params.ExamRules, "exam")
     settings = params.load(params.Report, "report")
-    with track.stage("page", settings.model_dump()) as run:
+    with track.stage("page", settings.model_dump(), is_last=True) as run:
         method = result_table.method(settings, exam.protocol)
         evaluation, summary = read_metrics(args.eval), read_metrics(args.summary)
         exams = tables.read(args.benchmarks, excerpt.EXAMS_IN)

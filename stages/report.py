@@ -11,6 +11,7 @@ The students are shown in the order of the exams, and the last of them is compar
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 import polars as pl
 
@@ -23,7 +24,7 @@ from stages.edge.cli import running
 from stages.edge.errors import InputError
 from stages.edge.files import tables
 from stages.edge.files.metrics import write_csv, write_metrics, write_text
-from stages.edge.results import result_table
+from stages.edge.results import history, result_table
 from stages.edge.workers import shards
 
 EXAMS_IN = pl.Schema({name: BENCHMARKS[name] for name in ("benchmark", "published", "younger_than_sources")})
@@ -63,6 +64,7 @@ def main() -> None:
         write_text(table, args.table)
         run.metrics(metrics)
         run.metrics(summary)
+        history.keep(args.scores, Path.cwd())
         for path in (args.eval, args.table, args.plot, args.budgets):
             run.artifact(path)
     print(table)

@@ -72,7 +72,10 @@ def test_samples_of_lm_eval_are_paired_and_judged_alike(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert f"on the {NUM} problems that both have" in done.stdout
     assert f"- {one}: 50.0 %" in done.stdout and f"- {other}: 80.0 %" in done.stdout
-    assert "- difference: +30.0 points [+" in done.stdout and "resolved; 6 problems gained, 0 lost" in done.stdout
+    assert (
+        "- difference: +30.0 points [+" in done.stdout
+        and "resolved for these weights; 6 problems gained, 0 lost" in done.stdout
+    )
     assert "gained 10, 11, 12, 13, 14, ..." in done.stdout
     back = compare(folder, other, one).stdout
     assert "- difference: -30.0 points [-" in back and "0 problems gained, 6 lost" in back

@@ -180,7 +180,11 @@ def test_the_table_is_printed_and_written(reported: tuple[Path, str]) -> None:
     assert any(row.startswith("| turbo | 75.0 [") for row in squeezed)
     assert "easy 2 problems x 4 samples, hard 2 problems x 4 samples" in written
     (gain,) = [line for line in written.splitlines() if line.startswith("- final over turbo: +37.5 points [")]
-    assert "not resolved: better with probability 0." in gain and "problems" in gain and "would tell" in gain
+    assert (
+        "not resolved for these weights: better with probability 0." in gain
+        and "problems" in gain
+        and "would tell" in gain
+    )
 
 
 def test_what_others_published_stands_in_a_column_of_its_own(tmp_path: Path) -> None:

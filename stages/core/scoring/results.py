@@ -93,10 +93,15 @@ def _named(interval: Interval) -> dict[str, float]:
     return {"value": interval.value, "ci_low": interval.low, "ci_high": interval.high}
 
 
-def gain(numbers: Mapping[str, float]) -> str:
-    """A difference as text: points with their interval, and whether it is resolved."""
+def gain(numbers: Mapping[str, float], *, over_seeds: bool = False) -> str:
+    """A difference as text: points with their interval, whether it is resolved, and for what.
+
+    Of one training each, a difference is about these weights: the same recipe trained with another seed has others.
+    `over_seeds` is for an interval that covers that too.
+    """
     interval = f"[{_points(numbers['ci_low'])}, {_points(numbers['ci_high'])}]"
-    return f"{_points(numbers['value'])} points {interval}, {_verdict(numbers)}"
+    scope = "over training seeds" if over_seeds else "for these weights"
+    return f"{_points(numbers['value'])} points {interval}, {_verdict(numbers, scope)}"
 
 
 def is_resolved(numbers: Mapping[str, float]) -> bool:
@@ -104,11 +109,13 @@ def is_resolved(numbers: Mapping[str, float]) -> bool:
     return numbers["ci_low"] > 0 or numbers["ci_high"] < 0
 
 
-def _verdict(numbers: Mapping[str, float]) -> str:
-    """Whether a difference is resolved; if not, its probability and what would resolve it."""
+def _verdict(numbers: Mapping[str, float], scope: str) -> str:
+    """Whether a difference is resolved; if not, its probability and what would resolve it, where they are known."""
     if is_resolved(numbers):
-        return "resolved"
-    text = f"not resolved: better with probability {numbers['probability']:.2f}"
+        return f"resolved {scope}"
+    if "probability" not in numbers:
+        return f"not resolved {scope}"
+    text = f"not resolved {scope}: better with probability {numbers['probability']:.2f}"
     if "needed_problems" not in numbers:
         return text
     samples = f", or {numbers['needed_samples']:.0f} samples of each" if "needed_samples" in numbers else ""

@@ -1,7 +1,9 @@
 """Jobs: problems for one model with one prompt. What the store lacks is asked, what it holds becomes traces."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import polars as pl
@@ -23,6 +25,8 @@ PROBLEMS_AT_ONCE = 2_000
 LONG_RUN = 20_000
 """Queries from which a run is looked at before it goes on."""
 PREVIEW_ROWS = 8
+MOST_TOPICS = 5
+"""Topics that a warning names."""
 
 
 class Job(NamedTuple):
@@ -95,8 +99,37 @@ def made(
     examples = [Example(shot.topic, shot.prompt, shot.response) for shot in teach.examples] if teach else []
     fields = {**sampling.model_dump(), **effort_field, **served.extra_body}
     request = Request(served.name, served.identity, fields, effort, num_samples, prompt.system, prompt.suffix, examples)
+    if lacking := without_example(problems, examples):
+        _warn(f"{name}, effort {effort}: {lacking}")
     by = ["benchmark", "problem_id"] if "benchmark" in problems.columns else ["problem_id"]
     return Job(name, part, problems.sort(by), request)
+
+
+def without_example(problems: pl.DataFrame, examples: Sequence[Example | params.Shot]) -> str | None:
+    """Which problems the model is asked without an example though there are some; None where none is.
+
+    An example with a topic is for problems of that topic alone, so one that matches nothing is silently left out.
+    """
+    topics = {example.topic for example in examples}
+    if not examples or None in topics or "topic" not in problems.columns:
+        return None
+    left = problems.filter(~pl.col("topic").is_in(list(topics)).fill_null(value=False))
+    if left.is_empty():
+        return None
+    counts = left.group_by("topic").len().sort("len", "topic", descending=[True, False], nulls_last=True)
+    listed = [f"{number:,} of topic {topic or 'null'}" for topic, number in counts.head(MOST_TOPICS).iter_rows()]
+    more = f" and {counts.height - MOST_TOPICS} other topics" if counts.height > MOST_TOPICS else ""
+    return (
+        f"{left.height:,} of {problems.height:,} problems match no example and are asked without one "
+        f"({', '.join(listed)}{more}; the examples are for {', '.join(sorted(map(str, topics)))}): set the `topic` of "
+        "an example to null, and all problems get it"
+    )
+
+
+@cache
+def _warn(text: str) -> None:
+    """Print a warning, once a process: the same problems may be asked by several jobs."""
+    print(f"warning: {text}", file=sys.stderr)
 
 
 Failures = dict[str, Answer]

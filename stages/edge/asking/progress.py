@@ -10,6 +10,8 @@ from stages.edge.engines.pool import Endpoint
 SECONDS_ON_TERMINAL = 0.5
 SECONDS_IN_LOG = 60.0
 SECONDS_OF_RATE = 60.0
+STALLED_SHARE = 0.25
+"""Of the mean rate of the run: below it no time is shown."""
 MOST_ENDPOINTS_SHOWN = 4
 
 Log = Callable[[Mapping[str, float]], None]
@@ -79,7 +81,8 @@ class Progress:
         if last:
             parts.append(f"{self._shown - self._started:.0f} s")
         else:
-            parts += [*self._running(), f"{self._seconds_left(rate):.0f} s left"]
+            left = self._seconds_left(rate)
+            parts += [*self._running(), *([] if left is None else [f"{left:.0f} s left"])]
         line = f"{self._label}: {', '.join(parts)}"
         end = "\n" if last or not self._live else ""
         print(f"\r\x1b[K{line}" if self._live else line, end=end, file=sys.stderr, flush=True)
@@ -93,10 +96,15 @@ class Progress:
         time_before, tokens_before = self._recent[0]
         return (self._tokens - tokens_before) / max(now - time_before, 1e-3)
 
-    def _seconds_left(self, rate: float) -> float:
-        """Seconds until all is answered, from the tokens that the answers still to come will have."""
-        tokens_each = self._tokens / max(self._new, 1)
-        return (self._total - self._stored - self._new) * tokens_each / max(rate, 1e-3)
+    def _seconds_left(self, rate: float) -> float | None:
+        """Seconds until all is answered, from the tokens that the answers still to come will have.
+
+        None before the first answer, and while servers start or start anew: their rate says nothing then.
+        """
+        mean_rate = self._tokens / max(self._shown - self._started, 1e-3)
+        if not self._tokens or rate < STALLED_SHARE * mean_rate:
+            return None
+        return (self._total - self._stored - self._new) * self._tokens / self._new / max(rate, 1e-3)
 
     def _running(self) -> list[str]:
         """Requests in flight of each endpoint, or of all where there are many."""

@@ -17,7 +17,9 @@ import psutil
 from stages.edge.cli import claims, stage_log
 from stages.edge.cli.guard import die_with_parent
 from stages.edge.errors import InputError, PipelineError
+from stages.edge.files.paths import project_root
 
+LAST_ERROR = Path(".cache/last_error")
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Errors that are never a fault of the program, wherever they occur."""
 
@@ -75,7 +77,11 @@ def _is_orphan() -> bool:
 
 
 def _fail(error: PipelineError) -> NoReturn:
-    print("error:", " ".join(str(error).split()), file=sys.stderr)  # libraries' messages may have many lines
+    line = f"error: {' '.join(str(error).split())}"  # libraries' messages may have many lines
+    print(line, file=sys.stderr)
+    if stage := os.environ.get("DVC_STAGE"):
+        with contextlib.suppress(OSError):  # `make repro` shows it once more, below what DVC prints
+            (project_root(Path.cwd()) / LAST_ERROR).write_text(f"{stage}: {line}\n", encoding="utf-8")
     sys.exit(1)
 
 

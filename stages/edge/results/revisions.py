@@ -10,9 +10,11 @@ import yaml
 
 from stages.edge.errors import InputError
 from stages.edge.files import lockfile
-from stages.edge.track.events import flat
+from stages.edge.files.paths import project_root
 
 WORKSPACE = "workspace"
+KEPT = Path(".cache/runs")
+"""Where `history` keeps the scores of the runs of this checkout."""
 
 
 class Revision(NamedTuple):
@@ -32,18 +34,29 @@ def load(folder: Path, name: str, stage: str, schema: pl.Schema) -> Revision:
     recorded = lockfile.parse(_text(folder, name, "dvc.lock"))
     if stage not in recorded:
         raise InputError(f"{name}: its dvc.lock has no stage {stage!r}: run `dvc repro` there")
-    for out in recorded[stage].outs:
-        if out.endswith(".parquet") and (table := _read(folder, name, out, schema)) is not None:
-            return Revision(name, table, _settings(_text(folder, name, "params.yaml")))
+    for out, md5 in recorded[stage].outs.items():
+        if out.endswith(".parquet") and (table := _read(folder, name, out, md5, schema)) is not None:
+            return Revision(name, table, settings_at(folder, name))
     raise InputError(f"{name}: no out of {stage!r} is the table of this version of the program: run `dvc repro` there")
 
 
-def _read(folder: Path, name: str, path: str, schema: pl.Schema) -> pl.DataFrame | None:
+def settings_at(folder: Path, name: str) -> dict[str, object]:
+    """The settings of a revision.
+
+    Raises:
+        InputError: there is no such revision.
+    """
+    return settings(_text(folder, name, "params.yaml"))
+
+
+def _read(folder: Path, name: str, path: str, md5: str, schema: pl.Schema) -> pl.DataFrame | None:
     """The table, or None if it is another one."""
     if name == WORKSPACE:
         if not (folder / path).is_file():
             raise InputError(f"{path}: is not there; run `dvc repro`, or `dvc checkout`")
         table = pl.read_parquet(folder / path)
+    elif (kept := _kept(folder, md5)) is not None:
+        table = pl.read_parquet(kept)
     else:
         import dvc.api
         from dvc.exceptions import DvcException
@@ -52,11 +65,17 @@ def _read(folder: Path, name: str, path: str, schema: pl.Schema) -> pl.DataFrame
             content: Any = dvc.api.read(path, repo=str(folder), rev=name, mode="rb")
         except (DvcException, OSError) as error:
             raise InputError(
-                f"{name}: {path} is neither in the cache nor in a remote ({type(error).__name__}): run it again, or "
-                f"`dvc pull` it"
+                f"{name}: its {path} was made on another machine and is neither in the cache here nor in a remote "
+                f"({type(error).__name__}): run its settings here, which `compare` then finds, or `dvc pull` it"
             ) from error
         table = pl.read_parquet(content)
     return table if table.schema == schema else None
+
+
+def _kept(folder: Path, md5: str) -> Path | None:
+    """A table with this md5 among the runs of this checkout."""
+    tables = (project_root(folder) / KEPT).glob("*/scores.parquet")
+    return next((table for table in tables if lockfile.md5(table) == md5), None)
 
 
 def _text(folder: Path, name: str, file: str) -> str:
@@ -84,11 +103,12 @@ def _experiments(folder: Path, name: str) -> list[str]:
     return [each for each in result.stdout.split() if each.endswith(f"/{name}")]
 
 
-def _settings(text: str) -> dict[str, object]:
+def settings(text: str) -> dict[str, object]:
+    """The settings in a params.yaml by dotted key, those of its profile alone; numbers as DVC reads them."""
     document = yaml.safe_load(text) or {}
     profile = document.get("profile")
     rest = {key: value for key, value in document.items() if key != "profiles"}
-    return flat({**rest, **document.get("profiles", {}).get(profile, {})}, ".")
+    return lockfile.flat({**rest, **document.get("profiles", {}).get(profile, {})})
 
 
 def differing(one: Revision, other: Revision) -> dict[str, tuple[object, object]]:

@@ -3,8 +3,8 @@
     with track.stage("train@turbo", settings.model_dump()) as run:
         run.metrics({"loss": 0.3}, step=1)
 
-`python -m stages.edge.track`, after `dvc repro` or `dvc pull`, brings the parent run up to date: a stage that DVC skips
-or takes from its cache logs nothing itself.
+The last stage brings the parent run up to date before it ends: settings, results, the report. A stage that DVC skips or
+takes from its cache logs nothing itself; `python -m stages.edge.track` does the same after `dvc repro` or `dvc pull`.
 
 MLFLOW_TRACKING_URI says where; unset is the SQLite file mlflow.db of the main checkout, `off` turns tracking off. A
 stage only writes lines into a pipe. The process at its other end imports MLflow, which takes seconds, while the stage
@@ -61,9 +61,9 @@ class Run:
         """Keep a copy of a small file or folder, which must stay until the stage ends. DVC keeps the large ones."""
         self._send("artifact", {"path": str(path.resolve())})
 
-    def open(self, name: str, params: Mapping[str, object]) -> None:
+    def open(self, name: str, params: Mapping[str, object], is_last: bool = False) -> None:
         """Open the run of the stage `name`. Called by `stage`."""
-        self._send("open", {"name": name, "arguments": sys.argv[1:]})
+        self._send("open", {"name": name, "arguments": sys.argv[1:], "is_last": is_last})
         self._send("params", flat(params, "."))
 
     def end(self, status: str) -> None:
@@ -93,15 +93,16 @@ class Run:
 
 
 @contextlib.contextmanager
-def stage(name: str, params: Mapping[str, object]) -> Iterator[Run]:
+def stage(name: str, params: Mapping[str, object], *, is_last: bool = False) -> Iterator[Run]:
     """The run of an executed stage: FINISHED, FAILED by an exception, KILLED by SIGTERM or Ctrl-C.
 
     `name` is used outside DVC, which names its stages itself. `params` are logged by dotted key. Of several processes
-    that train together only the first is tracked.
+    that train together only the first is tracked. `is_last`: all results are there when this stage has finished, so the
+    parent run gets them.
     """
     off = destination() is None or os.environ.get("RANK", "0") != "0"
     run = Run(None if off else _recorder())
-    run.open(os.environ.get("DVC_STAGE", name), params)
+    run.open(os.environ.get("DVC_STAGE", name), params, is_last)
     status = "FAILED"
     try:
         yield run

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import socket
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,9 @@ from stages.edge.track.events import legal, redacted
 
 EXPERIMENT = "reasonlite-dvc"
 SQLITE = "sqlite:///"
+KIND = "mlflow.experimentKind"
+EXPERIMENT_TAGS = {KIND: "custom_model_development"}
+"""MLflow's page would otherwise guess, and open an experiment without models among those of generative AI."""
 # MLflow's limits (mlflow.utils.validation). It cuts longer values itself, but does not show it.
 MAX_PARAM, MAX_TAG = 6000, 8000
 MAX_METRICS_A_BATCH, MAX_NAMES_A_BATCH = 1000, 100
@@ -31,11 +35,19 @@ class Ledger:
 
     def __init__(self, uri: str) -> None:
         """Connect; hold `claimed(uri)` meanwhile, as two first uses of a database disturb each other."""
-        self.client = MlflowClient(tracking_uri=uri)
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
-        known = self.client.get_experiment_by_name(name)
         place = (_artifacts(uri) / name).as_uri() if uri.startswith(SQLITE) else None
-        self.experiment = known.experiment_id if known else self.client.create_experiment(name, artifact_location=place)
+        if place:
+            _follow_move(Path(uri.removeprefix(SQLITE)), name, place)
+        self.client = MlflowClient(tracking_uri=uri)
+        known = self.client.get_experiment_by_name(name)
+        self.experiment = (
+            known.experiment_id
+            if known
+            else self.client.create_experiment(name, artifact_location=place, tags=EXPERIMENT_TAGS)
+        )
+        if known and KIND not in known.tags:
+            self.client.set_experiment_tag(self.experiment, KIND, EXPERIMENT_TAGS[KIND])
 
     def parent(self, now: state.State, of_any_experiment: bool = False) -> Run:
         """The run of the pipeline state `now`, made if it is not there.
@@ -117,6 +129,27 @@ def start_ticks(pid: int) -> str:
     except OSError:
         return ""
     return "" if fields[0] in "ZX" else fields[19]
+
+
+def _follow_move(database: Path, experiment: str, place: str) -> None:
+    """Point the experiment and its runs to the artifacts beside `database`, where they stand for another folder.
+
+    MLflow writes absolute places into its database, so a checkout that was moved or copied would go on writing to the
+    folder of before. MLflow has no call for this; the two columns are older than its first stable version.
+    """
+    if not database.is_file():
+        return
+    with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection, connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone():
+            return
+        query = "SELECT experiment_id, artifact_location FROM experiments WHERE name = ? AND artifact_location != ?"
+        for number, old in connection.execute(query, (experiment, place)).fetchall():
+            connection.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (place, number))
+            connection.execute(
+                "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) WHERE experiment_id = ? AND "
+                "substr(artifact_uri, 1, ?) = ?",
+                (place, len(old) + 1, number, len(old), old),
+            )
 
 
 def _state_tags(now: state.State) -> dict[str, str]:

@@ -11,12 +11,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mlflow.entities import Metric
+from mlflow.entities import Metric, Run
 from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
 from mlflow.exceptions import MlflowException
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from stages.edge.files import lockfile, state
+from stages.edge.track import summaries
 from stages.edge.track.events import Event, flat, legal, numbers
 from stages.edge.track.ledger import Ledger, claimed
 
@@ -43,10 +44,14 @@ def record(inbox: "queue.SimpleQueue[Event]", uri: str, folder: Path) -> None:
                 # What the store refused is lost, but the run goes on and must end.
                 problem = problem or error
             events = _next_events(inbox)
+    status = str(events[-1].values["status"])
     try:
         _write(ledger, child.info.run_id, events)
     finally:
-        ledger.end(child, str(events[-1].values["status"]), events[-1].time)
+        ledger.end(child, status, events[-1].time)
+    if opening.values.get("is_last") and status == "FINISHED":
+        with claimed(uri):
+            _settle(ledger, ledger.parent(now), now, folder)
     if problem:
         raise problem
 
@@ -75,24 +80,37 @@ def sync(uri: str, folder: Path) -> str:
         if not stages:
             return f"tracking: dvc.lock names no stage that ran{closed}"
         parent = ledger.parent(now, of_any_experiment=True)
+    return f"{_settle(ledger, parent, now, folder)}{closed}"
+
+
+def _settle(ledger: Ledger, parent: Run, now: state.State, folder: Path) -> str:
+    """Write into a parent run what the state holds and it lacks; a sentence that says what it holds then."""
+    stages = lockfile.read(folder)
     run_id, known = parent.info.run_id, parent.data.tags
     stale = lockfile.stale(stages, folder)
     outs = {path: md5 for stage in stages.values() for path, md5 in stage.outs.items()}
     values = _metrics({path: md5 for name in stages.keys() - stale for path, md5 in stages[name].outs.items()}, folder)
+    settings = summaries.settings(folder)
+    results = summaries.results(folder, now.profile)
     digest = hashlib.sha256((folder / "dvc.lock").read_bytes()).hexdigest()
     if known.get("dvc.lock.sha256") != digest:
-        for path in (folder / "dvc.lock", folder / "params.yaml"):
+        for path in (folder / "dvc.lock", folder / "params.yaml", *summaries.reports(folder)):
             ledger.client.log_artifact(run_id, str(path))
     tags = {"dvc.lock.sha256": digest, **{legal(f"dvc.out.{path}"): md5 for path, md5 in outs.items()}}
+    tags |= summaries.tags(folder, settings, now.baseline)
     time_ms = int(time.time() * 1000)
     changed = [
-        Metric(name, value, time_ms, 0) for name, value in values.items() if parent.data.metrics.get(name) != value
+        Metric(name, value, time_ms, 0)
+        for name, value in (values | results).items()
+        if parent.data.metrics.get(name) != value
     ]
-    ledger.write(run_id, changed, {}, {name: md5 for name, md5 in tags.items() if known.get(name) != md5})
+    fresh = {name: value for name, value in settings.items() if legal(name) not in parent.data.params}
+    ledger.write(run_id, changed, fresh, {name: value for name, value in tags.items() if known.get(name) != value})
     if not stale and not lockfile.declared(folder) - stages.keys() and parent.info.status != "FINISHED":
         ledger.client.set_terminated(run_id)
     left_out = f", not those of {len(stale)} stages that changed since they ran" if stale else ""
-    return f"tracking: run {parent.info.run_name!r} holds {len(values)} metrics{left_out}, {len(outs)} outs{closed}"
+    held = f"{len(values)} metrics{left_out}, {len(settings)} settings, {len(outs)} outs"
+    return f"tracking: run {parent.info.run_name!r} holds {held}"
 
 
 def _write(ledger: Ledger, run_id: str, events: Sequence[Event]) -> None:

@@ -245,7 +245,7 @@ def test_sync_closes_what_nobody_else_can_and_settles_once(ended: Stored, folder
 
     said = sync(folder)
     first = Stored(folder / "mlflow.db")
-    assert "2 metrics, 3 outs, closed 1 runs" in said
+    assert "2 metrics, 1 settings, 3 outs, closed 1 runs" in said
     assert f"mlflow ui --backend-store-uri sqlite:///{folder}/mlflow.db" in said
     assert first.status("orphan") == ["KILLED"]
     parent = first.tags_of("finishes")["mlflow.parentRunId"]
@@ -253,7 +253,9 @@ def test_sync_closes_what_nobody_else_can_and_settles_once(ended: Stored, folder
     assert [m[1:3] for m in first.metrics if m[0] == first.runs[parent][0]] == [
         ("eval/base/two_steps/avg_at_4", 0.25),
         ("eval/num", 3.0),
+        ("two_steps/base", 25.0),
     ]
+    assert (first.params[parent, "profile"], first.tags[parent, "changed"]) == ("cpu", "as committed")
     assert first.tags[parent, "dvc.out.data/traces/medium"] == "bbb.dir"
     digest = hashlib.sha256((folder / "dvc.lock").read_bytes()).hexdigest()
     assert first.tags[parent, "dvc.lock.sha256"] == digest
