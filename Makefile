@@ -17,7 +17,7 @@ AT_ONCE := -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 DVC := $(VENV_PATH) DVC_NO_ANALYTICS=1 dvc
 
 .DEFAULT_GOAL := help
-.PHONY: help repro results test test-fast lint format check environment audit lock clean
+.PHONY: help repro results test test-fast lint format check environment audit doctor lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -55,18 +55,10 @@ environment: check  ## .venv, made from requirements/cpu.lock, or with BUILD=gpu
 check:  ## what must be on the machine
 	@command -v "$(PYTHON)" >/dev/null || \
 	    { echo "$(PYTHON) was not found: install Python 3.11 or name one, as in: make repro PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
-	    { echo "$(PYTHON) is not Python 3.11, which the lock is made for: name one, as in: make repro PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@"$(PYTHON)" -c 'import ensurepip, venv' || \
-	    { echo "$(PYTHON) cannot make environments: install its venv package (Debian, Ubuntu: python3.11-venv)." >&2; exit 2; }
-	@command -v g++ >/dev/null || \
-	    { echo "g++ was not found: DeepSpeed and vLLM compile small parts at run time (Debian, Ubuntu: apt install g++)." >&2; exit 2; }
-	@[ "$(BUILD)" = gpu ] || [ -n "$$OPENAI_BASE_URL" ] || "$(PYTHON)" -c 'import ctypes; ctypes.CDLL("libnuma.so.1")' 2>/dev/null || \
-	    { echo "libnuma was not found: vLLM for CPUs is linked to it (Debian, Ubuntu: apt install libnuma1)." >&2; exit 2; }
-	@git rev-parse --is-inside-work-tree >/dev/null || \
-	    { echo "git does not see a repository here, and DVC works in one: clone the project, or run git init." >&2; exit 2; }
-	@[ "$$(uname -sm)" = "Linux x86_64" ] || [ -n "$$OPENAI_BASE_URL" ] || \
-	    { echo "The embedded engine is for Linux on x86-64: name a server that has the models in OPENAI_BASE_URL." >&2; exit 2; }
+	@"$(PYTHON)" requirements/doctor.py --build $(BUILD) --only-missing
+
+doctor:  ## what this machine has of what the project needs, and the next step for what is missing
+	@"$(PYTHON)" requirements/doctor.py --build $(BUILD)
 
 audit: environment  ## licences of the packages, and their known vulnerabilities (information: it never fails)
 	@$(VENV_PATH) python requirements/audit.py
