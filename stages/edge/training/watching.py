@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import logging
 import math
 import re
 import sys
@@ -17,6 +18,7 @@ from stages.edge.errors import InputError, SettingError
 
 SECONDS_BETWEEN_LINES = 10.0
 SHOWN = ("loss", "held_out_loss", "learning_rate", "grad_norm", "padding_share", "peak_gib")
+TIED_HEAD = "missing keys in the checkpoint model loaded: ['lm_head.weight']"
 GIB = 2**30
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 WRITE_ERRORS = re.compile(r"No space left|Disk quota exceeded|File too large|failed writing|unexpected pos \d+ vs")
@@ -79,12 +81,19 @@ def print_setup(accelerator: Any, attention: str | None, checkpoint: str | None)
     kind = str(accelerator.distributed_type.value)
     sharing = f", sharing by {kind}" if accelerator.num_processes > 1 or kind == "DEEPSPEED" else ""
     resumed = f"; going on from {Path(checkpoint).name}" if checkpoint else ""
+    if checkpoint:
+        logging.getLogger("transformers.trainer").addFilter(_is_news)
     print(
         f"training on {accelerator.num_processes} x {accelerator.device.type}{sharing}, attention: "
         f"{attention or 'own'}{resumed}",
         file=sys.stderr,
         flush=True,
     )
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of the Trainer's log says something: a tied head is missing in every checkpoint, and is no loss."""
+    return TIED_HEAD not in record.getMessage()
 
 
 class TrainingProgress:

@@ -5,12 +5,16 @@ from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 
+from stages.core.sampling.prompts import Example
+from stages.edge import params
 from stages.edge.asking import jobs
 from stages.edge.asking.jobs import Job
 from stages.edge.engines.endpoints import Served
 from stages.edge.errors import ServerError
 from tests.edge.asking.test_sampler import SAMPLING, request, runtime
+from tests.projects import ROOT
 from tests.scripted_server import Reply, ScriptedServer
 
 
@@ -83,3 +87,41 @@ def test_what_failed_for_one_job_is_not_asked_again_for_another_of_the_same_run(
             jobs.ask(served, [job(3)], settings, lambda figures: None, failures)
     assert {answer.status for answer in failures.values()} == {"refused"} and len(failures) == 2
     assert len(server.requests) == 6
+
+
+def topics(*names: str | None) -> pl.DataFrame:
+    return pl.DataFrame({"topic": list(names)}, schema={"topic": pl.String})
+
+
+def test_problems_that_match_no_example_are_counted_by_topic() -> None:
+    examples = [Example("algebra", "1 + 1?", "2"), Example("geometry", "Angles?", "180")]
+    text = jobs.without_example(topics(None, None, "algebra", "number theory"), examples)
+    assert text is not None
+    assert text.startswith(
+        "3 of 4 problems match no example and are asked without one (2 of topic null, 1 of topic number theory;"
+    )
+    assert "the examples are for algebra, geometry" in text and "`topic` of an example to null" in text
+
+
+def test_no_problem_lacks_an_example_where_one_is_for_all_or_there_is_none() -> None:
+    assert jobs.without_example(topics(None, "algebra"), [Example(None, "1 + 1?", "2")]) is None
+    assert jobs.without_example(topics("algebra"), [Example("algebra", "1 + 1?", "2")]) is None
+    assert jobs.without_example(topics(None), []) is None
+    assert jobs.without_example(pl.DataFrame({"benchmark": ["exam"]}), [Example("algebra", "1 + 1?", "2")]) is None
+
+
+def test_own_problems_without_a_topic_are_warned_of_once_before_they_are_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    problems = pl.DataFrame(
+        {"problem_id": ["p1"], "topic": [None], "prompt": ["What is 2 + 2?"]},
+        schema={"problem_id": pl.String, "topic": pl.String, "prompt": pl.String},
+    )
+    profile = yaml.safe_load((ROOT / "params.yaml").read_text())["profiles"]["cpu"]
+    effort = params.Teach.model_validate(profile["teach"]["medium"])
+    served = Served("teacher", "m", "m", {"model": "m"}, {}, {})
+    for _ in range(2):
+        jobs.made("teacher", "medium", "medium", served, problems, effort, effort.sampling, 4)
+    warned = capsys.readouterr().err
+    assert warned.count("warning: teacher, effort medium: 1 of 1 problems match no example") == 1
+    assert "one_step, two_steps" in warned

@@ -622,6 +622,26 @@ def test_progress_shows_tokens_truncations_retries_servers_and_the_time_left(
     assert progress.last_failure == "500: broken"
 
 
+def test_no_time_is_shown_before_the_first_answer_and_while_an_engine_starts_anew(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: clock[0])
+    progress = Progress("teacher", 1000, lambda figures: None)
+    clock[0] += 10
+    progress.show(last=False)
+    for _ in range(100):
+        progress.answered(Answer("stop", "x", None, 1, 60, None))
+    clock[0] += 10
+    progress.show(last=False)
+    clock[0] += 180
+    progress.show(last=False)
+    before, running, starting = capsys.readouterr().err.splitlines()
+    assert "left" not in before
+    assert running.endswith(" s left")
+    assert "left" not in starting
+
+
 @pytest.mark.parametrize(
     ("pieces", "is_answer"),
     [

@@ -1,12 +1,14 @@
 """What is seen of a training run, and how its failures are told."""
 
 import errno
+import logging
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -113,3 +115,20 @@ def test_mfu_is_model_flops_a_second_over_the_peak(monkeypatch: pytest.MonkeyPat
     for step in (1, 2):
         steps.logged(step, 9, {"loss": 0.5, "num_tokens": 100.0 * step, "tera_flops": 500.0})
     assert run.logged[1][1]["mfu"] == pytest.approx(500e12 / 10 / 100e12)
+
+
+def test_a_resume_says_nothing_of_a_tied_head_and_all_else(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("transformers.trainer")
+    accelerator = SimpleNamespace(
+        num_processes=1, device=SimpleNamespace(type="cpu"), distributed_type=SimpleNamespace(value="NO")
+    )
+    watching.print_setup(accelerator, None, "scratch/checkpoint-10")
+    try:
+        logger.propagate, before = True, logger.propagate
+        with caplog.at_level(logging.WARNING):
+            logger.warning("There were missing keys in the checkpoint model loaded: ['lm_head.weight'].")
+            logger.warning("There were missing keys in the checkpoint model loaded: ['model.norm.weight'].")
+    finally:
+        logger.propagate = before
+        logger.filters.clear()
+    assert [record.getMessage()[-22:] for record in caplog.records] == [": ['model.norm.weight']."[-22:]]
