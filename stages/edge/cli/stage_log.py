@@ -13,6 +13,7 @@ from typing import Any
 from stages.edge import params
 from stages.edge.errors import SettingError
 from stages.edge.files.paths import project_root
+from stages.edge.params import cores
 
 LOG = Path(".cache") / "stages.jsonl"
 KIB_PER_GIB = 1024**2
@@ -25,6 +26,7 @@ def add(stage: str, seconds: float) -> None:
         "seconds": round(seconds, 1),
         "peak_gib": round(_peak_kib() / KIB_PER_GIB, 2),
         "load": os.getloadavg()[0],
+        "cores": len(cores.usable()),
     }
     with contextlib.suppress(SettingError):  # a test's stage may stand where there are no settings
         row["profile"] = params.profile()

@@ -1,12 +1,16 @@
 """The machine that a profile runs on."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, field_validator, model_validator
 
+from stages.edge.params import cores
 from stages.edge.params.section import Count, NotNegative, Positive, Section, Share
 
 Concurrency = Count | Literal["auto"]
+Cores = Annotated[Count, BeforeValidator(lambda value: len(cores.usable()) if value == "auto" else value)]
+"""A number, or `auto`: the cores that this process may use, up to `cores.MOST`."""
+BIND = "VLLM_CPU_OMP_THREADS_BIND"
 Role = Literal["teacher", "student", "baseline", "judge", "all"]
 
 
@@ -24,11 +28,18 @@ class Engine(Section):
 
     args: list[str]
     env: dict[str, str]
+    """Its environment. Of VLLM_CPU_OMP_THREADS_BIND, the cores it computes on, `auto` stands for all usable ones: with
+    another number of threads sums are rounded otherwise, and a sampled text can differ."""
     start_seconds: Positive
     tensor_parallel_size: Count
     """GPUs that one engine is spread over."""
     replicas: Count | None
     """Engines side by side; null: as many as the visible GPUs hold. On a CPU there is one."""
+
+    @field_validator("env")
+    @classmethod
+    def _bound(cls, env: dict[str, str]) -> dict[str, str]:
+        return env | {BIND: cores.bound()} if env.get(BIND) == "auto" else env
 
 
 class Price(Section):
@@ -81,7 +92,8 @@ class Runtime(Section):
     engine: Engine
     pool: Literal["local", "ray"]
     """Where answers are judged and votes counted: on this machine, or on the Ray cluster at RAY_ADDRESS."""
-    num_workers: Count
+    num_workers: Cores
+    """Processes that judge, count and filter; `auto`: one a usable core."""
     num_processes: Count
     """Training processes on a host, one a GPU: 1 runs in place, more through torchrun."""
     num_hosts: Count

@@ -92,7 +92,7 @@ def print_setup(accelerator: Any, attention: str | None, checkpoint: str | None)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of the Trainer's log says something: a tied head is missing in every checkpoint, and is no loss."""
+    """Whether a line of the Trainer's log says something: a tied head is missing in every checkpoint."""
     return TIED_HEAD not in record.getMessage()
 
 
