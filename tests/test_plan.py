@@ -114,7 +114,10 @@ def test_the_recipe_is_planned_near_what_was_published(fresh: Path) -> None:
     assert value(plan, "train@turbo", "steps") == pytest.approx(4.3e6 * 8 / 256, rel=0.001)
     assert value(plan, "train@final", "steps") == pytest.approx(1.8e6 * 8 / 512, rel=0.001)
     assert plan["gpus"] == 8
-    assert plan["to_run"]["gpu_hours"]["at_most"] == ["exam@base", "exam@turbo", "exam@final", "baselines"]
+    bounded = ["exam@base", "exam@turbo", "exam@final", "baselines"]
+    assert plan["to_run"]["outs_bytes"]["at_most"] == bounded
+    assert plan["to_run"]["gpu_hours"]["at_most"] == [], "a rate is an estimate, so no time is a bound"
+    assert stage(plan, "exam@final")["gpu_hours"]["basis"] == "prior"
 
 
 def test_the_profile_for_a_laptop_needs_no_gpu_and_generates_its_problems(fresh: Path) -> None:
@@ -299,6 +302,21 @@ def test_what_happened_stands_beside_what_would_have_been_planned_before(ran: Pa
     line = next(each for each in text.split("\n")[30:] if each.startswith("teach@medium"))
     assert line.split()[:5] == ["teach@medium", "924", "20", "<59.1K", "600"]
     assert planned(ran, "--profile", "gpu")["happened"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_the_hours_of_another_experiment_are_not_this_ones(ran: Path) -> None:
+    log = ran / ".cache/stages.jsonl"
+    before = log.read_text()
+    try:
+        for hours, settings in ((1, {"teach.medium": "of another"}), (2, {"train.turbo": "of another"})):
+            row = {"stage": "teach@medium", "seconds": hours * 3600, "profile": "cpu", "settings": settings}
+            log.write_text(log.read_text() + json.dumps(row) + "\n")
+        found = {(each["stage"], each["field"]): each["happened"] for each in planned(ran)["happened"]}
+    finally:
+        log.write_text(before)
+    assert found["teach@medium", "wall_hours"] == 2.0, "of what the stage depends on, the second run had the same"
 
 
 @pytest.mark.slow

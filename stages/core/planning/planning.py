@@ -173,8 +173,12 @@ def _less(answers: Figure, num_stored: int) -> Figure:
 
 
 def hours(amount: Figure, rate: Figure) -> Figure:
-    """Hours that `amount` takes at `rate` a second."""
-    return quotient(quotient(amount, rate), Figure(SECONDS_PER_HOUR))
+    """Hours that `amount` takes at `rate` a second.
+
+    Of a bound on the amount they are an estimate and no bound: the rate is one, and starts are not in it.
+    """
+    figure = quotient(quotient(amount, rate), Figure(SECONDS_PER_HOUR))
+    return figure._replace(basis=Basis.PRIOR) if figure.basis == Basis.BOUND and figure.value else figure
 
 
 def rows(

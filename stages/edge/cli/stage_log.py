@@ -21,7 +21,7 @@ KIB_PER_GIB = 1024**2
 
 def add(stage: str, seconds: float) -> None:
     """Log a stage that ended, and print its minutes. A log that cannot be written is a warning: the work is done."""
-    row = {
+    row: dict[str, object] = {
         "stage": stage,
         "seconds": round(seconds, 1),
         "peak_gib": round(_peak_kib() / KIB_PER_GIB, 2),
@@ -30,6 +30,7 @@ def add(stage: str, seconds: float) -> None:
     }
     with contextlib.suppress(SettingError):  # a test's stage may stand where there are no settings
         row["profile"] = params.profile()
+        row["settings"] = params.fingerprints()
     path = project_root(Path.cwd()) / LOG
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -44,6 +44,7 @@ from stages.edge.params.reading import (
     content,
     document,
     exam_budgets,
+    fingerprints,
     load,
     load_part,
     load_profile,

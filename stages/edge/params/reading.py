@@ -1,6 +1,8 @@
 """Settings read from params.yaml."""
 
 import difflib
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
@@ -92,6 +94,23 @@ def text_with(name: str) -> str:
     """params.yaml as if `name` were the chosen profile and the only one, for what reads the file's text."""
     kept = {key: value for key, value in _profiles().items() if key == name}
     return yaml.safe_dump({**document(), "profile": name, "profiles": kept}, sort_keys=False)
+
+
+def fingerprints() -> dict[str, str]:
+    """A short hash of each section of the chosen profile, `runtime` apart, and of each part of one: `train.turbo`."""
+    chosen = _profiles()[profile()]
+    sections = dict(chosen) if isinstance(chosen, Mapping) else {}
+    parts = {
+        f"{name}.{part}": value
+        for name, section in sections.items()
+        for part, value in (section.items() if isinstance(section, Mapping) else ())
+    }
+    known = {name: value for name, value in (sections | parts).items() if name.split(".")[0] != "runtime"}
+    return {name: _short_hash(value) for name, value in known.items()}
+
+
+def _short_hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:8]
 
 
 def load(kind: type[SectionT], section: str) -> SectionT:

@@ -72,7 +72,7 @@ def gather(folder: Path, profile: str, settings: params.Profile, stages: Mapping
         {name: metrics for name, stage in ours.items() if (metrics := _metrics(stage.outs, folder, locked[name].outs))},
         {name: answers for name, stage in ours.items() if (answers := _answers(stage.outs))},
         {name: stored for name in stages if (stored := _stored(name, settings, stages))},
-        _hours(folder, profile, ours),
+        _hours(folder, profile, {name: locked[name].params for name in ours}),
         {name: sum(map(_bytes, each.outs)) for name, each in ours.items() if all(out.exists() for out in each.outs)},
         weights.num_parameters(stages["base"].outs[0]) or None if "base" in ours else None,
     )
@@ -155,12 +155,27 @@ def _mean(values: Iterable[int | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _hours(folder: Path, profile: str, ours: Iterable[str]) -> dict[str, float]:
+def _hours(folder: Path, profile: str, ours: Mapping[str, Mapping[str, Mapping[str, object]]]) -> dict[str, float]:
+    """Hours of the longest logged run of each stage with the present settings; `ours` has its params by file and key."""
+    present = params.fingerprints() if profile == params.profile() else {}
     longest: dict[str, float] = {}
     for row in stage_log.rows(folder, profile):
-        if row["stage"] in ours:
-            longest[row["stage"]] = max(longest.get(row["stage"], 0.0), row["seconds"] / 3600)
+        name = row["stage"]
+        if name in ours and _has_settings(row.get("settings", {}), present, profile, ours[name]):
+            longest[name] = max(longest.get(name, 0.0), row["seconds"] / 3600)
     return longest
+
+
+def _has_settings(
+    logged: Mapping[str, str], present: Mapping[str, str], profile: str, listed: Mapping[str, Mapping[str, object]]
+) -> bool:
+    """Whether what a run logged of its settings is what they are now, as far as the stage depends on them.
+
+    A run of another experiment took other hours. A log of before has no hashes, and its runs count.
+    """
+    keys = [key.removeprefix(f"profiles.{profile}.") for each in listed.values() for key in each]
+    sections = {".".join(key.split(".")[:2]) for key in keys}
+    return all(logged[each] == present[each] for each in sections if each in logged and each in present)
 
 
 def _bytes(path: Path) -> int:
