@@ -21,6 +21,7 @@ from stages.edge.params import Model, Role, Runtime
 from stages.edge.track.events import redacted
 
 SECONDS_TO_LIST_MODELS = 30.0
+MOST_NAMES = 8
 NAMED_IN = "OPENAI_BASE_URL or runtime.endpoints"
 ASK = "REASONLITE_ASK"
 """Environment variable; with `no` nothing is asked of a model, and all answers must be in the store."""
@@ -146,16 +147,24 @@ def _listing(model: str, urls: Mapping[str, Limit]) -> list[Endpoint]:
     """The endpoints that list the model. A silent one is skipped with a message if another has the model."""
     endpoints: list[Endpoint] = []
     silent: list[SilentServerError] = []
+    others: list[str] = []
     for url, limit in urls.items():
         try:
-            if lists(url, model):
+            names = models(url)
+            if model in names:
                 endpoints.append(Endpoint(url, limit))
+            else:
+                others.append(f"{url} has {', '.join(names[:MOST_NAMES]) or 'no model'}")
         except SilentServerError as error:
             silent.append(error)
     if silent and not endpoints:
         raise silent[0]
     for each in silent:
         print(f"{each}; going on without it", file=sys.stderr, flush=True)
+    if others and not endpoints:
+        print(
+            f"no server that is named has {model}, so an engine is started here: {'; '.join(others)}", file=sys.stderr
+        )
     return endpoints
 
 
@@ -189,15 +198,15 @@ def _check_url(url: str, source: str) -> str:
     return url
 
 
-def lists(url: str, model: str) -> bool:
-    """Whether the server's `/v1/models` lists `model`.
+def models(url: str) -> list[str]:
+    """Names in the server's `/v1/models`.
 
     Raises:
         ServerError: it refuses the key, or (SilentServerError) does not answer, or with no list of models.
     """
     try:
         with openai.OpenAI(**client_settings(url, SECONDS_TO_LIST_MODELS)) as client:
-            return any(served.id == model for served in client.models.list())
+            return [str(served.id) for served in client.models.list()]
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
         raise ServerError(f"{url} refuses the key; set OPENAI_API_KEY to one that it takes") from error
     except openai.OpenAIError as error:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -16,6 +17,9 @@ from stages.edge.errors import ServerError, SettingError
 from stages.edge.files.paths import project_root
 
 LOG_LINES_SHOWN = 8
+POINTS_ELSEWHERE = re.compile(
+    r"root cause above|initialization failed|^\S*\s*(raise|File) |failed to start", re.IGNORECASE
+)
 MOST_RESTARTS = 3
 SECONDS_TO_FORGET_A_RESTART = 3600.0
 GPU_VARIABLES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
@@ -211,10 +215,16 @@ def free_port() -> int:
 
 
 def last_lines(log: Path) -> str:
-    """The last errors in a log, or its last lines if it has none."""
+    """The first cause of the end of a log: its errors but for those that only point to another, or its last lines.
+
+    vLLM's processes fail one after the other, and the last says no more than "See root cause above".
+    """
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if "Error" in line or "error:" in line] or lines
-    return "\n".join(errors[-LOG_LINES_SHOWN:])
+    errors = [line for line in lines if "Error" in line or "error:" in line]
+    causes = [line for line in errors if not POINTS_ELSEWHERE.search(line)]
+    if causes:
+        return "\n".join(dict.fromkeys(causes[: LOG_LINES_SHOWN // 2] + causes[-LOG_LINES_SHOWN // 2 :]))
+    return "\n".join((errors or lines)[-LOG_LINES_SHOWN:])
 
 
 def serve(model: str, name: str, first_port: int | None, settings: params.Engine) -> None:

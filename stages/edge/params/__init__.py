@@ -65,6 +65,6 @@ __all__ = [
     "Grams", "HubSource", "HubSplit", "Judge", "LlmJudge", "Model", "Override", "Price", "Profile", "Prompt",
     "Protocol", "PublishedFigures", "PublishedSet", "Report", "Role", "Runtime", "Sampling", "Section", "Shot",
     "Source", "SymbolicLimits", "Target", "Teach", "Teacher", "TeacherModel", "TeacherPrompt", "Train", "Training",
-    "Until", "Versions", "Vote", "Where", "check_versions", "content", "document", "exam_budgets", "load", "load_part",
-    "load_profile", "load_shared", "max_length", "profile", "text_with",
+    "Until", "Versions", "Vote", "Where", "check_versions", "content", "document", "exam_budgets", "fingerprints",
+    "load", "load_part", "load_profile", "load_shared", "max_length", "profile", "text_with",
 ]  # fmt: skip

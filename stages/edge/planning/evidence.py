@@ -156,7 +156,7 @@ def _mean(values: Iterable[int | None]) -> float | None:
 
 
 def _hours(folder: Path, profile: str, ours: Mapping[str, Mapping[str, Mapping[str, object]]]) -> dict[str, float]:
-    """Hours of the longest logged run of each stage with the present settings; `ours` has its params by file and key."""
+    """Hours of the longest logged run of each stage with the present settings; `ours` has its params by file."""
     present = params.fingerprints() if profile == params.profile() else {}
     longest: dict[str, float] = {}
     for row in stage_log.rows(folder, profile):

@@ -56,7 +56,7 @@ def test_a_model_goes_to_those_servers_that_list_it(engines: list[list[str]], mo
 
 
 def test_a_model_that_no_server_has_gets_an_engine_of_its_own(
-    engines: list[list[str]], monkeypatch: pytest.MonkeyPatch
+    engines: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with ScriptedServer(["turbo-0"], reply) as stale:
         monkeypatch.setenv("OPENAI_BASE_URL", stale.url)
@@ -64,6 +64,8 @@ def test_a_model_that_no_server_has_gets_an_engine_of_its_own(
             assert len(serving.endpoints) == 1 and serving.endpoints[0].url != stale.url
             assert serving.revive is not None
     assert "models/turbo" in engines[0] and "turbo-1" in engines[0]
+    named = f"no server that is named has turbo-1, so an engine is started here: {stale.url} has turbo-0"
+    assert named in capsys.readouterr().err, "a name that is misspelt shows before anything is loaded"
 
 
 def test_a_role_is_asked_only_at_its_own_servers_and_at_those_of_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,20 @@ def test_an_engine_that_does_not_start_says_why(tmp_path: Path) -> None:
         pass
 
 
+def test_the_first_cause_is_shown_and_not_what_points_to_it(tmp_path: Path) -> None:
+    log = tmp_path / "engine.log"
+    log.write_text(
+        "INFO loading\n"
+        "(Worker pid=3) ValueError: CPU ids [8, 9] are not available here\n"
+        "(EngineCore pid=2) ERROR EngineCore failed to start.\n"
+        "(EngineCore pid=2) RuntimeError: Worker initialization failed\n"
+        "(APIServer pid=1) RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}\n"
+    )
+    assert server.last_lines(log) == "(Worker pid=3) ValueError: CPU ids [8, 9] are not available here"
+    log.write_text("INFO one\nRuntimeError: Engine core initialization failed. See root cause above.\n")
+    assert "See root cause above" in server.last_lines(log), "where nothing else is known"
+
+
 def test_an_engine_that_takes_too_long_is_ended_and_the_others_with_it(tmp_path: Path) -> None:
     (tmp_path / "health").write_text("")
     sleeping = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(600)"
