@@ -64,9 +64,13 @@ def _curate(args: argparse.Namespace, settings: params.Curate, run: track.Run, s
     write_csv(accounting.lengths(counted), args.lengths)
     run.metrics(metrics)
     if not counted.num_rows:
-        reason, lost = max(counted.losses, key=lambda loss: loss.num_rows)
+        losses = sorted((loss for loss in counted.losses if loss.num_rows), key=lambda loss: -loss.num_rows)
+        listed = ", ".join(
+            f"{lost} were set apart for validation" if reason == "held_out" else f"{lost} fell to {reason!r}"
+            for reason, lost in losses
+        )
         raise EmptyError(
-            f"curate@{args.stage}: no trace is left of {counted.num_traces}; {lost} fell to the filter {reason!r}: see "
+            f"curate@{args.stage}: no trace is left of {counted.num_traces}: {listed or 'there was none'}; see "
             f"curate.{args.stage} in params.yaml"
         )
     is_held_out = pl.col("reason").eq_missing(pl.lit("held_out", pl.Enum(REASONS)))

@@ -367,7 +367,7 @@ def test_a_filter_that_leaves_nothing_names_itself_and_keeps_the_reasons(folder:
     (folder / "models").mkdir()
     (folder / "models/base").symlink_to(model)
     told = sentence(call(folder, *CURATE))
-    assert "no trace is left of 1; 1 fell to the filter 'incorrect'" in told and "curate.turbo" in told
+    assert "no trace is left of 1: 1 fell to 'incorrect'" in told and "curate.turbo" in told
     assert pl.read_parquet(folder / "data/r.parquet")["reason"].to_list() == ["incorrect"]
     assert not (folder / "data/sft").exists()
 

@@ -53,7 +53,7 @@ def test_texts_that_were_cut_off_do_not_vote_are_not_right_and_become_no_row(col
     judged = metrics(collected, "judge_medium")
     assert (judged["num_no_answer"], judged["num_correct"], judged["correct_share"]) == (8, 0, 0.0)
     curated = call(collected, *curate("turbo"))
-    assert curated.returncode == 1 and "no trace is left of 8; 8 fell to the filter 'truncated'" in curated.stderr
+    assert curated.returncode == 1 and "no trace is left of 8: 8 fell to 'truncated'" in curated.stderr
 
 
 @pytest.mark.parametrize(("counts", "verdicts"), [(True, ["correct", "correct"]), (False, ["no_answer", "correct"])])

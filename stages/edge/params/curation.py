@@ -66,5 +66,6 @@ class Curate(Section):
     balance: Balance | None
     target: Target
     num_held_out_problems: Annotated[int, Field(ge=0)]
-    """Problems that are set apart: train measures its loss on their rows and never learns from them."""
+    """Problems that are set apart, a tenth of all at most: train measures its loss on their rows, and never learns from
+    them."""
     seed: int

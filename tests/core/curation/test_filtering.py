@@ -628,6 +628,11 @@ def test_problems_are_set_apart_by_hash_so_that_others_stay_where_they_are() -> 
     assert held_out(few, 0, 42) == set()
 
 
+@pytest.mark.parametrize(("num_problems", "num_apart"), [(1, 1), (12, 1), (59, 5), (60, 6), (500, 6)])
+def test_of_a_few_problems_no_more_than_a_tenth_is_set_apart(num_problems: int, num_apart: int) -> None:
+    assert len(held_out([f"p_{number}" for number in range(num_problems)], 6, 42)) == num_apart
+
+
 # real transcripts
 
 
