@@ -17,7 +17,7 @@ AT_ONCE := -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 DVC := $(VENV_PATH) DVC_NO_ANALYTICS=1 dvc
 
 .DEFAULT_GOAL := help
-.PHONY: help repro results test test-fast lint format check environment audit doctor lock clean
+.PHONY: help repro results test test-fast lint format check environment audit doctor notebooks lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -62,6 +62,11 @@ doctor:  ## what this machine has of what the project needs, and the next step f
 
 audit: environment  ## licences of the packages, and their known vulnerabilities (information: it never fails)
 	@$(VENV_PATH) python requirements/audit.py
+
+notebooks: environment  ## open the notebooks in a browser (JupyterLab, fetched on first use, with the kernel of .venv)
+	@$(VENV_PATH) python -m ipykernel install --prefix .cache/jupyter --name python3 --display-name reasonlite >/dev/null 2>&1
+	@$(VENV_PATH) JUPYTER_PATH="$(CURDIR)/.cache/jupyter/share/jupyter" \
+	    uv tool run --python "$(PYTHON)" --from jupyterlab jupyter-lab notebooks $(ARGS)
 
 lock: environment  ## newer packages: resolve pyproject.toml anew (KEEP=1: only what pyproject.toml makes necessary)
 	@$(PYTHON) requirements/environment.py lock $(if $(KEEP),keep)
