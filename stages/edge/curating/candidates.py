@@ -160,14 +160,17 @@ class Tokeniser:
     def taken(self) -> pl.DataFrame:
         """`TOKENS` of the conversations that were counted since the last call, in their order."""
         rows, self._rows = self._rows, []
-        return pl.DataFrame(
+        lengths = np.array([len(ids) for ids, _ in rows], np.int32)
+        # One long column cut into lists: a series for each row would take a tenth of the whole of curation.
+        flat = pl.DataFrame(
             {
-                "num_tokens": [len(ids) for ids, _ in rows],
-                "input_ids": pl.Series([pl.Series(ids) for ids, _ in rows], dtype=SFT["input_ids"]),
-                "num_prompt": [num_prompt for _, num_prompt in rows],
-            },
-            schema=TOKENS,
+                "row": np.repeat(np.arange(len(rows), dtype=np.uint32), lengths),
+                "input_ids": np.concatenate([ids for ids, _ in rows]) if rows else np.empty(0, np.int32),
+            }
         )
+        lists = flat.group_by("row", maintain_order=True).agg("input_ids")
+        num_prompt = pl.Series("num_prompt", [number for _, number in rows], TOKENS["num_prompt"])
+        return pl.DataFrame([pl.Series("num_tokens", lengths), lists["input_ids"], num_prompt]).select(list(TOKENS))
 
 
 @cache
