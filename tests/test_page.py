@@ -81,7 +81,11 @@ def change(profile: dict[str, Any]) -> None:
 
 def write_exam(folder: Path, student: str) -> None:
     rows = [
-        {**trace(student, None, "fruit", prompt, sample), "content": content, "completion_tokens": 5 + sample + len(prompt)}
+        {
+            **trace(student, None, "fruit", prompt, sample),
+            "content": content,
+            "completion_tokens": 5 + sample + len(prompt),
+        }
         for prompt, contents in EXAM_ANSWERS[student].items()
         for sample, content in enumerate(contents)
     ]
@@ -212,7 +216,7 @@ def test_a_line_is_a_problem_and_who_answered_it_with_its_right_answers_counted(
     choose(page, student="turbo")
     assert count(page) == (2, 2, 4)
     found = sorted(lines(page))
-    assert re.match(r"0 of 2 right turbo exam fruit What is half of 3\? 2 ×2 \d+ tokens", found[0])
+    assert re.match(r"0 of 2 right turbo exam fruit What is half of 3\? 2 .2 \d+ tokens", found[0])
     assert found[1].startswith("2 of 2 right turbo exam fruit A pear costs 5 and an apple 3.")
     choose(page, student="teach@medium")
     (percent,) = [line for line in lines(page) if "What is 10% of 50?" in line]
@@ -247,7 +251,7 @@ def test_lines_are_sorted_by_right_answers_and_by_tokens(page: Page) -> None:
     choose(page, sort="most")
     assert [line[:6] for line in lines(page)] == ["2 of 2", "1 of 2", "1 of 2", "0 of 2"]
     choose(page, sort="longest")
-    tokens = [int(re.search(r"(\d+) tokens", line)[1]) for line in lines(page)]
+    tokens = [int(line.split()[-2]) for line in lines(page)]
     assert tokens == sorted(tokens, reverse=True) and len(set(tokens)) == 2
 
 

@@ -39,8 +39,18 @@ def rows() -> pl.DataFrame:
                     "content": f"So it is $\\boxed{{{problem if is_right else sample}}}$.",
                     "prompt": f"Maria has {problem} rows with {problem % 7} chairs in each. How many chairs does Maria have?",
                 }
-                key = {"part": f"exam@{student}", "model": student, "benchmark": "exam", "problem_id": f"p{problem:04d}"}
-                verdict = {"verdict": "correct" if is_right else "incorrect", "status": "stop", "set": "exam", "sample": sample}
+                key = {
+                    "part": f"exam@{student}",
+                    "model": student,
+                    "benchmark": "exam",
+                    "problem_id": f"p{problem:04d}",
+                }
+                verdict = {
+                    "verdict": "correct" if is_right else "incorrect",
+                    "status": "stop",
+                    "set": "exam",
+                    "sample": sample,
+                }
                 made.append({**key, **text, **verdict, "completion_tokens": draw.randint(200, 900)})
     made[-1]["reasoning"] = f"{made[-1]['reasoning']} {NEEDLE}"
     return pl.DataFrame([{**dict.fromkeys(EXCERPT), **row} for row in made], schema=EXCERPT)
@@ -50,7 +60,7 @@ def rows() -> pl.DataFrame:
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page, without charts."""
     table = rows()
-    texts = dict.fromkeys(("notes", "gains", "warnings", "tables", "prompts"), [])
+    texts: dict[str, object] = {name: [] for name in ("notes", "gains", "warnings", "tables", "prompts")}
     blocks = traces.texts(table, ROWS_PER_BLOCK)
     encoded = traces.encoded(table, ROWS_PER_BLOCK, STUDENTS)
     page = webpage.render({**texts, "title": "Large", "cells": [[]], "trace_note": ""}, [], encoded, blocks)
@@ -81,7 +91,9 @@ SEARCH = """async ([words, isFound]) => {
 
 def test_the_list_is_there_and_words_are_found_while_a_reader_waits(page: Page) -> None:
     listed = page.evaluate("performance.getEntriesByName('listed')[0].startTime") / 1000
-    assert page.inner_text("#count").startswith(f"{NUM_TRACES // NUM_SAMPLES:,} lines of {NUM_PROBLEMS:,} problems, {NUM_TRACES:,}")
+    assert page.inner_text("#count").startswith(
+        f"{NUM_TRACES // NUM_SAMPLES:,} lines of {NUM_PROBLEMS:,} problems, {NUM_TRACES:,}"
+    )
     assert page.locator("#lines > li").count() == 50
     first_hit = page.evaluate(SEARCH, ["so it is", "hit"])
     page.evaluate(SEARCH, ["", "end"])
@@ -97,7 +109,9 @@ def test_the_list_is_there_and_words_are_found_while_a_reader_waits(page: Page) 
             return (performance.now() - start) / 1000;
         }"""
     )
-    print(f"list {listed:.2f} s, first hit {first_hit:.3f} s, last text {cold:.3f} s then {warm:.3f} s, sorted {filtered:.3f} s")
+    print(
+        f"list {listed:.2f} s, first hit {first_hit:.3f} s, last text {cold:.3f} s then {warm:.3f} s, sorted {filtered:.3f} s"
+    )
     assert listed < SECONDS_TO_LIST
     assert first_hit < SECONDS_TO_FIND and warm < SECONDS_TO_FIND
     assert filtered < SECONDS_TO_FIND

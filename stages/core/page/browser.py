@@ -18,8 +18,8 @@ def encoded(rows: pl.DataFrame, rows_per_block: int, students: Sequence[str]) ->
     """`EXCERPT` without its texts, by column, and its problems, for a script to read.
 
     `right` is null where a trace is unscored, `exam` of a problem its benchmark, null of one to learn from, and `line`
-    what distinguishes it from the others of its source or benchmark. `rows_per_block` is that of `texts`, and `students`
-    the order in which the examined models are shown.
+    what distinguishes it from the others of its source or benchmark. `rows_per_block` is that of `texts`, and
+    `students` the order in which the examined models are shown.
     """
     key = ["benchmark", "problem_id"]
     known = rows.unique(key, keep="first", maintain_order=True).with_row_index("problem")
@@ -27,7 +27,9 @@ def encoded(rows: pl.DataFrame, rows_per_block: int, students: Sequence[str]) ->
     shown = rows.join(places, on=key, how="left", nulls_equal=True, maintain_order="left")
     verdict = pl.col("verdict").cast(pl.String)
     scored = ~verdict.is_in(UNSCORED) & ~pl.col("status").cast(pl.String).is_in(UNANSWERED)
-    columns = shown.rename({"completion_tokens": "tokens"}).with_columns(right=pl.when(scored).then(verdict == "correct"))
+    columns = shown.rename({"completion_tokens": "tokens"}).with_columns(
+        right=pl.when(scored).then(verdict == "correct")
+    )
     return {
         "columns": columns.select(COLUMNS).to_dict(as_series=False),
         "problems": _problems(known, _labels(rows)),

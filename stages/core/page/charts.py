@@ -14,7 +14,7 @@ Spec = dict[str, Any]
 
 
 class Figure(NamedTuple):
-    """A chart as a reader sees it: its title, how many problems, samples or rows it is made of, and its specification."""
+    """A chart: its title, how many problems, samples or rows it is made of, and its specification."""
 
     title: str
     note: str

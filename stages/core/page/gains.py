@@ -13,7 +13,7 @@ MEAN = "mean"
 
 
 class Gain(NamedTuple):
-    """How much `after` is above `before` on one exam, or on the mean of all; `numbers` as `results.difference` has them."""
+    """How much `after` is above `before` on one exam, or on the mean of all; `numbers` as of `results.difference`."""
 
     after: str
     before: str
@@ -47,7 +47,7 @@ def _counts(first: pl.DataFrame, second: pl.DataFrame) -> tuple[int, int]:
     """Problems with scored answers of both, and these answers."""
     both = first.join(second, on=["benchmark", "problem_id"], suffix="_second")
     kept = both.filter((pl.col("num_samples") > 0) & (pl.col("num_samples_second") > 0))
-    return kept.height, int(kept["num_samples"].sum() + kept["num_samples_second"].sum())
+    return kept.height, int(kept.select(pl.col("num_samples") + pl.col("num_samples_second")).sum().item())
 
 
 def means(gains: Sequence[Gain]) -> dict[str, dict[str, float]]:

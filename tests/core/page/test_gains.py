@@ -49,12 +49,17 @@ def test_a_student_without_scores_is_skipped_and_one_alone_gains_nothing() -> No
 
 def test_an_exam_that_nobody_has_scored_answers_of_takes_the_mean_with_it() -> None:
     unscored = scores("turbo", {"easy": [None] * 4, "hard": [4, 4, 4, 4]})
-    assert [each.exam for each in gains.of_stages({"base": BASE, "turbo": unscored}, ["base", "turbo"], METHOD)] == ["hard"]
+    assert [each.exam for each in gains.of_stages({"base": BASE, "turbo": unscored}, ["base", "turbo"], METHOD)] == [
+        "hard"
+    ]
 
 
 def test_the_chart_of_gains_names_its_problems_and_that_it_is_for_these_weights() -> None:
     found = gains.of_stages(STUDENTS, ["base", "turbo"], METHOD)
-    assert counts.gains(found) == "On the same problems, for these weights: turbo over base 7 problems, 56 samples of both."
+    assert (
+        counts.gains(found)
+        == "On the same problems, for these weights: turbo over base 7 problems, 56 samples of both."
+    )
     points = [row["gain"] for data in charts.gains(found)["datasets"].values() for row in data if "gain" in row]
     assert points == pytest.approx([100 * each.numbers["value"] for each in found])
 
@@ -63,5 +68,8 @@ def test_counts_are_a_range_where_students_differ() -> None:
     base = {"easy": {"num_problems": 40, "num_samples": 160}, "hard": {"num_problems": 0, "num_samples": 0}}
     turbo = {"easy": {"num_problems": 44, "num_samples": 704}}
     metrics: results.Metrics = {"base": base, "turbo": turbo}  # type: ignore[dict-item]
-    assert counts.exams(metrics) == "Of each student: easy 40 to 44 problems x 4 to 16 samples, hard 0 problems x 0 samples."
+    assert (
+        counts.exams(metrics)
+        == "Of each student: easy 40 to 44 problems x 4 to 16 samples, hard 0 problems x 0 samples."
+    )
     assert counts.of_each({"turbo": 1234, "final": 5}, "rows") == "turbo 1,234 rows, final 5 rows."

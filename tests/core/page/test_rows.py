@@ -27,7 +27,13 @@ def test_a_trace_is_right_or_wrong_or_unscored() -> None:
 
 
 def test_a_problem_stands_once_for_all_who_answered_it_and_apart_from_an_exam_question_of_the_same_words() -> None:
-    learned = {"part": "teach@high", "model": "teacher", "effort": "high", "benchmark": None, "set": "source"}
+    learned: dict[str, object] = {
+        "part": "teach@high",
+        "model": "teacher",
+        "effort": "high",
+        "benchmark": None,
+        "set": "source",
+    }
     found = browser.encoded(
         rows({}, {"part": "exam@turbo", "model": "turbo"}, learned | {"label": "4", "label_source": "vote"}), 100, []
     )

@@ -10,7 +10,7 @@ TASK = "Solve the following competition problem with care and show every step."
 
 def test_what_many_prompts_share_is_left_out_at_both_ends() -> None:
     prompts = [f"{TASK} What is {number} times {number + 1}? Give the answer as an integer." for number in range(9)]
-    assert distinguishing(prompts)[4] == "… What is 4 times 5? …"
+    assert distinguishing(prompts)[4] == "… 4 times 5? …"
 
 
 def test_wording_of_a_few_prompts_is_their_own() -> None:
@@ -19,7 +19,9 @@ def test_wording_of_a_few_prompts_is_their_own() -> None:
 
 
 def test_short_pieces_that_are_shared_stay_for_the_sentence_to_be_read() -> None:
-    prompts = [f"{name} has {number} rows with {number} nuts in each, and more." for number, name in enumerate("ABCDEF")]
+    prompts = [
+        f"{name} has {number} rows with {number} in each, and {number} more." for number, name in enumerate("ABCDEF")
+    ]
     assert distinguishing(prompts) == prompts
 
 

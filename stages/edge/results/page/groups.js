@@ -1,4 +1,3 @@
-"use strict";
 // The lines of the list: a problem and who answered it, with all of its samples. Nothing here touches the document.
 const groups = (() => {
   const DEFAULTS = {

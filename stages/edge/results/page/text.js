@@ -1,4 +1,3 @@
-"use strict";
 // All text of models and sources goes through textContent or KaTeX with trust off; nothing is ever parsed as HTML.
 const text = (() => {
   // As Pandoc has it: a dollar with a space inside, or a digit behind, is money. The bounds keep a loop of openings quick.

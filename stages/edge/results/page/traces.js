@@ -1,4 +1,3 @@
-"use strict";
 // The browser of traces: a line for each problem and who answered it, which opens to its answers.
 (async () => {
   const PAGE = 50;
