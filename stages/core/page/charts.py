@@ -85,11 +85,11 @@ def gains(found: Sequence[Gain]) -> Spec:
     base = alt.Chart(_frame(rows)).encode(
         y=alt.Y("stage:N", sort=None, title=None), yOffset=alt.YOffset("exam:N", sort=None), color=exams
     )
-    x = alt.X("gain:Q", title="points gained, with 95% interval", axis=alt.Axis(format="+"))
+    x = alt.X("gain:Q", title="points gained, with 95% interval", axis=alt.Axis(format="+d"))
     numbers = [alt.Tooltip(f"{name}:Q", format="+.1f") for name in ("gain", "low", "high")]
     tooltip = ["stage:N", "exam:N", *numbers, "resolved:N", "num_problems:Q", "num_samples:Q"]
     fill = alt.Fill("exam:N", sort=None, legend=None)
-    filled = alt.FillOpacity("resolved:N", scale=alt.Scale(domain=["yes", "no"], range=[1, 0]), title="resolved")
+    filled = alt.FillOpacity("resolved:N", scale=alt.Scale(domain=["yes", "no"], range=[1, 0]), legend=None)
     layers = [
         alt.Chart(pl.DataFrame({"zero": [0]})).mark_rule(strokeDash=[4, 4]).encode(x="zero:Q"),
         base.mark_rule(strokeWidth=3, opacity=0.5).encode(x="low:Q", x2="high:Q"),

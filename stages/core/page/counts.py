@@ -26,7 +26,9 @@ def gains(found: Sequence[Gain]) -> str:
         for each in found
         if each.exam == MEAN
     ]
-    return f"On the same problems, for these weights: {'; '.join(parts)}." if parts else "No two students to compare."
+    if not parts:
+        return "No two students to compare."
+    return f"On the same problems, for these weights: {'; '.join(parts)}. Hollow: not resolved."
 
 
 def of_each(numbers: Mapping[str, int], what: str) -> str:

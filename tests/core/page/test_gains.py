@@ -56,9 +56,8 @@ def test_an_exam_that_nobody_has_scored_answers_of_takes_the_mean_with_it() -> N
 
 def test_the_chart_of_gains_names_its_problems_and_that_it_is_for_these_weights() -> None:
     found = gains.of_stages(STUDENTS, ["base", "turbo"], METHOD)
-    assert (
-        counts.gains(found)
-        == "On the same problems, for these weights: turbo over base 7 problems, 56 samples of both."
+    assert counts.gains(found) == (
+        "On the same problems, for these weights: turbo over base 7 problems, 56 samples of both. Hollow: not resolved."
     )
     points = [row["gain"] for data in charts.gains(found)["datasets"].values() for row in data if "gain" in row]
     assert points == pytest.approx([100 * each.numbers["value"] for each in found])

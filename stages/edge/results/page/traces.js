@@ -93,7 +93,7 @@
 
   function tally(group) {
     const missing = group.rows.length - group.scored;
-    return `${group.right} of ${group.scored} right` + (missing ? `, ${missing} unscored` : "");
+    return [group.scored && `${group.right} of ${group.scored} right`, missing && `${missing} unscored`].filter(Boolean).join(", ");
   }
 
   function line(group, matches) {
@@ -206,8 +206,8 @@
     const show = () => {
       if (made.childElementCount > 1) return;
       made.append(facts([["ended", rows.status[row]], ["found by", rows.extracted_by[row]], ["decided by", rows.decided_by[row]], ["fate", rows.fate[row]]]));
-      if (reasoning) made.append(element("h4", "Reasoning"), scrolled(text.withMath(reasoning, search.hits), "reasoning"));
-      made.append(element("h4", "Answer"), content ? scrolled(text.withMath(content, search.hits), "answer") : element("p", "none", "note"));
+      if (reasoning) made.append(element("h4", "Reasoning"), text.withMath(reasoning, search.hits));
+      made.append(element("h4", "Answer"), content ? text.withMath(content, search.hits) : element("p", "none", "note"));
     };
     made.open = startsOpen;
     if (startsOpen) show();
@@ -216,14 +216,6 @@
       state.sample = made.open ? "" : String(rows.sample[row]);
       remember(false);
     });
-    return made;
-  }
-
-  // A long text scrolls in a box of its own, which the keyboard has to reach.
-  function scrolled(made, name) {
-    made.tabIndex = 0;
-    made.role = "group";
-    made.ariaLabel = name;
     return made;
   }
 
