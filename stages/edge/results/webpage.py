@@ -23,7 +23,7 @@ from stages.edge.errors import InputError
 
 FOLDER = Path(__file__).parent / "page"
 KATEX = "sphinxcontrib-katex"
-TRACES = ("text.js", "groups.js", "traces.js")
+TRACES = ("text.js", "groups.js", "cards.js", "traces.js")
 """The browser of traces, one script: a later file uses the names of an earlier one."""
 CHARTS = "charts.js"
 SNIPPET = "window.vegaEmbed = vegaEmbed;"

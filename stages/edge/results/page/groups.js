@@ -90,6 +90,11 @@ const groups = (() => {
     return by ? found.sort(([one], [other]) => by(one, other)) : found;
   }
 
+  function tally(group) {
+    const missing = group.rows.length - group.scored;
+    return [group.scored && `${group.right} of ${group.scored} right`, missing && `${missing} unscored`].filter(Boolean).join(", ");
+  }
+
   // How often each answer was given, the most frequent first.
   function answers(group, table) {
     const counts = new Map();
@@ -113,5 +118,5 @@ const groups = (() => {
     return Object.fromEntries(Object.entries(DEFAULTS).map(([key, value]) => [key, given.get(key) ?? value]));
   }
 
-  return { DEFAULTS, made, names, compared, matching, answers, encode, decode };
+  return { DEFAULTS, made, names, compared, matching, tally, answers, encode, decode };
 })();

@@ -91,11 +91,6 @@
     return state.problem === problems[group.problem].id && state.of === group.who && state.in === group.set;
   }
 
-  function tally(group) {
-    const missing = group.rows.length - group.scored;
-    return [group.scored && `${group.right} of ${group.scored} right`, missing && `${missing} unscored`].filter(Boolean).join(", ");
-  }
-
   function line(group, matches) {
     const made = element("li");
     const button = element("button");
@@ -106,7 +101,7 @@
     part.style.width = `${group.scored ? 100 * group.right / group.scored : 0}%`;
     bar.append(part);
     const score = element("span", undefined, "score");
-    score.append(bar, tally(group));
+    score.append(bar, groups.tally(group));
     const given = groups.answers(group, table);
     const cells = [
       score, element("span", group.who, "who"), element("span", group.set, "set"), element("span", problems[group.problem].line, "what"),
@@ -172,51 +167,21 @@
     }
     into.append(
       text.withMath(problem.prompt, search.hits),
-      facts([["gold", problem.gold], ["label", label && `${label[0] ?? "none"} (from the ${label[1]})`], ["problem", problem.id],
+      cards.facts([["gold", problem.gold], ["label", label && `${label[0] ?? "none"} (from the ${label[1]})`], ["problem", problem.id],
         ["model", group.model], ["effort", group.effort]]),
     );
     if (others.childElementCount) into.append(others);
     const texts = await Promise.all(group.rows.map(textsOf));
     const letters = texts.flat().reduce((sum, each) => sum + (each?.length ?? 0), 0);
     const first = group.rows.find((row) => String(rows.sample[row]) === state.sample) ?? matches[0];
-    const cards = element("div", undefined, letters < SHORT ? "cards" : "cards long");
-    cards.append(...group.rows.map((row, at) => card(row, texts[at], letters < SHORT || row === first)));
-    into.append(cards);
-    into.dataset.filled = "true";
-  }
-
-  function facts(pairs) {
-    const made = element("dl");
-    for (const [key, value] of pairs) {
-      if (value === undefined || value === null || value === "") continue;
-      const pair = element("div");
-      pair.append(element("dt", key), element("dd", String(value)));
-      made.append(pair);
-    }
-    return made;
-  }
-
-  function card(row, [reasoning, content], startsOpen) {
-    const verdict = rows.verdict[row] ?? "unscored";
-    const made = element("details", undefined, "card");
-    const head = element("summary");
-    head.append(element("span", verdict.replace("_", " "), verdict), " ", element("b", rows.answer[row] ?? "no answer"), " ",
-      element("span", `sample ${rows.sample[row]}, ${(rows.tokens[row] ?? 0).toLocaleString("en")} tokens`, "quiet"));
-    made.append(head);
-    const show = () => {
-      if (made.childElementCount > 1) return;
-      made.append(facts([["ended", rows.status[row]], ["found by", rows.extracted_by[row]], ["decided by", rows.decided_by[row]], ["fate", rows.fate[row]]]));
-      if (reasoning) made.append(element("h4", "Reasoning"), text.withMath(reasoning, search.hits));
-      made.append(element("h4", "Answer"), content ? text.withMath(content, search.hits) : element("p", "none", "note"));
-    };
-    made.open = startsOpen;
-    if (startsOpen) show();
-    made.addEventListener("toggle", () => { if (made.open) show(); });
-    head.addEventListener("click", () => {
-      state.sample = made.open ? "" : String(rows.sample[row]);
+    const choose = (sample) => {
+      state.sample = sample;
       remember(false);
-    });
-    return made;
+    };
+    const answers = element("div", undefined, letters < SHORT ? "cards" : "cards long");
+    answers.append(...group.rows.map((row, at) => cards.card(rows, row, texts[at], letters < SHORT || row === first, search.hits, choose)));
+    into.append(answers);
+    into.dataset.filled = "true";
   }
 
   // Opens a line, or closes the open one; the line stays where it is on the screen.
