@@ -89,7 +89,7 @@ def gains(found: Sequence[Gain]) -> Spec:
     numbers = [alt.Tooltip(f"{name}:Q", format="+.1f") for name in ("gain", "low", "high")]
     tooltip = ["stage:N", "exam:N", *numbers, "resolved:N", "num_problems:Q", "num_samples:Q"]
     fill = alt.Fill("exam:N", sort=None, legend=None)
-    filled = alt.FillOpacity("resolved:N", scale=alt.Scale(domain=["yes", "no"], range=[1, 0]), legend=None)
+    filled = alt.condition("datum.resolved === 'yes'", alt.value(1), alt.value(0))
     layers = [
         alt.Chart(pl.DataFrame({"zero": [0]})).mark_rule(strokeDash=[4, 4]).encode(x="zero:Q"),
         base.mark_rule(strokeWidth=3, opacity=0.5).encode(x="low:Q", x2="high:Q"),
