@@ -13,13 +13,14 @@ python -m stages.page --benchmarks data/benchmarks.parquet --excerpt data/excerp
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from stages.core.page import browser, charts, excerpt, warnings
+from stages.core.page import browser, charts, chats, counts, excerpt, gains, warnings
+from stages.core.sampling.prompts import Example
 from stages.core.scoring import budgets, scoring
 from stages.core.scoring import results as core
 from stages.core.scoring.scores import SCORES
@@ -49,14 +50,18 @@ def main() -> None:
         evaluation, summary = read_metrics(args.eval), read_metrics(args.summary)
         exams = tables.read(args.benchmarks, excerpt.EXAMS_IN)
         texts = _texts(args, evaluation, summary, exams, exam, settings)
+        students = core.students(tables.read(args.scores, SCORES), method, list(evaluation))
+        by_stage = gains.of_stages(students, [name for name in evaluation if name in exam.overrides], method)
+        texts["gains"] = _gain_lines(gains.means(by_stage) | summary["difference"])
         rows = _rows(args, exams, settings.num_traces)
-        encoded = browser.encoded(rows) | {"rows_per_block": ROWS_PER_BLOCK}
+        encoded = browser.encoded(rows, ROWS_PER_BLOCK, list(evaluation))
         judged = sum(metrics["num_traces"] for metrics in _by_stage(args.judged).values())
         answered = sum(map(tables.height, tables.files(args.exams)))
         texts["trace_note"] = _trace_note(rows.height, judged + answered)
         blocks = browser.texts(rows, ROWS_PER_BLOCK)
-        charts = [*_charts(args, evaluation, method, settings), *_funnels(args)]
-        page = webpage.render(texts, charts, encoded, blocks)
+        texts["prompts"] = [_prompt(effort) for effort in _by_stage(args.judged)]
+        figures = [*_exam_figures(args, evaluation, method, settings, students, by_stage), *_data_figures(args)]
+        page = webpage.render(texts, figures, encoded, blocks)
         write_text(page, args.output)
         run.artifact(args.output)
 
@@ -86,41 +91,69 @@ def _texts(
         "title": f"ReasonLite-DVC: results of the profile {params.profile()}",
         "cells": contents.cells,
         "notes": [*contents.notes, *(f"* {each}" for each in contents.footnotes)],
-        "gains": [f"{name.replace('_', ' ')}: {core.gain(gain)}" for name, gain in summary["difference"].items()],
         "warnings": warnings.warnings(evaluation, summary["difference"], _by_stage(args.judged), collected, older),
         "tables": warnings.funnels(collected, _by_stage(args.curated)),
     }
 
 
-def _charts(
-    args: argparse.Namespace, evaluation: core.Metrics, method: scoring.Method, settings: params.Report
-) -> list[tuple[str, Mapping[str, Any]]]:
+def _gain_lines(numbers: Mapping[str, Mapping[str, float]]) -> list[str]:
+    return [f"{name.replace('_', ' ')}: {core.gain(gain)}" for name, gain in numbers.items()]
+
+
+def _prompt(effort: str) -> chats.Prompt:
+    asked = params.load_part(params.TeacherPrompt, f"teach.{effort}")
+    examples = [Example(each.topic, each.prompt, each.response) for each in asked.examples]
+    return chats.prompt(effort, asked.reasoning_effort, asked.system, asked.suffix, examples)
+
+
+def _exam_figures(
+    args: argparse.Namespace,
+    evaluation: core.Metrics,
+    method: scoring.Method,
+    settings: params.Report,
+    students: Mapping[str, pl.DataFrame],
+    by_stage: Sequence[gains.Gain],
+) -> list[charts.Figure]:
+    n, average = counts.exams(evaluation), method.average
+    within = charts.budgets(_csv(args.budgets, budgets.BUDGETS))
+    figures = [
+        charts.Figure("Exams", n, charts.accuracy(evaluation, average, settings.published)),
+        charts.Figure("Accuracy and tokens", n, charts.tokens(evaluation, average)),
+        charts.Figure("More samples: one right (pass@k), and most right (maj@k)", n, charts.by_k(students)),
+        charts.Figure("Accuracy within a budget of tokens", n, within),
+    ]
+    if by_stage:
+        figures.insert(1, charts.Figure("Gain of each stage", counts.gains(by_stage), charts.gains(by_stage)))
+    return figures
+
+
+def _data_figures(args: argparse.Namespace) -> list[charts.Figure]:
     def plots(files: list[Path], schema: pl.Schema) -> dict[str, pl.DataFrame]:
         return {_stage_of(file): _csv(file, schema) for file in files}
 
     logs = {tables.name(file): _csv(file, LOG) for file in args.logs}
-    scores = core.students(tables.read(args.scores, SCORES), method, list(evaluation))
-    return [
-        ("Exams", charts.accuracy(evaluation, method.average, settings.published)),
-        ("Accuracy and tokens", charts.tokens(evaluation, method.average)),
-        ("More samples: one right (pass@k), and most right (maj@k)", charts.by_k(scores)),
-        ("Accuracy within a budget of tokens", charts.budgets(_csv(args.budgets, budgets.BUDGETS))),
-        ("Where the teacher's answers agree, they are right", charts.votes(plots(args.votes, VOTES))),
-        ("Loss of both stages", charts.losses(logs)),
-        ("Lengths of the rows to learn from", charts.lengths(plots(args.lengths, LENGTHS))),
-    ]
-
-
-def _funnels(args: argparse.Namespace) -> list[tuple[str, Mapping[str, Any]]]:
+    votes, lengths = plots(args.votes, VOTES), plots(args.lengths, LENGTHS)
+    voted = {effort: rows.filter(pl.col("accuracy").is_not_null()) for effort, rows in votes.items()}
+    problems = counts.of_each(counts.total(voted, "num_problems"), "problems with a gold")
+    rows = counts.of_each(counts.total(lengths, "num_rows"), "rows")
+    steps = counts.of_each({stage: log["loss"].count() for stage, log in logs.items()}, "logged steps")
     collected = read_metrics(args.collected)
     losses = warnings.collect_losses(collected)
-    found: list[tuple[str, Mapping[str, Any]]] = [
-        ("From source rows to problems", charts.funnel("rows", collected["num_rows"], losses))
+    figures = [
+        charts.Figure("Where the teacher's answers agree, they are right", problems, charts.votes(votes)),
+        charts.Figure("Loss of both stages", steps, charts.losses(logs)),
+        charts.Figure("Lengths of the rows to learn from", rows, charts.lengths(lengths)),
+        _funnel("From source rows to problems", "rows", collected["num_rows"], losses),
     ]
     for stage, curated in _by_stage(args.curated).items():
         losses = warnings.curate_losses(curated)
-        found.append((f"From traces to rows of {stage}", charts.funnel("all traces", curated["num_traces"], losses)))
-    return found
+        figures.append(_funnel(f"From traces to rows of {stage}", "all traces", curated["num_traces"], losses))
+    return figures
+
+
+def _funnel(title: str, first: str, number: int, losses: Mapping[str, int]) -> charts.Figure:
+    note = f"{number:,} {first.removeprefix('all ')}, {number - sum(losses.values()):,} left."
+    return charts.Figure(title, note, charts.funnel(first, number, losses))
 
 
 def _csv(path: Path, schema: pl.Schema) -> pl.DataFrame:

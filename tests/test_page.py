@@ -1,6 +1,9 @@
 """The page of results in a real browser, from the file system: what is there, what can be done, and what is not obeyed."""
 
+import base64
+import gzip
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,11 +11,12 @@ from typing import Any
 
 import polars as pl
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
 
 from stages.core.tables.traces import TRACES, TRACES_KEY
 from stages.edge.files import tables
 from stages.edge.results import webpage
+from tests.browsers import chromium, opened
 from tests.test_report import report_of
 from tests.test_verbs import (
     EXAM,
@@ -37,7 +41,11 @@ HOSTILE = (
     "<iframe src='https://example.org'></iframe> $\\href{javascript:window.hacked=3}{click}$ "
     "$\\htmlData{x=1}{y}$ $\\frac{1}{2}$ and \\boxed{\\frac{3}{4}} cost $5 and $6"
 )
-REPORT = ("report", *report_of("base"))
+MARK_TURBO = (
+    *("mark", "--traces", "data/exams/turbo", "--benchmarks", "data/benchmarks.parquet"),
+    *("--output", "data/marks/turbo.parquet"),
+)
+REPORT = ("report", *report_of("base", "turbo"))
 EXCERPT = (
     *("excerpt", "--problems", "data/problems.parquet", "--traces", "data/traces/high", "data/traces/medium"),
     *("--verdicts", "data/verdicts/high.parquet", "data/verdicts/medium.parquet"),
@@ -48,7 +56,8 @@ EXCERPT = (
 PAGE = (
     *("page", "--benchmarks", "data/benchmarks.parquet", "--excerpt", "data/excerpt.parquet"),
     *("--logs", "data/train_log/turbo.csv", "data/train_log/final.csv"),
-    *("--exams", "data/exams/base", "--marks", "data/marks/base.parquet"),
+    *("--exams", "data/exams/base", "data/exams/turbo"),
+    *("--marks", "data/marks/base.parquet", "data/marks/turbo.parquet"),
     *("--scores", "data/scores.parquet", "--eval", "metrics/eval.json", "--summary", "metrics/summary.json"),
     *("--budgets", "metrics/plots/budgets.csv", "--collected", "metrics/collect.json"),
     *("--lengths", "metrics/plots/lengths_turbo.csv", "metrics/plots/lengths_final.csv"),
@@ -56,24 +65,32 @@ PAGE = (
     *("--curated", "metrics/curate_turbo.json", "metrics/curate_final.json"),
     *("--judged", "metrics/judge_medium.json", "metrics/judge_high.json", "--output", "metrics/report.html"),
 )
-NUM_TRACES = 29
-"""20 at medium effort, 5 at high, 4 in the exam."""
+NUM_TRACES = 33
+"""20 at medium effort, 5 at high, 4 of each of two students in the exam."""
+EXAM_ANSWERS = {
+    "base": {EXAM: [HOSTILE, "\\boxed{8}"], HALF: ["\\boxed{1.5}", "\\boxed{2}"]},  # one of two right, twice
+    "turbo": {EXAM: ["\\boxed{8}", "\\boxed{8}"], HALF: ["\\boxed{2}", "\\boxed{2}"]},
+}
 
 
 def change(profile: dict[str, Any]) -> None:
     profile["exam"]["protocol"].update(num_samples=2, pass_k=1)
     profile["report"]["published"] = {"source": "https://example.org", "figures": {"base": {"fruit": [50.0, 75.0]}}}
+    profile["teach"]["high"]["system"] = "You teach <b>arithmetic</b>."
 
 
-def write_exam(folder: Path) -> None:
-    given = {EXAM: [HOSTILE, "\\boxed{8}"], HALF: ["\\boxed{1.5}", "\\boxed{2}"]}
+def write_exam(folder: Path, student: str) -> None:
     rows = [
-        {**trace("base", None, "fruit", prompt, sample), "content": content, "completion_tokens": 5 + sample}
-        for prompt, contents in given.items()
+        {
+            **trace(student, None, "fruit", prompt, sample),
+            "content": content,
+            "completion_tokens": 5 + sample + len(prompt),
+        }
+        for prompt, contents in EXAM_ANSWERS[student].items()
         for sample, content in enumerate(contents)
     ]
     table = pl.DataFrame(rows, schema=TRACES)
-    tables.write(table, folder / "data/exams/base", TRACES, TRACES_KEY)
+    tables.write(table, folder / "data/exams" / student, TRACES, TRACES_KEY)
 
 
 @pytest.fixture(scope="module")
@@ -83,42 +100,20 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_sources(folder, change)
     write_traces(folder, "medium", MEDIUM)
     write_traces(folder, "high", HIGH)
-    write_exam(folder)
+    for student in EXAM_ANSWERS:
+        write_exam(folder, student)
     (folder / "data/train_log").mkdir()
     for stage in ("turbo", "final"):
         (folder / f"data/train_log/{stage}.csv").write_text("step,loss,held_out_loss\n1,2.5,\n2,1.5,1.7\n")
-    for verb in (*VERBS, REPORT, EXCERPT, PAGE):
+    for verb in (*VERBS, MARK_TURBO, REPORT, EXCERPT, PAGE):
         works(folder, *verb)
     return folder
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = shutil.which("chromium")
-    if found is None:
-        pytest.skip("chromium is not installed (Debian, Ubuntu: apt install chromium)")
-    with sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+    with chromium() as started:
         yield started
-        started.close()
-
-
-class Seen:
-    """What a page did besides being there."""
-
-    def __init__(self, page: Page) -> None:
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        page.on("console", lambda message: self.said.append(message.text))
-        page.on("pageerror", lambda error: self.said.append(str(error)))
-        page.on("request", lambda request: self.asked.append(request.url))
-
-
-def opened(page: Page, path: Path) -> Seen:
-    seen = Seen(page)
-    page.goto(path.as_uri())
-    page.wait_for_selector("html[data-ready]", timeout=60_000)
-    return seen
 
 
 @pytest.fixture
@@ -129,12 +124,36 @@ def page(browser: Browser, project: Path) -> Iterator[Page]:
     made.close()
 
 
-def count(page: Page) -> str:
-    return page.inner_text("#count")
+def count(page: Page) -> tuple[int, ...]:
+    """Lines, their problems and their traces that the list has."""
+    found = re.fullmatch(rf"(\d+) lines? of (\d+) problems?, (\d+) of {NUM_TRACES} traces", page.inner_text("#count"))
+    assert found is not None, page.inner_text("#count")
+    return tuple(map(int, found.groups()))
 
 
-def choose(page: Page, name: str, value: str) -> None:
-    page.select_option(f"select[name={name}]", value)
+def choose(page: Page, **values: str) -> None:
+    for name, value in values.items():
+        page.select_option(f"select[name={name}]", value)
+
+
+def search(page: Page, words: str) -> None:
+    page.fill("input[name=q]", words)
+    page.wait_for_function("words => document.documentElement.dataset.listed === words", arg=words)
+
+
+def lines(page: Page) -> list[str]:
+    return [" ".join(text.split()) for text in page.locator("#lines > li > button").all_inner_texts()]
+
+
+def open_first(page: Page) -> Locator:
+    page.click("#lines > li > button >> nth=0")
+    found = page.locator(".opened[data-filled]")
+    found.wait_for()
+    return found
+
+
+def facts(place: Locator) -> dict[str, str]:
+    return dict(zip(place.locator("dt").all_inner_texts(), place.locator("dd").all_inner_texts(), strict=True))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -145,12 +164,22 @@ def test_the_page_draws_all_charts_without_a_word_on_the_console_or_a_request_an
     page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
     path = project / "metrics/report.html"
     seen = opened(page, path)
+    open_first(page)
     charts = page.locator(".chart").count()
-    assert charts == page.locator(".chart svg.marks").count() == 10
-    assert seen.said == []
-    assert seen.asked == [path.as_uri()]
+    assert charts == page.locator(".chart svg.marks").count() == 11
+    assert (seen.messages, seen.requests) == ([], [path.as_uri()])
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.close()
+
+
+def test_every_chart_names_how_many_problems_samples_or_rows_it_is_made_of(page: Page) -> None:
+    notes = page.locator("figcaption small").all_inner_texts()
+    assert notes[0] == "Of each student: fruit 2 problems x 2 samples."
+    assert notes[1].startswith(
+        "On the same problems, for these weights: turbo over base 2 problems, 8 samples of both."
+    )
+    assert "final 2 logged steps" in notes[6]
+    assert len(notes) == 11 and all(re.search(r"\d", note) for note in notes)
 
 
 def test_the_table_shows_each_number_with_its_interval_beside_the_published_one(page: Page) -> None:
@@ -160,6 +189,11 @@ def test_the_table_shows_each_number_with_its_interval_beside_the_published_one(
     assert cells[-1] == "50.0 / 75.0"
 
 
+def test_the_gain_of_each_stage_stands_below_the_table_with_its_interval(page: Page) -> None:
+    (gain,) = page.locator("#results li").all_inner_texts()
+    assert re.match(r"turbo over base: \+0\.0 points \[-\d+\.\d, \+\d+\.\d\], not resolved for these weights", gain)
+
+
 def test_rows_that_were_left_out_stand_there_with_their_reasons(page: Page) -> None:
     tables = page.locator("#funnel table").all_inner_texts()
     assert len(tables) == 3
@@ -167,67 +201,164 @@ def test_rows_that_were_left_out_stand_there_with_their_reasons(page: Page) -> N
     assert "truncated\t1" in tables[1] and "failed\t1" in tables[1]
 
 
-def test_traces_are_filtered_by_stage_verdict_and_fate_and_found_by_their_words(page: Page) -> None:
-    assert count(page) == f"{NUM_TRACES} of {NUM_TRACES} traces"
-    choose(page, "part", "exam@base")
-    assert count(page) == f"4 of {NUM_TRACES} traces"
-    choose(page, "verdict", "correct")
-    assert count(page) == f"2 of {NUM_TRACES} traces"
-    choose(page, "part", "")
-    choose(page, "verdict", "")
-    choose(page, "fate", "turbo: truncated")
-    assert count(page) == f"1 of {NUM_TRACES} traces"
-    choose(page, "fate", "")
-    page.fill("input[name=search]", SUM.upper())
-    assert count(page) == f"5 of {NUM_TRACES} traces"
-    page.fill("input[name=search]", "no problem has these words")
-    assert count(page) == f"0 of {NUM_TRACES} traces"
+def test_what_the_teacher_is_asked_stands_there_once_for_each_effort(page: Page) -> None:
+    asked = page.locator("#prompt details")
+    assert asked.locator("summary b").all_inner_texts() == ["medium", "high"]
+    asked.nth(1).locator("summary").click()
+    chat = asked.nth(1).locator(".chat").first
+    roles, texts = chat.locator("dt").all_inner_texts(), chat.locator("dd").all_inner_texts()
+    assert roles == ["system", *["user", "assistant"] * 3, "user"]
+    assert texts[0] == "You teach <b>arithmetic</b>."
+    assert texts[1].startswith("Mia has 7 crates") and texts[1].endswith("within \\boxed{}.")
+    assert texts[-1].startswith("(the problem)\n") and texts[-1].endswith("within \\boxed{}.")
 
 
-def test_a_trace_is_read_with_its_label_its_verdict_and_its_fate(page: Page) -> None:
-    page.fill("input[name=search]", PRODUCT)
-    choose(page, "effort", "medium")
-    page.click("#list tbody tr >> nth=0")
-    page.wait_for_selector("#trace dl")
-    facts = page.inner_text("#trace dl").split("\n")
-    told = dict(zip(facts[::2], facts[1::2], strict=True))
-    assert (told["gold"], told["answer"], told["verdict"], told["decided by"]) == ("56", "54", "correct", "number")
-    assert told["label"] == "54 (from the vote)"
-    assert told["fate"].startswith("final: ") and "; turbo: " in told["fate"]
-    assert "Thought 0." in page.inner_text("#trace")
+def test_a_line_is_a_problem_and_who_answered_it_with_its_right_answers_counted(page: Page) -> None:
+    assert count(page) == (14, 7, NUM_TRACES)
+    choose(page, student="turbo")
+    assert count(page) == (2, 2, 4)
+    found = sorted(lines(page))
+    assert re.match(r"0 of 2 right turbo exam fruit What is half of 3\? 2 .2 \d+ tokens", found[0])
+    assert found[1].startswith("2 of 2 right turbo exam fruit A pear costs 5 and an apple 3.")
+    choose(page, student="teach@medium")
+    (percent,) = [line for line in lines(page) if "What is 10% of 50?" in line]
+    assert percent.startswith("1 of 3 right, 1 unscored")
 
 
-def test_a_link_to_a_trace_opens_it(browser: Browser, project: Path, page: Page) -> None:
-    page.click("#list tbody tr >> nth=2")
-    page.wait_for_selector("#trace dl")
+def test_lines_are_chosen_by_student_verdict_fate_and_exam_or_source(page: Page) -> None:
+    choose(page, set="exam fruit")
+    assert count(page) == (4, 2, 8)
+    choose(page, verdict="correct")
+    assert count(page) == (3, 2, 4)
+    page.click("button[type=reset]")
+    assert count(page) == (14, 7, NUM_TRACES)
+    choose(page, fate="turbo: truncated")
+    assert count(page) == (1, 1, 1)
+
+
+def test_problems_that_one_student_solves_and_another_does_not_are_shown_with_both(page: Page) -> None:
+    choose(page, right="turbo", wrong="base")
+    assert [line.split(" exam ")[0] for line in lines(page)] == ["1 of 2 right base", "2 of 2 right turbo"]
+    choose(page, by="any")
+    assert count(page) == (0, 0, 0)
+    choose(page, right="base", wrong="turbo")
+    assert [line.split(" exam ")[0] for line in lines(page)] == ["1 of 2 right base", "0 of 2 right turbo"]
+    choose(page, right="")
+    assert count(page) == (1, 1, 2)
+
+
+def test_lines_are_sorted_by_right_answers_and_by_tokens(page: Page) -> None:
+    choose(page, set="exam fruit", sort="least")
+    assert [line[:6] for line in lines(page)] == ["0 of 2", "1 of 2", "1 of 2", "2 of 2"]
+    choose(page, sort="most")
+    assert [line[:6] for line in lines(page)] == ["2 of 2", "1 of 2", "1 of 2", "0 of 2"]
+    choose(page, sort="longest")
+    tokens = [int(line.split()[-2]) for line in lines(page)]
+    assert tokens == sorted(tokens, reverse=True) and len(set(tokens)) == 2
+
+
+def test_words_are_found_in_problems_answers_and_all_texts_and_shown_where_they_stand(page: Page) -> None:
+    search(page, SUM.upper())
+    assert count(page) == (2, 1, 5)
+    search(page, "thought  1.")
+    assert count(page) == (5, 5, 5)
+    hit = page.locator("#lines .hit").first
+    assert hit.inner_text() == "sample 1, reasoning: Thought 1." and hit.locator("mark").inner_text() == "Thought 1."
+    search(page, "\\frac{2}{\\sqrt{2}}")
+    assert count(page) == (1, 1, 1)
+    search(page, ".*")
+    assert count(page) == (0, 0, 0)
+
+
+def test_a_line_opens_to_its_answers_with_label_verdicts_and_fates(page: Page) -> None:
+    search(page, PRODUCT)
+    choose(page, student="teach@medium")
+    found = open_first(page)
+    problem = facts(found.locator(":scope > dl"))
+    assert (problem["gold"], problem["label"]) == ("56", "54 (from the vote)")
+    cards = found.locator("details.card")
+    assert cards.count() == 4
+    head = cards.first.locator("summary").inner_text()
+    assert head.startswith("correct 54 sample 0")
+    fate = facts(cards.first)["fate"]
+    assert facts(cards.first)["decided by"] == "number" and fate.startswith("final: ") and "; turbo: " in fate
+    assert "Thought 0." in cards.first.inner_text()
+    page.click("#lines > li > button >> nth=0")
+    assert page.locator(".opened").count() == 0
+
+
+def test_another_students_answers_to_the_same_problem_are_one_step_away(page: Page) -> None:
+    choose(page, student="base")
+    found = open_first(page)
+    found.locator(".others button", has_text="turbo").click()
+    page.wait_for_selector(".opened[aria-label^=turbo][data-filled]")
+    assert count(page) == (2, 1, 4)
+
+
+def test_a_link_holds_search_filters_order_and_the_open_line_and_the_way_back(browser: Browser, page: Page) -> None:
+    choose(page, student="teach@medium", sort="least")
+    search(page, "Thought 1.")
+    found = open_first(page)
     again = browser.new_page()
     again.goto(page.url)
-    again.wait_for_selector("#trace dl")
-    assert again.inner_text("#trace") == page.inner_text("#trace")
+    again.wait_for_selector("html[data-ready]")
+    again.wait_for_selector(".opened[data-filled]")
+    assert again.inner_text(".opened") == found.inner_text()
+    assert (lines(again), count(again)) == (lines(page), count(page))
     again.close()
+    page.go_back()
+    page.wait_for_selector(".opened", state="detached")
+    assert count(page) == (5, 5, 5)
+    page.go_back()
+    page.wait_for_function("document.documentElement.dataset.listed === ''")
+    assert count(page) == (5, 5, 20)
+    page.go_back()
+    page.go_back()
+    page.wait_for_function("document.querySelector('select[name=student]').value === ''")
+    assert count(page) == (14, 7, NUM_TRACES)
+    page.go_forward()
+    page.wait_for_function("document.querySelector('select[name=student]').value === 'teach@medium'")
+    assert count(page) == (5, 5, 20)
+
+
+def test_a_link_of_another_run_with_names_that_are_unknown_here_shows_all(browser: Browser, project: Path) -> None:
+    page = browser.new_page()
+    seen = opened(page, project / "metrics/report.html", "#student=nobody&page=x&problem=none&of=base&q=%5B(&right=%00")
+    assert page.inner_text("#count").startswith("0 lines") and seen.messages == []
+    search(page, "")
+    assert count(page) == (14, 7, NUM_TRACES)
+    page.close()
+
+
+def test_the_list_is_walked_and_opened_by_keys(page: Page) -> None:
+    page.focus("#lines > li > button >> nth=0")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".opened[data-filled]")
+    assert page.locator("#lines > li > button").nth(1).get_attribute("aria-expanded") == "true"
+    assert page.evaluate("document.activeElement.ariaExpanded") == "true"
 
 
 def test_formulas_are_set_and_prices_are_left_alone(page: Page) -> None:
-    choose(page, "part", "exam@base")
-    page.fill("input[name=search]", "apple")
-    page.click("#list tbody tr >> nth=0")
-    page.wait_for_selector("#trace math mfrac")
-    assert page.locator("#trace math mfrac").count() == 2  # 1/2 and the boxed 3/4
-    assert "cost $5 and $6" in page.inner_text("#trace")
+    choose(page, student="base")
+    search(page, "cost $5")
+    found = open_first(page)
+    assert found.locator("math mfrac").count() == 2  # 1/2 and the boxed 3/4
+    assert "cost $5 and $6" in found.inner_text()
 
 
 def test_a_hostile_trace_is_shown_as_text_and_does_nothing(browser: Browser, project: Path) -> None:
     page = browser.new_page()
     path = project / "metrics/report.html"
     seen = opened(page, path)
-    choose(page, "part", "exam@base")
-    page.fill("input[name=search]", "apple")
-    page.click("#list tbody tr >> nth=0")
-    page.wait_for_selector("#trace math")
-    assert "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>" in page.inner_text("#trace")
-    assert page.locator("#trace script, #trace img, #trace iframe, #trace a").count() == 0
+    choose(page, student="base")
+    search(page, "<script>window.hacked")
+    assert "</script><script>window.hacked" in page.inner_text("#lines .hit")
+    found = open_first(page)
+    assert "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>" in found.inner_text()
+    assert page.locator("#lines script, #lines img, #lines iframe, #lines a").count() == 0
     assert page.evaluate("window.hacked") is None
-    assert (seen.said, seen.asked) == ([], [path.as_uri()])
+    assert (seen.messages, seen.requests) == ([], [path.as_uri()])
     page.close()
 
 
@@ -260,15 +391,11 @@ def test_of_more_traces_than_asked_for_whole_problems_are_taken(project: Path, t
         for prompt in [problem["prompt"] for problem in rows["problems"]]
     }
     assert 0 < sum(sizes.values()) < NUM_TRACES
-    whole = {prompt: len(given) + len(HIGH[prompt]) for prompt, given in MEDIUM.items()} | {EXAM: 2, HALF: 2}
+    whole = {prompt: len(given) + len(HIGH[prompt]) for prompt, given in MEDIUM.items()} | {EXAM: 4, HALF: 4}
     assert all(whole[prompt] == size for prompt, size in sizes.items())
 
 
 def read_rows(path: Path) -> dict[str, Any]:
-    import base64
-    import gzip
-    import re
-
     found = re.search(r'id="rows">([^<]*)</script>', path.read_text())
     assert found is not None
     rows: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(found[1])))

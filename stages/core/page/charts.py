@@ -2,14 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 import altair as alt
 import polars as pl
 
-from stages.core.scoring.results import Metrics, PublishedScores
+from stages.core.page.gains import Gain
+from stages.core.scoring.results import Metrics, PublishedScores, is_resolved
 
 Spec = dict[str, Any]
+
+
+class Figure(NamedTuple):
+    """A chart: its title, how many problems, samples or rows it is made of, and its specification."""
+
+    title: str
+    note: str
+    spec: Spec
+
+
 MAX_POINTS = 600
 """Of one curve; a longer one is thinned evenly."""
 MAX_KS = 32
@@ -27,6 +38,8 @@ def accuracy(metrics: Metrics, average: str, published: PublishedScores) -> Spec
             "low": numbers["ci_low"],
             "high": numbers["ci_high"],
             "published": _published(published, name, benchmark),
+            "num_problems": numbers["num_problems"],
+            "num_samples": numbers["num_samples"],
         }
         for name, benchmarks in metrics.items()
         for benchmark, numbers in benchmarks.items()
@@ -36,7 +49,8 @@ def accuracy(metrics: Metrics, average: str, published: PublishedScores) -> Spec
         y=alt.Y("student:N", sort=None, title=None), yOffset=alt.YOffset("benchmark:N"), color=alt.Color("benchmark:N")
     )
     x = alt.X("accuracy:Q", title="accuracy, with 95% interval", axis=_PERCENT, scale=alt.Scale(domain=[0, 1]))
-    tooltip = ["student:N", "benchmark:N", *(f"{name}:Q" for name in ("accuracy", "low", "high", "published"))]
+    shares = [_as_percent(name) for name in ("accuracy", "low", "high", "published")]
+    tooltip = ["student:N", "benchmark:N", *shares, "num_problems:Q", "num_samples:Q"]
     layers = [
         base.mark_rule(strokeWidth=3, opacity=0.5).encode(x=alt.X("low:Q"), x2="high:Q"),
         base.mark_point(filled=True, size=70).encode(x=x, tooltip=tooltip),
@@ -50,6 +64,38 @@ def accuracy(metrics: Metrics, average: str, published: PublishedScores) -> Spec
 def _published(published: PublishedScores, student: str, benchmark: str) -> float | None:
     figures = published.figures.get(student, {}).get(benchmark)
     return None if figures is None else figures[0] / 100
+
+
+def gains(found: Sequence[Gain]) -> Spec:
+    """Each student over the one before it, by exam and as a mean, with intervals; hollow where not resolved."""
+    rows = [
+        {
+            "stage": f"{gain.after} over {gain.before}",
+            "exam": gain.exam,
+            "gain": 100 * gain.numbers["value"],
+            "low": 100 * gain.numbers["ci_low"],
+            "high": 100 * gain.numbers["ci_high"],
+            "resolved": "yes" if is_resolved(gain.numbers) else "no",
+            "num_problems": gain.num_problems,
+            "num_samples": gain.num_samples,
+        }
+        for gain in found
+    ]
+    exams = alt.Color("exam:N", sort=None)
+    base = alt.Chart(_frame(rows)).encode(
+        y=alt.Y("stage:N", sort=None, title=None), yOffset=alt.YOffset("exam:N", sort=None), color=exams
+    )
+    x = alt.X("gain:Q", title="points gained, with 95% interval", axis=alt.Axis(format="+d"))
+    numbers = [alt.Tooltip(f"{name}:Q", format="+.1f") for name in ("gain", "low", "high")]
+    tooltip = ["stage:N", "exam:N", *numbers, "resolved:N", "num_problems:Q", "num_samples:Q"]
+    fill = alt.Fill("exam:N", sort=None, legend=None)
+    filled = alt.condition("datum.resolved === 'yes'", alt.value(1), alt.value(0))
+    layers = [
+        alt.Chart(pl.DataFrame({"zero": [0]})).mark_rule(strokeDash=[4, 4]).encode(x="zero:Q"),
+        base.mark_rule(strokeWidth=3, opacity=0.5).encode(x="low:Q", x2="high:Q"),
+        base.mark_point(size=80, strokeWidth=2).encode(x=x, tooltip=tooltip, fill=fill, fillOpacity=filled),
+    ]
+    return _spec(alt.layer(*layers), height=max(80, EXAM_PIXELS * len(rows)))
 
 
 def tokens(metrics: Metrics, average: str) -> Spec:

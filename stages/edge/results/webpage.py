@@ -12,17 +12,20 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import altair
 import jinja2
 import vl_convert
 from markupsafe import Markup
 
+from stages.core.page.charts import Figure
 from stages.edge.errors import InputError
 
 FOLDER = Path(__file__).parent / "page"
 KATEX = "sphinxcontrib-katex"
+TRACES = ("text.js", "groups.js", "cards.js", "traces.js")
+"""The browser of traces, one script: a later file uses the names of an earlier one."""
+CHARTS = "charts.js"
 SNIPPET = "window.vegaEmbed = vegaEmbed;"
 """Of all that is in the bundle, what the page's script calls."""
 
@@ -35,36 +38,43 @@ def packed(value: object) -> str:
 
 def render(
     texts: Mapping[str, object],
-    charts: Sequence[tuple[str, Mapping[str, Any]]],
+    figures: Sequence[Figure],
     rows: Mapping[str, object],
     blocks: Iterable[object],
 ) -> str:
     """The page.
 
     Args:
-        texts: what the template `page/page.html` shows: title, cells, notes, gains, warnings, tables, trace_note.
-        charts: (title, Vega-Lite specification).
+        texts: what the template `page/page.html` shows: title, cells, notes, gains, warnings, tables, prompts,
+            trace_note.
+        figures: the charts.
         rows: of the browser of traces, see `browser.encoded`.
         blocks: their texts, `rows["rows_per_block"]` rows each.
 
     Raises:
         InputError: KaTeX is not installed.
     """
-    scripts = [_safe(script) for script in (_vega(), _katex(), (FOLDER / "page.js").read_text(encoding="utf-8"))]
+    # In a block the names of the first meet none of the libraries', which take longer to read than the list of traces.
+    traces = "\n".join(['"use strict";{', *map(_own, TRACES), "}"])
+    scripts = [_safe(script) for script in (traces, _katex(), _vega(), _own(CHARTS))]
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
-    template = environment.from_string((FOLDER / "page.html").read_text(encoding="utf-8"))
-    specs = json.dumps([spec for _, spec in charts], ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    template = environment.from_string(_own("page.html"))
+    specs = json.dumps([figure.spec for figure in figures], ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return template.render(
         **texts,
         policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:",
-        style=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
-        charts=[{"title": title} for title, _ in charts],
+        style=Markup(_own("page.css")),
+        charts=figures,
         specs=Markup(specs.replace("<", "\\u003c")),
         rows=packed(rows),
         blocks=[packed(block) for block in blocks],
         scripts=[Markup(script) for script in scripts],
     )
+
+
+def _own(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
 
 
 def _vega() -> str:
