@@ -18,6 +18,7 @@ with `--metric NAME` the score counts that their own program gave. Problems are 
 import argparse
 from pathlib import Path
 
+from stages.core.scoring.scoring import Method
 from stages.edge import params
 from stages.edge.cli import running
 from stages.edge.errors import InputError
@@ -49,7 +50,7 @@ def main() -> None:
     (comparing.show_over_seeds if args.over else comparing.show)(runs, one, other, method)
 
 
-def _compare_files(args: argparse.Namespace, places: list[Path], method: comparing.Method) -> None:
+def _compare_files(args: argparse.Namespace, places: list[Path], method: Method) -> None:
     if args.list or args.over:
         raise InputError("--list and --over are about runs of this checkout: leave them out for files")
     if len(places) < 2:

@@ -104,7 +104,7 @@ def test_a_revision_that_is_none_and_one_whose_scores_are_gone_are_told(folder: 
     finally:
         shutil.rmtree(folder / ".dvc/cache", ignore_errors=True)
         shutil.move(folder / ".dvc/away", folder / ".dvc/cache")
-    assert done.returncode == 1 and "neither in the cache nor in a remote" in done.stderr, json.dumps(done)
+    assert done.returncode == 1 and "neither in the cache here nor in a remote" in done.stderr, json.dumps(done)
 
 
 def again(folder: Path, right: dict[str, int], **changes: object) -> None:

@@ -19,8 +19,8 @@ from stages.core.estimation.bootstrap import LEVEL, Interval
 from stages.core.scoring.scoring import by_benchmark, shares
 
 FEWEST_RUNS = 3
-"""Of each side. In simulated exams the intervals of three and five runs hold the truth in 93 to 98 % of cases, those of
-two in no more than 91 % where the seed moves much."""
+"""Of each side. In simulated exams the intervals of five runs hold the truth in 94 to 97 % of cases, those of three in 92 (where
+seeds move scores by twelve points) to 98 %, and those of two in no more than 91 % there."""
 
 
 class Repeated(NamedTuple):
@@ -92,7 +92,8 @@ def _residual(runs: NDArray[np.float64]) -> float:
     if min(num_runs, num_problems) < 2:
         return 0.0
     rest = runs - runs.mean(axis=1, keepdims=True) - runs.mean(axis=0, keepdims=True) + runs.mean()
-    return float((rest**2).sum()) / ((num_runs - 1) * (num_problems - 1)) / (num_runs * num_problems)
+    squares = np.square(rest).sum()
+    return float(squares / ((num_runs - 1) * (num_problems - 1) * num_runs * num_problems))
 
 
 def _aligned(sides: Sequence[Sequence[pl.DataFrame]]) -> list[list[NDArray[np.float64]]] | None:

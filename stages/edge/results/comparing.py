@@ -73,7 +73,8 @@ class Runs:
     def run_of(self, revision: Revision) -> KeptRun | None:
         """The kept run with the scores and settings of a revision."""
         for run in self.kept:
-            if run.settings == revision.settings and revision.table.equals(run.scores(SCORES)):
+            table = run.scores(SCORES)
+            if run.settings == revision.settings and table is not None and revision.table.equals(table):
                 return run
         return None
 
@@ -188,9 +189,9 @@ def show_over_seeds(runs: Runs, one: Revision, other: Revision, method: Method) 
             continue
         numbers = {"value": found.interval.value, "ci_low": found.interval.low, "ci_high": found.interval.high}
         print(f"- {name}: {core.gain(numbers, over_seeds=True)}")
-        for side, means in ((one, found.first_means), (other, found.second_means)):
+        for revision, means in ((one, found.first_means), (other, found.second_means)):
             listed = ", ".join(f"{100 * mean:.1f}" for mean in means)
-            print(f"    {side.name}: {listed}; standard deviation {100 * over_seeds.spread(means):.1f}")
+            print(f"    {revision.name}: {listed}; standard deviation {100 * over_seeds.spread(means):.1f}")
 
 
 def show_list(runs: Runs, method: Method) -> None:

@@ -17,7 +17,6 @@ import pytest
 from stages.core.sampling.queries import SEED_STEP, Answer, Query, Request
 from stages.edge import store
 from stages.edge.asking import backlog, clients, probes, replies, retries
-from stages.edge.asking import progress as progress_module
 from stages.edge.asking.progress import Progress
 from stages.edge.asking.sampler import Sampler
 from stages.edge.engines import pool
@@ -398,7 +397,7 @@ def test_a_streamed_reply_without_content_is_no_answer_and_each_choice_has_its_t
 def test_a_line_comes_also_while_no_answer_does(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress_module, "SECONDS_IN_LOG", 0.3)
+    monkeypatch.setattr("stages.edge.asking.progress.SECONDS_IN_LOG", 0.3)
     with ScriptedServer(["m"], lambda body: Reply("4", seconds=1.5)) as server:
         server.num_waiting = 2
         ask([server.url], 2, stall_seconds=4.0)
@@ -626,7 +625,7 @@ def test_no_time_is_shown_before_the_first_answer_and_while_an_engine_starts_ane
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [100.0]
-    monkeypatch.setattr(progress_module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("stages.edge.asking.progress.time.monotonic", lambda: clock[0])
     progress = Progress("teacher", 1000, lambda figures: None)
     clock[0] += 10
     progress.show(last=False)
