@@ -19,8 +19,8 @@ from stages.core.estimation.bootstrap import LEVEL, Interval
 from stages.core.scoring.scoring import by_benchmark, shares
 
 FEWEST_RUNS = 3
-"""Of each side. In simulated exams the intervals of five runs hold the truth in 94 to 97 % of cases, those of three in 92 (where
-seeds move scores by twelve points) to 98 %, and those of two in no more than 91 % there."""
+"""Of each side. In simulated exams the intervals of five runs hold the truth in 94 to 97 % of cases, those of three in
+92 (where seeds move scores by twelve points) to 98 %, and those of two in no more than 91 % there."""
 
 
 class Repeated(NamedTuple):
