@@ -14,7 +14,6 @@ rows to learn from that are left, at most `until_right` of each problem, as cura
 saves of each file, its change of accuracy, and both counts; and the same of `until_right` 4.
 """
 
-import argparse
 import json
 import sys
 from collections import Counter
@@ -177,12 +176,7 @@ def show_until_right(files: dict[str, tuple[list[Problem], int]]) -> dict[str, d
 
 def main() -> None:
     """Print a row for each file and confidence."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--data", type=Path, metavar="DIR", default=data_folder.DEFAULT, help="folder with gen/*.jsonl (%(default)s)"
-    )
-    parser.add_argument("--quick", action="store_true")
-    args = parser.parse_args()
+    args = data_folder.arguments(__doc__)
     print("| generations | confidence | hopeless_share | saved, % | label accuracy, points | by keys, compared | why |")
     print("|---|---|---|---|---|---|---|")
     summary = {}

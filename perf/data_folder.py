@@ -1,5 +1,6 @@
 """DIR of `--data`: a folder of public problems and generations, which is no part of the repository (perf/README.md)."""
 
+import argparse
 import json
 import os
 import sys
@@ -7,6 +8,16 @@ from pathlib import Path
 from typing import Any
 
 DEFAULT = Path(os.environ.get("REASONLITE_TEST_DATA", "../shared/data"))
+
+
+def arguments(about: str | None) -> argparse.Namespace:
+    """`data` and `quick` of a script that reads generations; `about` is what --help shows."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", default=DEFAULT, help="folder with gen/*.jsonl (%(default)s)"
+    )
+    parser.add_argument("--quick", action="store_true")
+    return parser.parse_args()
 
 
 def rows(folder: Path, name: str) -> list[dict[str, Any]]:

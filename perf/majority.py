@@ -10,7 +10,6 @@ lighteval do; all three read the same answers and have the same judge. The last 
 figures of each file in percent.
 """
 
-import argparse
 import json
 import sys
 from collections import Counter
@@ -85,12 +84,7 @@ def figures(traces: pl.DataFrame, verdicts: pl.DataFrame, keys: pl.DataFrame) ->
 
 def main() -> None:
     """Print a row for each file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--data", type=Path, metavar="DIR", default=data_folder.DEFAULT, help="folder with gen/*.jsonl (%(default)s)"
-    )
-    parser.add_argument("--quick", action="store_true")
-    args = parser.parse_args()
+    args = data_folder.arguments(__doc__)
     print("| generations | maj@k by classes | by the judge, before | by spelling | problems that change |")
     print("|---|---|---|---|---|")
     summary = {}

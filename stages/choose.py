@@ -15,7 +15,7 @@ from stages.edge.cli import running
 from stages.edge.files import scratch, tables
 from stages.edge.files.metrics import read_metrics, write_metrics, write_text
 from stages.edge.models import weights
-from stages.edge.training import averaging, candidates, checkpoint_exam
+from stages.edge.training import averaging, candidates
 
 
 def main() -> None:
@@ -33,6 +33,8 @@ def main() -> None:
         trained, saved = read_metrics(args.trained), candidates.read(args.candidates)
         chosen, by_step = saved.folders, {}
         if choice.is_examined and choice.checkpoint_exam:
+            from stages.edge.training import checkpoint_exam  # which loads the client of a server, and takes seconds
+
             params.check_versions(versions)
             rows = tables.read(args.held_out, scores.HELD_OUT_IN)
             each = checkpoint_exam.examine(chosen, rows, choice.checkpoint_exam, limits, runtime, run.metrics)

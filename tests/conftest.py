@@ -1,7 +1,12 @@
 """What all tests share: no tracking server is written to unless a test says so, and the order that ends soonest."""
 
+from pathlib import Path
+
 import hypothesis
 import pytest
+
+CORE = Path(__file__).parent / "core"
+"""Its tests are those whose coverage of stages/core counts; under the tracer code takes twice as long."""
 
 # How long an example takes says something of the machine, not of the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -9,9 +14,15 @@ hypothesis.settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests go first: the many short ones then fill the time until the last of those is through."""
+    """Files with slow tests go first: the many short ones then fill the time until the last of those is through.
+
+    Coverage is measured in the fast tests of `CORE` alone.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+    for item in items:
+        if not item.path.is_relative_to(CORE) or item.get_closest_marker("slow"):
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 import ast
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -320,6 +321,11 @@ def test_a_broken_rule_is_noticed(rule: Any, file: str, old: str, new: str, faul
         shutil.copyfile(ROOT / name, tmp_path / name)
     replace(tmp_path / file, old, new)
     assert any(fault in each for each in rule(tmp_path)), rule(tmp_path)
+
+
+def test_a_stage_that_may_ask_a_model_and_by_default_does_not_starts_without_the_client_of_a_server() -> None:
+    code = "import sys, stages.choose, stages.judge, stages.mark; sys.exit(len({'openai', 'torch'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
 def test_every_section_forbids_unknown_keys_and_is_frozen() -> None:

@@ -27,61 +27,14 @@ from tests.projects import copy_project, environment
 from tests.scripted_server import Reply, ScriptedServer
 from tests.test_kills import write_sft
 from tests.test_report import REPORT, write_exams
-from tests.test_verbs import Ended, call
+from tests.test_verbs import COLLECT, Ended, call, curate, judge, vote
 from tests.tiny_models import save_tiny_model, sft_row
 
 Change = Callable[[dict[str, Any]], None]
-COLLECT = (
-    *("collect", "--sources", "data/sources", "--problems", "data/problems.parquet"),
-    *("--benchmarks", "data/benchmarks.parquet", "--duplicates", "data/d.parquet", "--evidence", "data/c.parquet"),
-    *("--metrics", "metrics/c.json", "--provenance", "metrics/s.json", "--plot", "metrics/c.csv"),
-)
-VOTE = (
-    *(
-        "vote",
-        "--effort",
-        "medium",
-        "--problems",
-        "data/problems.parquet",
-        "--answers",
-        "data/answers/high.parquet",
-        "data/answers/medium.parquet",
-    ),
-    *("--output", "data/votes.parquet", "--metrics", "metrics/v.json", "--plot", "metrics/v.csv"),
-    *("--changed", "data/changed.parquet"),
-)
+VOTE, CURATE = vote("medium"), curate("turbo")
 TEACH = (
     *("teach", "--effort", "medium", "--problems", "data/problems.parquet"),
     *("--base", "models/base", "--output", "data/traces/medium"),
-)
-CURATE = (
-    *(
-        "curate",
-        "--stage",
-        "turbo",
-        "--problems",
-        "data/problems.parquet",
-        "--traces",
-        "data/traces/high",
-        "data/traces/medium",
-    ),
-    *(
-        "--verdicts",
-        "data/verdicts/high.parquet",
-        "data/verdicts/medium.parquet",
-        "--votes",
-        "data/votes/high.parquet",
-        "data/votes/medium.parquet",
-        "--student",
-        "models/base",
-        "--sft",
-        "data/sft",
-        "--held-out",
-        "data/held_out",
-        "--rejects",
-        "data/r.parquet",
-    ),
-    *("--metrics", "metrics/r.json", "--plot", "metrics/r.csv", "--lengths", "metrics/l.csv"),
 )
 TRAIN = (
     *(
@@ -201,19 +154,15 @@ def test_a_baseline_that_is_not_listed_is_named(folder: Path) -> None:
     assert "examine names 'nobody', which is none of `baselines`" in sentence(call(folder, "baselines", *arguments))
 
 
-@pytest.mark.parametrize("out", ["data/problems.parquet", "metrics/c.json", "metrics/c.csv"])
+@pytest.mark.parametrize("out", ["data/problems.parquet", "metrics/collect.json", "metrics/plots/collect.csv"])
 def test_where_an_out_cannot_be_written_the_user_is_told(out: str, folder: Path) -> None:
     copy_project(folder, lambda _: None)
-    (folder / out).parent.mkdir(exist_ok=True)
+    (folder / out).parent.mkdir(parents=True, exist_ok=True)
     (folder / out).mkdir()  # who may write everything stumbles over a folder at least
     told = sentence(call(folder, *COLLECT))
     assert out in told and "cannot be written" in told
 
 
-JUDGE = (
-    *("judge", "--answers", "data/answers/medium.parquet", "--votes", "data/votes.parquet"),
-    *("--output", "data/verdicts/medium.parquet", "--metrics", "metrics/j.json"),
-)
 EXAM = (
     *("exam", "--student", "turbo", "--benchmarks", "data/benchmarks.parquet"),
     *("--model", "models/turbo", "--output", "data/exams/turbo"),
@@ -225,7 +174,7 @@ EXAM = (
     [
         (TEACH, "data/problems.parquet"),
         (VOTE, "data/problems.parquet"),
-        (JUDGE, "data/votes.parquet"),
+        (judge("medium"), "data/votes/medium.parquet"),
         (CURATE, "data/problems.parquet"),
         (TRAIN, "data/sft/turbo"),
         (EXAM, "data/benchmarks.parquet"),
@@ -368,8 +317,8 @@ def test_a_filter_that_leaves_nothing_names_itself_and_keeps_the_reasons(folder:
     (folder / "models/base").symlink_to(model)
     told = sentence(call(folder, *CURATE))
     assert "no trace is left of 1: 1 fell to 'incorrect'" in told and "curate.turbo" in told
-    assert pl.read_parquet(folder / "data/r.parquet")["reason"].to_list() == ["incorrect"]
-    assert not (folder / "data/sft").exists()
+    assert pl.read_parquet(folder / "data/rejects/turbo.parquet")["reason"].to_list() == ["incorrect"]
+    assert not (folder / "data/sft/turbo").exists()
 
 
 def test_a_mixture_of_efforts_that_nobody_answered_at_is_named(folder: Path, model: Path) -> None:
@@ -524,8 +473,8 @@ def test_evidence_of_contamination_is_kept_beside_the_problems(folder: Path) -> 
     )
     done = call(folder, *COLLECT)
     assert done.returncode == 0, done.stderr
-    found = json.loads((folder / "metrics/c.json").read_text())
-    evidence = pl.read_parquet(folder / "data/c.parquet")
+    found = json.loads((folder / "metrics/collect.json").read_text())
+    evidence = pl.read_parquet(folder / "data/contamination.parquet")
     assert evidence.schema == EVIDENCE
     assert found["num_contaminated"] == evidence["problem_id"].n_unique() == 44
     assert set(evidence["benchmark"]) == {"one_step"}

@@ -91,41 +91,46 @@ def test_an_engine_for_other_programs_says_where_it_is_and_ends_with_ctrl_c(proj
 
 
 PARSE = """
-import sys
+import json, sys
 from vllm.entrypoints.launchers.cli_args import make_arg_parser
 from vllm.utils.argparse_utils import FlexibleArgumentParser
-parsed = make_arg_parser(FlexibleArgumentParser()).parse_args(sys.argv[1:])
-print(parsed.tensor_parallel_size, parsed.max_num_seqs, parsed.reasoning_parser, parsed.served_model_name, parsed.host)
+for flags in json.loads(sys.argv[1]):
+    parsed = make_arg_parser(FlexibleArgumentParser()).parse_args(flags)
+    print(parsed.tensor_parallel_size, parsed.max_num_seqs, parsed.reasoning_parser, parsed.host)
 """
 
 
-@pytest.mark.parametrize("profile", ["gpu", "reasonlite"])
-def test_vllms_own_parser_takes_the_flags_of_the_gpu_profiles(
-    profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def flags_of(profile: str, folder: Path, patch: pytest.MonkeyPatch) -> list[str]:
+    """What `vllm serve` is started with for a profile's first teacher, behind the name of the program."""
+    folder.mkdir()
     params_file = (ROOT / "params.yaml").read_text().replace("profile: cpu", f"profile: {profile}", 1)
-    (tmp_path / "params.yaml").write_text(params_file)
-    monkeypatch.chdir(tmp_path)
+    (folder / "params.yaml").write_text(params_file)
+    patch.chdir(folder)
     params.content.cache_clear()
     try:
         runtime = params.load(params.Runtime, "runtime")
         teacher = params.load(list[params.TeacherModel], "teach.models")[0]
     finally:
         params.content.cache_clear()
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     settings = runtime.engine.model_copy(update={"tensor_parallel_size": 2})
     flags = {"dtype": teacher.dtype, "reasoning-parser": teacher.reasoning_parser}
-    (engine,) = server.replicas(teacher.name, teacher.name, flags, settings, tmp_path / "log", None)
+    (engine,) = server.replicas(teacher.name, teacher.name, flags, settings, folder / "log", None)
+    return list(engine._serve[3:])
+
+
+def test_vllms_own_parser_takes_the_flags_of_the_gpu_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    flags = [flags_of(profile, tmp_path / profile, monkeypatch) for profile in ("gpu", "reasonlite")]
     done = subprocess.run(
-        [sys.executable, "-c", PARSE, *engine._serve[3:]],
+        [sys.executable, "-c", PARSE, json.dumps(flags)],
         capture_output=True,
         text=True,
         timeout=200,
         env={**os.environ},
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[-5:-2] == ["2", "256" if profile == "gpu" else "512", "openai_gptoss"]
-    assert done.stdout.split()[-1] == "127.0.0.1"
+    told = [line.split() for line in done.stdout.splitlines()[-2:]]
+    assert told == [["2", number, "openai_gptoss", "127.0.0.1"] for number in ("256", "512")]
 
 
 def test_a_training_stage_can_examine_its_checkpoints_and_hand_on_the_best(tmp_path: Path) -> None:

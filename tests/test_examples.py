@@ -18,8 +18,6 @@ from stages.edge.files import tables
 from tests import stand_ins
 from tests.projects import ROOT, copy_project, environment
 from tests.ray_cluster import RayCluster
-from tests.test_train import ONE_LEFT, log, straight  # noqa: F401  (a fixture)
-from tests.test_train import project as training_project
 from tests.tiny_models import save_tiny_model
 
 HOSTS = ["127.0.0.2", "127.0.0.3"]
@@ -147,18 +145,3 @@ def test_a_ray_cluster_serves_the_teacher_on_every_gpu_and_the_command_asks_all_
     answered = Counter(row["host"] for row in stand_ins.read_log(tmp_path) if "answered" in row)
     assert set(answered) == set(cluster.addresses)
     assert not servers_left(tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(240)
-def test_a_slurm_job_trains_on_two_hosts_as_one_process_does(straight: Path, tmp_path: Path) -> None:  # noqa: F811
-    """Each host has its torchrun of its own; they meet at the address that the job makes of Slurm's variables."""
-    launcher = ["srun", "--ntasks-per-node=1", "--kill-on-bad-exit=1"]
-    folder = training_project(tmp_path / "project", {"num_hosts": 2, "launcher": launcher}, ONE_LEFT, epochs=1)
-    port = free_port("")
-    env = slurm(tmp_path, tasks_per_node=1, job=port - 20_000)
-    done = run(["bash", str(ROOT / "examples/slurm/train.sbatch"), "train@turbo"], folder, env)
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
-    assert "training on 2 x cpu, sharing by MULTI_CPU" in said
-    assert log(folder)["loss"].to_list() == pytest.approx(log(straight)["loss"].to_list(), abs=1e-5)

@@ -90,11 +90,11 @@ def start_workers(project: Path, number: int, **variables: str) -> None:
     subprocess.run(command, cwd=project, env=environment(**variables), stdout=nowhere, stderr=nowhere, check=True)
 
 
-def until(condition: Callable[[], object]) -> None:
+def until(condition: Callable[[], object], pause: float = 0.1) -> None:
     deadline = time.monotonic() + SECONDS
     while not condition():
         assert time.monotonic() < deadline, "nothing happened"
-        time.sleep(0.1)
+        time.sleep(pause)
 
 
 def sampling(project: Path) -> list[psutil.Process]:
@@ -119,7 +119,7 @@ def await_end(project: Path, *names: str) -> dict[str, str]:
         found.update(re.findall(r"^\w{7}\s+(\S+)\s+\S+ \S+\s+(\w+)\s*$", said, re.MULTILINE))
         return all(found.get(name) in ("Success", "Failed") for name in names) and "0 active, 0 idle" in said
 
-    until(ended)
+    until(ended, pause=1.0)  # DVC takes a second of a processor to tell
     return found
 
 

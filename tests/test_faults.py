@@ -250,7 +250,7 @@ def test_told_to_end_at_any_moment_the_stage_does_so_without_a_word_and_asks_no_
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             )  # fmt: skip
 
-        for _ in range(10):
+        for _ in range(5):
             before = len(server.requests)
             run = start()
             await_(lambda seen=before: len(server.requests) > seen, run)  # type: ignore[misc]

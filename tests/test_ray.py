@@ -110,8 +110,9 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[RayCluster]:
+    """The last test kills one of its nodes."""
     with RayCluster(2) as found:
         yield found
 

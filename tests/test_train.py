@@ -5,7 +5,6 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from stages.edge.cli import claims
 from stages.edge.files import tables
 from stages.edge.models import weights
 from tests.projects import ROOT, copy_project, environment
+from tests.test_examples import free_port, slurm
 from tests.test_kills import write_sft
 from tests.tiny_models import save_tiny_model, sft_row
 
@@ -117,13 +117,17 @@ def test_the_loss_falls_and_every_step_is_logged(trained: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_loss_is_that_of_the_assistants_tokens_alone(tmp_path: Path) -> None:
+def test_the_loss_is_that_of_the_assistants_tokens_alone_and_a_student_can_be_for_more_positions(
+    tmp_path: Path,
+) -> None:
     """The first step's loss, which the starting weights have, is worked out from the logits of the same rows."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder = project(tmp_path / "project", {}, num_rows=8, epochs=1)
+    folder = project(tmp_path / "project", {}, num_rows=8, epochs=1, max_positions=40_000)
     train(folder)
+    assert weights.positions(folder / "models/base") == 32_768
+    assert weights.positions(folder / "models/turbo") == 40_000
     model = AutoModelForCausalLM.from_pretrained(folder / "models/base")
     tokenizer = AutoTokenizer.from_pretrained(folder / "models/base")
     of_all: list[Any] = []
@@ -249,24 +253,16 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_two_hosts_that_a_launcher_starts_train_as_one_process_does(straight: Path, tmp_path: Path) -> None:
-    # Stands for srun: what is behind it runs once for each host, here twice on this one.
-    launcher = tmp_path / "launcher"
-    launcher.write_text('#!/bin/sh\n"$@" & first=$!\n"$@"; second=$?\nwait $first && exit $second\n')
-    launcher.chmod(0o755)
-    folder = project(tmp_path / "project", {"num_hosts": 2, "launcher": [str(launcher)]}, ONE_LEFT, epochs=1)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    done = subprocess.run(
-        command(),
-        cwd=folder,
-        env={**environment(), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
-        capture_output=True,
-        text=True,
-        timeout=500,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "training on 2 x cpu, sharing by MULTI_CPU" in done.stderr
+def test_a_slurm_job_trains_on_two_hosts_as_one_process_does(straight: Path, tmp_path: Path) -> None:
+    """Each host has its torchrun of its own; they meet at the address that the job makes of Slurm's variables."""
+    launcher = ["srun", "--ntasks-per-node=1", "--kill-on-bad-exit=1"]
+    folder = project(tmp_path / "project", {"num_hosts": 2, "launcher": launcher}, ONE_LEFT, epochs=1)
+    env = slurm(tmp_path, tasks_per_node=1, job=free_port("") - 20_000)
+    script = ["bash", str(ROOT / "examples/slurm/train.sbatch"), "train@turbo"]
+    done = subprocess.run(script, cwd=folder, env=env, capture_output=True, text=True, timeout=500)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert "training on 2 x cpu, sharing by MULTI_CPU" in said
     assert log(folder)["loss"].to_list() == pytest.approx(log(straight)["loss"].to_list(), abs=1e-5)
 
 
@@ -318,14 +314,6 @@ def test_the_stage_says_what_it_will_do_writes_figures_and_a_card(trained: Path)
     assert (
         "num steps                        16" in done.stderr and "█" in done.stderr and "training on" not in done.stderr
     )
-
-
-@pytest.mark.slow
-def test_a_student_can_be_said_to_be_for_more_positions(tmp_path: Path) -> None:
-    folder = project(tmp_path / "project", {}, num_rows=8, epochs=1, max_positions=40_000)
-    train(folder)
-    assert weights.positions(folder / "models/base") == 32_768
-    assert weights.positions(folder / "models/turbo") == 40_000
 
 
 def loss_of(folder: Path, table: Path) -> float:
@@ -469,11 +457,18 @@ def test_an_exam_of_checkpoints_that_cannot_be_held_is_refused_before_the_first_
     assert done.returncode and "lower train.turbo.checkpoint_exam.sampling.max_tokens" in done.stderr, done.stderr
 
 
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project after a training of two steps, to be copied."""
+    folder = project(tmp_path_factory.mktemp("short") / "project", {}, num_rows=16, epochs=1)
+    assert "training on" in train(folder)
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_who_waits_for_another_that_trains_the_same_takes_its_weights(tmp_path: Path) -> None:
-    folder = project(tmp_path / "project", {}, num_rows=16, epochs=1)
-    train(folder)
+def test_who_waits_for_another_that_trains_the_same_takes_its_weights(short: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(short, tmp_path / "project", symlinks=True)
     shutil.rmtree(folder / "models/candidates")
     (done,) = (folder / ".cache/training").glob("*/done")
     scratch = done.parent
@@ -500,10 +495,9 @@ def edit(file: Path, old: str, new: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_an_edit_of_what_decides_the_weights_trains_anew_and_a_comment_or_a_line_on_the_screen_does_not(
-    tmp_path: Path,
+    short: Path, tmp_path: Path
 ) -> None:
-    folder = project(tmp_path / "project", {}, num_rows=16, epochs=1)
-    assert "training on" in train(folder)
+    folder = shutil.copytree(short, tmp_path / "project", symlinks=True)
     before = weights.identity(folder / "models/turbo")
     edit(
         folder / "stages/core/training/trainer.py",

@@ -5,13 +5,12 @@ from typing import Any, Protocol
 
 from stages.core.answers.extraction import extract
 from stages.core.problems.golds import is_placeholder
+from stages.core.sampling.channels import split_reasoning
 from stages.edge.judge.pairs import shared
 
 Message = Mapping[str, Any]
 Completion = str | Sequence[Message]
 """A text, or the messages of a chat, of which the last one of the assistant holds the answer."""
-
-THINK, END_OF_THINKING = "<think>", "</think>"
 
 
 class Reward(Protocol):
@@ -31,8 +30,8 @@ def accuracy_reward(
     r"""1.0 for each completion whose answer is right, 0.0 for any other, None where there is no gold to judge by.
 
     The answer is the last complete ``\boxed{}``, else what is stated ("The answer is 13."), else the whole text. Of a
-    text with reasoning in ``<think>...</think>`` only what stands behind counts. An answer that cannot be
-    decided earns nothing: else answers too hard to judge would pay.
+    text with a thought, as `split_reasoning` sees it, only what stands behind counts, and a thought that is not closed
+    has no answer. An answer that cannot be decided earns nothing: else answers too hard to judge would pay.
 
         trainer = GRPOTrainer(model, reward_funcs=accuracy_reward, train_dataset=dataset)  # columns prompt, gold
 
@@ -77,11 +76,8 @@ def _rewards(
 
 
 def _answer(text: str) -> str:
-    before, ended, behind = text.rpartition(END_OF_THINKING)
-    if not ended and THINK in behind:
-        return ""  # cut off while thinking
-    told = behind if ended else before + behind
-    return extract(told).answer or told
+    content, _ = split_reasoning(text, None)
+    return extract(content or "").answer or content or ""
 
 
 def _text(completion: Completion) -> str:

@@ -11,7 +11,6 @@ import polars as pl
 from stages.core.labelling import answer_classes, judging, llm_verdicts
 from stages.core.tables.answers import EXAM_VERDICTS, VERDICTS, VERDICTS_KEY
 from stages.edge import params, track
-from stages.edge.asking import llm_judge
 from stages.edge.files import scratch, tables
 from stages.edge.workers import algebra, shards
 from stages.edge.workers.algebra import Outcome
@@ -83,6 +82,8 @@ def _ask_llm_judge(
     """A language model's answers to the pairs that algebra left undecided, and its agreement with algebra on others."""
     if settings is None:
         return {}, {}
+    from stages.edge.asking import llm_judge  # which loads the client of a server, and takes seconds
+
     decided = {
         pair: outcome is Outcome.EQUAL
         for pair, outcome in outcomes.items()

@@ -77,13 +77,13 @@ def test_hundreds_of_hostile_texts_are_bounded_each_and_leave_no_process_behind(
     with Symbolic(num_workers=2, seconds=1.0, memory_gib=1.5) as pool:
         pool.decide([UNDECIDED], "same")
         for place, text in enumerate(HOSTILE):
-            for relation, pair in (("accepts", ("x+1", text)), ("same", (text, r"\sum_{k=1}^{4} k"))):
-                started = time.monotonic()
-                outcome = pool.decide([pair], relation)[pair]  # type: ignore[arg-type]
-                if (seconds := time.monotonic() - started) > 1.0 + SLACK:
-                    late.append((place, text[:40], relation, seconds))
-                if outcome is Outcome.EQUAL:
-                    big.append((place, text[:40], relation))
+            relation, pair = (("accepts", ("x+1", text)), ("same", (text, r"\sum_{k=1}^{4} k")))[place % 2]
+            started = time.monotonic()
+            outcome = pool.decide([pair], relation)[pair]  # type: ignore[arg-type]
+            if (seconds := time.monotonic() - started) > 1.0 + SLACK:
+                late.append((place, text[:40], relation, seconds))
+            if outcome is Outcome.EQUAL:
+                big.append((place, text[:40], relation))
         assert not late
         assert not big, "none of them is x+1 or ten"
         assert pool.decide([UNDECIDED], "same") == {UNDECIDED: Outcome.EQUAL}, "the pool lives"
