@@ -27,6 +27,8 @@ from stages.core.answers import (
 from stages.core.equality import expressions, measures, phrases
 from tests.hostile import CODE, FUNCTIONS, HOSTILE, TOWERS, UNICODE
 
+pytestmark = pytest.mark.no_cover
+
 READERS: dict[str, Callable[[str], object]] = {
     "boxes.last": boxes.last,
     "boxes.boxed": boxes.boxed,

@@ -12,6 +12,8 @@ from stages.core.answers.reading import answer_of
 from stages.core.equality.relations import same_cheaply, same_symbolically
 from tests.core.equality.test_rewrites import KEEPING
 
+pytestmark = pytest.mark.no_cover
+
 FILES = ("qwen25math_math100x8", "llama31_8b_greedy_math500")
 
 

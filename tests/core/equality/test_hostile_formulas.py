@@ -23,6 +23,8 @@ FRAMES = (
     r"\Gamma(A)", r"\zeta(B)",
 )  # fmt: skip
 
+pytestmark = pytest.mark.no_cover
+
 
 def formula(draw: random.Random, depth: int) -> str:
     if depth == 0 or draw.random() < 0.1:

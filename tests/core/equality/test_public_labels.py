@@ -12,6 +12,8 @@ from stages.core.answers.reading import answer_of
 from stages.core.equality.relations import accepts_cheaply, accepts_symbolically
 from stages.edge.workers.algebra import Outcome, Symbolic
 
+pytestmark = pytest.mark.no_cover
+
 COMMITTED = Path(__file__).parents[2] / "data"
 
 

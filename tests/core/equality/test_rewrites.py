@@ -18,6 +18,8 @@ from stages.core.answers.forms import LIST, TUPLE, read
 from stages.core.answers.keys import canonical
 from stages.core.equality.relations import accepts_extracted, accepts_symbolically, same_cheaply
 
+pytestmark = pytest.mark.no_cover
+
 Rewrite = Callable[[str], str | None]
 SAMPLE = 400
 """Golds that each rewrite and each mutation is counted on; hypothesis draws from all."""
