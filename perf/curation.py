@@ -2,7 +2,7 @@
 
 python perf/curation.py                  # 200,000 traces of 2,000 characters
 python perf/curation.py --rows 1000000   # how rate and memory change with the rows
-python perf/curation.py --quick          # 5,200
+python perf/curation.py --quick          # 1,040
 
 A problem has 26 traces, of which some are wrong, cut off, loops, near duplicates of one another or in another language.
 Tokens are counted with SmolLM2's tokenizer, from its package. The last line is a JSON object.
@@ -38,7 +38,7 @@ from stages.edge.files import scratch, tables
 from stages.edge.models import libraries
 from stages.edge.workers import shards
 
-ROWS, QUICK_ROWS, EACH, CHARS, WORKERS, PROBLEMS_AT_ONCE = 200_000, 5_200, 26, 2_000, 2, 2_000
+ROWS, QUICK_ROWS, EACH, CHARS, WORKERS, PROBLEMS_AT_ONCE = 200_000, 1_040, 26, 2_000, 2, 2_000
 BALANCE = params.Balance(by="source", max_share=0.9)
 TARGET = params.Target(num_rows=None, num_tokens=10**12)
 PROMPT = (None, "Please reason step by step, and put your final answer within \\boxed{}.")

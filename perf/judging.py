@@ -41,7 +41,7 @@ from stages.edge.judge import Judge
 from stages.edge.workers import algebra
 
 PAIRS = measuring.ROOT / "tests/data/equivalence"
-QUICK_PAIRS = 15
+QUICK_PAIRS = 8
 """Of each file, with --quick."""
 SEED = 42
 PROFILE = "reasonlite"
@@ -217,7 +217,7 @@ def main() -> None:
     if args.whole:
         whole(formulas)
         return
-    number, num_naive = (5_000, 200) if args.quick else (20_000, 600)
+    number, num_naive = (1_000, 40) if args.quick else (20_000, 600)
     work = list(problems(number, 32, formulas, SEED))
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     naive_rate, naive_verdicts = naive(work[:num_naive])

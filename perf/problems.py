@@ -2,7 +2,7 @@
 
 python perf/problems.py                          # 343K made-up problems against 100 questions
 python perf/problems.py --data DIR               # real problems, their numbers changed until there are 343K
-python perf/problems.py --quick                  # 20K
+python perf/problems.py --quick                  # 2K
 
 It times what `stages.collect` does between the source's rows and its tables, in one process. One problem in fifty is a
 copy of another in other typesetting; twenty are questions of the exam with other numbers, which must all be found. The
@@ -26,7 +26,7 @@ from perf import data_folder, measuring
 from stages.core.problems import contamination, duplicates, intake, problems
 from stages.edge import params
 
-ROWS, QUICK_ROWS, QUESTIONS, CLONES, COPY_EVERY = 343_000, 20_000, 100, 20, 50
+ROWS, QUICK_ROWS, QUESTIONS, CLONES, COPY_EVERY = 343_000, 2_000, 100, 20, 50
 SYLLABLES = [first + second for first in "bcdfghjklmnp" for second in "aeiou"]
 FILES = ("train/deepscaler_sample5k", "train/math_train", "train/aime_1983_2023", "train/gsm8k_train")
 

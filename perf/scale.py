@@ -1,7 +1,7 @@
 """A run of the recipe's full size through the verbs that read every trace: read, vote, judge, curate, report.
 
 python perf/scale.py            # 343,000 problems with 26 traces of 200 characters each, and a tenth of that
-python perf/scale.py --quick    # 200 problems
+python perf/scale.py --quick    # 40 problems
 
 Each verb is a process of its own, as DVC starts it, on tables that another process wrote; its memory is that of all its
 processes together, looked at ten times a second. Of 26 answers about 17 are right. The exams are those of fifteen
@@ -33,7 +33,7 @@ from stages.core.tables.problems import PROBLEMS, PROBLEMS_KEY
 from stages.core.tables.traces import TRACES, TRACES_KEY
 from stages.edge.files import tables
 
-NUM_PROBLEMS, QUICK, EACH, CHARS = 343_000, 200, 26, 200
+NUM_PROBLEMS, QUICK, EACH, CHARS = 343_000, 40, 26, 200
 PROBLEMS_AT_ONCE = 5_000
 STUDENTS, EXAMS, QUESTIONS, SAMPLES = 15, 3, 30, 64
 GOLD = "1"

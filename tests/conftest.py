@@ -4,9 +4,13 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import yaml
 
 CORE = Path(__file__).parent / "core"
 """Its tests are those whose coverage of stages/core counts; under the tracer code takes twice as long."""
+
+# Hundreds of tests read and write params.yaml: libyaml takes a tenth of the time for both.
+yaml.SafeLoader, yaml.SafeDumper = yaml.CSafeLoader, yaml.CSafeDumper  # type: ignore[misc, assignment]
 
 # How long an example takes says something of the machine, not of the code.
 hypothesis.settings.register_profile("untimed", deadline=None)

@@ -10,10 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import polars as pl
-import yaml
 
 from stages.edge.errors import InputError
-from stages.edge.files import tables
+from stages.edge.files import tables, yaml_text
 
 FOLDER_SUFFIX = ".dir"
 """End of the md5 that DVC gives to a folder."""
@@ -90,7 +89,7 @@ def read(folder: Path) -> dict[str, LockedStage]:
 
 def parse(text: str) -> dict[str, LockedStage]:
     """What the text of a dvc.lock records, by stage."""
-    document = yaml.load(text, _LOADER) or {}
+    document = yaml_text.parsed(text) or {}
     return {
         name: LockedStage(_md5s(stage.get("deps", [])), _md5s(stage.get("outs", [])), stage.get("params", {}))
         for name, stage in document.get("stages", {}).items()
@@ -204,12 +203,11 @@ def _plain(value: object) -> object:
         return value
 
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Ten times as fast, where PyYAML was built with it."""
 
 
 def _yaml(path: Path) -> object:
-    return yaml.load(path.read_bytes(), _LOADER) if path.is_file() else None
+    return yaml_text.parsed(path.read_bytes()) if path.is_file() else None
 
 
 def _md5s(entries: Iterable[Mapping[str, str]]) -> dict[str, str]:

@@ -6,9 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
-from stages.edge.files import lockfile
+from stages.edge.files import lockfile, yaml_text
 
 WORKSPACE = "workspace"
 
@@ -38,7 +36,7 @@ class State(NamedTuple):
 def current(folder: Path) -> State:
     """The state of the pipeline in `folder`."""
     texts = [path.read_bytes() if path.is_file() else b"" for path in (folder / "dvc.yaml", folder / "params.yaml")]
-    settings = yaml.safe_load(texts[1])
+    settings = yaml_text.parsed(texts[1])
     written = [
         f":(exclude){path}" for path in ("dvc.lock", *(path for s in lockfile.read(folder).values() for path in s.outs))
     ]

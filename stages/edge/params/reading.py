@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from stages.edge.errors import SettingError
+from stages.edge.files import yaml_text
 from stages.edge.params.exams import Exam
 from stages.edge.params.judging import Versions
 from stages.edge.params.section import Section
@@ -47,7 +48,7 @@ def document() -> dict[str, object]:
 @cache
 def _parsed(text: bytes) -> dict[str, object]:
     try:
-        settings = yaml.safe_load(text)
+        settings = yaml_text.parsed(text)
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingError(f"{PATH}: cannot be read as YAML ({error}); mend it there") from error
     if not isinstance(settings, dict):

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
-import yaml
 
 from stages.edge.errors import InputError
-from stages.edge.files import lockfile
+from stages.edge.files import lockfile, yaml_text
 from stages.edge.files.paths import project_root
 
 WORKSPACE = "workspace"
@@ -105,7 +104,7 @@ def _experiments(folder: Path, name: str) -> list[str]:
 
 def settings(text: str) -> dict[str, object]:
     """The settings in a params.yaml by dotted key, those of its profile alone; numbers as DVC reads them."""
-    document = yaml.safe_load(text) or {}
+    document = yaml_text.parsed(text) or {}
     profile = document.get("profile")
     rest = {key: value for key, value in document.items() if key != "profiles"}
     return lockfile.flat({**rest, **document.get("profiles", {}).get(profile, {})})

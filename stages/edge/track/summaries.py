@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stages.edge.cli import stage_log
-from stages.edge.files import lockfile
+from stages.edge.files import lockfile, yaml_text
 
 REPORTS = (".md", ".html")
 """Endings of the outs that a person reads."""
@@ -77,7 +75,7 @@ def _read(path: Path | None) -> Any:  # noqa: ANN401
 
 
 def _flat_profile(text: str) -> dict[str, object]:
-    document = yaml.safe_load(text) or {}
+    document = yaml_text.parsed(text) or {}
     name = document.get("profile")
     profile = document.get("profiles", {}).get(name)
     return {"profile": name, **(lockfile.flat(profile) if isinstance(profile, dict) else {})}
