@@ -9,7 +9,6 @@ with `--metric NAME` the score counts that their own program gave. Problems are 
 """
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -84,8 +83,7 @@ def _show_difference(name: str, difference: dict[str, float], before: pl.DataFra
 
 
 def _compare_revisions(args: argparse.Namespace, method: scoring.Method) -> None:
-    students = params.document().get("students")
-    order = list(students) if isinstance(students, Mapping) else []
+    order = params.graph().chain
     one, other = (revisions.load(Path.cwd(), name, "report", SCORES) for name in (args.a, args.b))
     before, after = (core.students(each.table, method, order) for each in (one, other))
     print(f"{args.b} against {args.a}, mean over the benchmarks, on the same problems:\n")

@@ -37,22 +37,13 @@ COLLECT = (
     *("--metrics", "metrics/c.json", "--provenance", "metrics/s.json", "--plot", "metrics/c.csv"),
 )
 VOTE = (
-    *(
-        "vote",
-        "--effort",
-        "medium",
-        "--problems",
-        "data/problems.parquet",
-        "--answers",
-        "data/answers/high.parquet",
-        "data/answers/medium.parquet",
-    ),
+    *("vote", "--problems", "data/problems.parquet", "--answers", "data/answers/medium.parquet"),
     *("--output", "data/votes.parquet", "--metrics", "metrics/v.json", "--plot", "metrics/v.csv"),
     *("--changed", "data/changed.parquet"),
 )
 TEACH = (
     *("teach", "--effort", "medium", "--problems", "data/problems.parquet"),
-    *("--base", "models/base", "--output", "data/traces/medium"),
+    *("--model", "models/base", "--output", "data/traces/medium"),
 )
 CURATE = (
     *(
@@ -62,15 +53,12 @@ CURATE = (
         "--problems",
         "data/problems.parquet",
         "--traces",
-        "data/traces/high",
         "data/traces/medium",
     ),
     *(
         "--verdicts",
-        "data/verdicts/high.parquet",
         "data/verdicts/medium.parquet",
         "--votes",
-        "data/votes/high.parquet",
         "data/votes/medium.parquet",
         "--student",
         "models/base",
@@ -372,14 +360,14 @@ def test_a_filter_that_leaves_nothing_names_itself_and_keeps_the_reasons(folder:
     assert not (folder / "data/sft").exists()
 
 
-def test_a_mixture_of_efforts_that_nobody_answered_at_is_named(folder: Path, model: Path) -> None:
-    copy_project(folder, cpu(lambda p: p["curate"]["turbo"].update(mixture={"high": 1.0})))
+def test_an_effort_that_nobody_answered_at_is_named(folder: Path, model: Path) -> None:
+    copy_project(folder, lambda _: None)
     write_problems(folder)
     write_judged(folder, "correct")
-    verdicts = folder / "data/verdicts"
-    pl.read_parquet(verdicts / "medium.parquet").clear().write_parquet(verdicts / "high.parquet")
+    verdicts = folder / "data/verdicts/medium.parquet"
+    pl.read_parquet(verdicts).clear().write_parquet(verdicts)
     told = sentence(call(folder, *CURATE))
-    assert "no verdict on the efforts ['high']" in told and "curate.turbo.mixture in params.yaml" in told
+    assert "no verdict on the efforts ['medium']" in told and "curate.turbo.mixture in params.yaml" in told
 
 
 def test_verdicts_without_their_traces_are_no_rejects_but_an_error(folder: Path) -> None:
