@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from stages.core.tables.traces import TRACES, TRACES_KEY
 from stages.edge.files import tables
 from stages.edge.results import webpage
-from tests.test_report import report_of
+from tests.test_report import gather, report_of
 from tests.test_verbs import (
     EXAM,
     HALF,
@@ -37,27 +37,36 @@ HOSTILE = (
     "<iframe src='https://example.org'></iframe> $\\href{javascript:window.hacked=3}{click}$ "
     "$\\htmlData{x=1}{y}$ $\\frac{1}{2}$ and \\boxed{\\frac{3}{4}} cost $5 and $6"
 )
-REPORT = ("report", *report_of("base"))
-EXCERPT = (
-    *("excerpt", "--problems", "data/problems.parquet", "--traces", "data/traces/high", "data/traces/medium"),
-    *("--verdicts", "data/verdicts/high.parquet", "data/verdicts/medium.parquet"),
-    *("--votes", "data/votes/high.parquet", "data/votes/medium.parquet"),
-    *("--rejects", "data/rejects/final.parquet", "data/rejects/turbo.parquet"),
-    *("--sft", "data/sft/final", "data/sft/turbo", "--output", "data/excerpt.parquet"),
-)
+REPORT = ("report", *report_of("final"))
+EFFORTS = {"turbo": "medium", "final": "both"}
+
+
+def excerpt(stage: str) -> tuple[str, ...]:
+    effort = EFFORTS[stage]
+    return (
+        *("excerpt", "--problems", "data/problems.parquet", "--traces", f"data/traces/{effort}"),
+        *("--verdicts", f"data/verdicts/{effort}.parquet", "--votes", f"data/votes/{effort}.parquet"),
+        *("--rejects", f"data/rejects/{stage}.parquet", "--sft", f"data/sft/{stage}"),
+        *("--output", f"data/excerpts/{stage}.parquet"),
+    )
+
+
 PAGE = (
-    *("page", "--benchmarks", "data/benchmarks.parquet", "--excerpt", "data/excerpt.parquet"),
-    *("--logs", "data/train_log/turbo.csv", "data/train_log/final.csv"),
-    *("--exams", "data/exams/base", "--marks", "data/marks/base.parquet"),
+    *("page", "--benchmarks", "data/benchmarks.parquet", "--gathered", "data/gathered/final"),
     *("--scores", "data/scores.parquet", "--eval", "metrics/eval.json", "--summary", "metrics/summary.json"),
-    *("--budgets", "metrics/plots/budgets.csv", "--collected", "metrics/collect.json"),
-    *("--lengths", "metrics/plots/lengths_turbo.csv", "metrics/plots/lengths_final.csv"),
-    *("--votes", "metrics/plots/vote_medium.csv", "metrics/plots/vote_high.csv"),
-    *("--curated", "metrics/curate_turbo.json", "metrics/curate_final.json"),
-    *("--judged", "metrics/judge_medium.json", "metrics/judge_high.json", "--output", "metrics/report.html"),
+    *("--budgets", "metrics/plots/budgets.csv", "--output", "metrics/report.html"),
 )
-NUM_TRACES = 29
-"""20 at medium effort, 5 at high, 4 in the exam."""
+NUM_TRACES = 49
+"""20 at medium effort for `turbo`, these and 5 at high for `final`, 4 in the exam."""
+
+
+def make(folder: Path, *verbs: tuple[str, ...]) -> None:
+    """Excerpts, what is gathered, the report where it is among `verbs`, and the page."""
+    for stage in EFFORTS:
+        works(folder, *excerpt(stage))
+    gather(folder, "base", *EFFORTS, efforts=EFFORTS)
+    for verb in (*verbs, PAGE):
+        works(folder, *verb)
 
 
 def change(profile: dict[str, Any]) -> None:
@@ -87,8 +96,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "data/train_log").mkdir()
     for stage in ("turbo", "final"):
         (folder / f"data/train_log/{stage}.csv").write_text("step,loss,held_out_loss\n1,2.5,\n2,1.5,1.7\n")
-    for verb in (*VERBS, REPORT, EXCERPT, PAGE):
+    for verb in VERBS:
         works(folder, *verb)
+    make(folder, REPORT)
     return folder
 
 
@@ -179,7 +189,7 @@ def test_traces_are_filtered_by_stage_verdict_and_fate_and_found_by_their_words(
     assert count(page) == f"1 of {NUM_TRACES} traces"
     choose(page, "fate", "")
     page.fill("input[name=search]", SUM.upper())
-    assert count(page) == f"5 of {NUM_TRACES} traces"
+    assert count(page) == f"9 of {NUM_TRACES} traces"
     page.fill("input[name=search]", "no problem has these words")
     assert count(page) == f"0 of {NUM_TRACES} traces"
 
@@ -193,7 +203,7 @@ def test_a_trace_is_read_with_its_label_its_verdict_and_its_fate(page: Page) -> 
     told = dict(zip(facts[::2], facts[1::2], strict=True))
     assert (told["gold"], told["answer"], told["verdict"], told["decided by"]) == ("56", "54", "correct", "number")
     assert told["label"] == "54 (from the vote)"
-    assert told["fate"].startswith("final: ") and "; turbo: " in told["fate"]
+    assert told["fate"].startswith("turbo: ")
     assert "Thought 0." in page.inner_text("#trace")
 
 
@@ -251,8 +261,7 @@ def test_of_more_traces_than_asked_for_whole_problems_are_taken(project: Path, t
     shutil.copytree(project, folder)
     document = (folder / "params.yaml").read_text()
     (folder / "params.yaml").write_text(document.replace("num_traces: 10000", "num_traces: 12"))
-    for verb in (EXCERPT, PAGE):
-        works(folder, *verb)
+    make(folder)
     rows = read_rows(folder / "metrics/report.html")
     columns = rows["columns"]
     sizes = {
@@ -260,8 +269,12 @@ def test_of_more_traces_than_asked_for_whole_problems_are_taken(project: Path, t
         for prompt in [problem["prompt"] for problem in rows["problems"]]
     }
     assert 0 < sum(sizes.values()) < NUM_TRACES
-    whole = {prompt: len(given) + len(HIGH[prompt]) for prompt, given in MEDIUM.items()} | {EXAM: 2, HALF: 2}
-    assert all(whole[prompt] == size for prompt, size in sizes.items())
+    # `turbo` reads fewer traces, so more whole problems, than `final`, which reads those of both efforts.
+    whole: dict[str, tuple[int, ...]] = {
+        prompt: (len(given), 2 * len(given) + len(HIGH[prompt])) for prompt, given in MEDIUM.items()
+    }
+    whole |= {EXAM: (2,), HALF: (2,)}
+    assert all(size in whole[prompt] for prompt, size in sizes.items())
 
 
 def read_rows(path: Path) -> dict[str, Any]:
