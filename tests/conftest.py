@@ -1,13 +1,8 @@
 """What all tests share: no tracking server is written to unless a test says so, and the order that ends soonest."""
 
-from pathlib import Path
-
 import hypothesis
 import pytest
 import yaml
-
-CORE = Path(__file__).parent / "core"
-"""Its tests are those whose coverage of stages/core counts; under the tracer code takes twice as long."""
 
 # Hundreds of tests read and write params.yaml: libyaml takes a tenth of the time for both.
 yaml.SafeLoader, yaml.SafeDumper = yaml.CSafeLoader, yaml.CSafeDumper  # type: ignore[misc, assignment]
@@ -20,12 +15,12 @@ hypothesis.settings.load_profile("untimed")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests go first: the many short ones then fill the time until the last of those is through.
 
-    Coverage is measured in the fast tests of `CORE` alone.
+    Coverage is measured in the fast tests alone: under the tracer code takes twice as long.
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
     for item in items:
-        if not item.path.is_relative_to(CORE) or item.get_closest_marker("slow"):
+        if item.get_closest_marker("slow"):
             item.add_marker("no_cover")
 
 
