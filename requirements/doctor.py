@@ -84,12 +84,12 @@ def library(name: str, package: str) -> Finding:
     return Finding(name, "there", True, True, "")
 
 
-def processor() -> Finding:
+def processor(build: str) -> Finding:
     """The instructions that vLLM's CPU build is compiled for, and those that make it faster."""
     flags = set(_file("/proc/cpuinfo").partition("flags")[2].partition("\n")[0].split())
     known = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_tile") if name in flags]
     step = "the engine's build needs AVX2: name a server that has the models in OPENAI_BASE_URL"
-    is_well = "avx2" in flags or bool(os.environ.get("OPENAI_BASE_URL"))
+    is_well = "avx2" in flags or build == "gpu" or bool(os.environ.get("OPENAI_BASE_URL"))
     return Finding("processor", f"{cores()} cores, {' '.join(known) or 'no AVX2'}", is_well, True, step)
 
 
@@ -131,10 +131,10 @@ def gpu(build: str) -> Finding:
             done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
             names = [line for line in done.stdout.splitlines() if line.strip()]
             if not done.returncode and names:
-                return Finding("GPU", f"{len(names)} x {names[0]}", True, build == "gpu", "")
-            return Finding("GPU", "the driver does not answer", False, build == "gpu", f"see what {command[0]} says")
+                return Finding("GPU", f"{len(names)} x {names[0]}", True, False, "")
+            return Finding("GPU", "the driver does not answer", False, False, f"see what {command[0]} says")
     step = "the profiles above cpu need one; with one: export BUILD=gpu"
-    return Finding("GPU", "none", build != "gpu", build == "gpu", step)
+    return Finding("GPU", "none", build != "gpu", False, step)  # the build may be installed where none is
 
 
 def network() -> Finding:
@@ -159,11 +159,13 @@ def open_files() -> Finding:
 
 def findings(build: str) -> list[Finding]:
     """All lines of the table; what cannot be found out is a line that says so."""
-    libraries: list[Callable[[], Finding]] = [] if build == "gpu" else [lambda: library("libnuma.so.1", "libnuma1")]
+    # Our own engine for processors needs it; a server that is named, or the build for GPUs, does not.
+    is_own = build != "gpu" and not os.environ.get("OPENAI_BASE_URL")
+    libraries: list[Callable[[], Finding]] = [lambda: library("libnuma.so.1", "libnuma1")] if is_own else []
     checks: Sequence[tuple[str, Callable[[], Finding]]] = [
         ("Python", python), ("system", system), ("git", lambda: program("git", "git")),
         ("g++", lambda: program("g++", "g++")), *(("libnuma.so.1", check) for check in libraries),
-        ("processor", processor), ("free memory", memory), ("free disk", lambda: disk(build)),
+        ("processor", lambda: processor(build)), ("free memory", memory), ("free disk", lambda: disk(build)),
         ("GPU", lambda: gpu(build)), ("network", network), ("open files", open_files),
     ]  # fmt: skip
     found = []

@@ -63,10 +63,10 @@ def test_no_network_is_no_fault_once_everything_is_installed(monkeypatch: pytest
     assert found.is_well == (ROOT / ".venv/.installed").exists()
 
 
-def test_a_gpu_is_needed_by_the_build_for_gpus_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_build_for_gpus_may_be_installed_where_there_is_none_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None if name.endswith("-smi") else "/usr/bin/" + name)
     assert line("GPU", "cpu").is_well
-    assert not line("GPU", "gpu").is_well and line("GPU", "gpu").is_needed
+    assert not line("GPU", "gpu").is_well and not line("GPU", "gpu").is_needed
 
 
 @pytest.mark.parametrize(("quota", "expected"), [("max 100000", None), ("50000 100000", 0.5)])
@@ -86,3 +86,10 @@ def test_only_what_is_missing_is_shown_before_an_installation(
         doctor.main()
     assert ended.value.code == 2
     assert "apt install g++" in capsys.readouterr().err
+
+
+def test_a_server_that_is_named_needs_no_library_of_our_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    assert "libnuma.so.1" in [each.name for each in doctor.findings("cpu")]
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:8000/v1")
+    assert "libnuma.so.1" not in [each.name for each in doctor.findings("cpu")]
