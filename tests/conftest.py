@@ -1,5 +1,8 @@
 """What all tests share: no tracking server is written to unless a test says so, and the order that ends soonest."""
 
+import os
+import time
+
 import hypothesis
 import pytest
 import yaml
@@ -13,15 +16,17 @@ hypothesis.settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests go first: the many short ones then fill the time until the last of those is through.
-
-    Coverage is measured in the fast tests alone: under the tracer code takes twice as long.
-    """
+    """Files with slow tests go first: the many short ones then fill the time until the last of those is through."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
-    for item in items:
-        if item.get_closest_marker("slow"):
-            item.add_marker("no_cover")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A check of limited time names in SLOW_TESTS_UNTIL (seconds since 1970) when no further slow test may begin."""
+    until = os.environ.get("SLOW_TESTS_UNTIL")
+    if until and time.time() > float(until) and item.get_closest_marker("slow"):
+        pytest.skip("SLOW_TESTS_UNTIL is over: this machine is too slow for all slow tests within the check's time")
 
 
 @pytest.fixture(autouse=True)

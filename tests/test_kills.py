@@ -46,7 +46,7 @@ def tiny(model: Path, **train: object) -> Callable[[dict[str, Any]], None]:
         profile["train"]["turbo"].update(train)
         profile["runtime"].update(concurrency=16, save_steps=2)
         # One thread, wherever there is room: two that wait for each other crawl when another program has one of the cores.
-        profile["runtime"]["engine"]["env"]["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
+        profile["runtime"]["engine"]["env"]["OMP_NUM_THREADS"] = "1"
 
     return change
 

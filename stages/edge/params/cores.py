@@ -18,14 +18,6 @@ def usable() -> list[int]:
     return ids[: max(1, min(MOST, int(_quota() or len(ids))))]
 
 
-def bound() -> str:
-    """The usable cores as vLLM and taskset write them: 0-3,6."""
-    ids = usable()
-    starts = [core for core in ids if core - 1 not in ids]
-    ends = [core for core in ids if core + 1 not in ids]
-    return ",".join(f"{low}-{high}" if high > low else str(low) for low, high in zip(starts, ends, strict=True))
-
-
 def _quota() -> float | None:
     """Cores that the cgroup's quota is worth, of version 2 or 1; None where there is none."""
     period: str | None

@@ -10,7 +10,7 @@ from stages.edge.params.section import Count, NotNegative, Positive, Section, Sh
 Concurrency = Count | Literal["auto"]
 Cores = Annotated[Count, BeforeValidator(lambda value: len(cores.usable()) if value == "auto" else value)]
 """A number, or `auto`: the cores that this process may use, up to `cores.MOST`."""
-BIND = "VLLM_CPU_OMP_THREADS_BIND"
+THREADS = "OMP_NUM_THREADS"
 Role = Literal["teacher", "student", "baseline", "judge", "all"]
 
 
@@ -28,8 +28,8 @@ class Engine(Section):
 
     args: list[str]
     env: dict[str, str]
-    """Its environment. Of VLLM_CPU_OMP_THREADS_BIND, the cores it computes on, `auto` stands for all usable ones: with
-    another number of threads sums are rounded otherwise, and a sampled text can differ."""
+    """Its environment. Of OMP_NUM_THREADS `auto` stands for all usable cores: with another number of threads sums are
+    rounded otherwise, and a sampled text can differ."""
     start_seconds: Positive
     tensor_parallel_size: Count
     """GPUs that one engine is spread over."""
@@ -38,8 +38,8 @@ class Engine(Section):
 
     @field_validator("env")
     @classmethod
-    def _bound(cls, env: dict[str, str]) -> dict[str, str]:
-        return env | {BIND: cores.bound()} if env.get(BIND) == "auto" else env
+    def _threads(cls, env: dict[str, str]) -> dict[str, str]:
+        return env | {THREADS: str(len(cores.usable()))} if env.get(THREADS) == "auto" else env
 
 
 class Price(Section):
