@@ -135,8 +135,8 @@ def main() -> None:
         if making.exitcode:
             sys.exit(making.exitcode)
         made = (
-            (folder / "verdicts/medium.parquet",),
-            (folder / "votes/medium.parquet",),
+            folder / "verdicts/medium.parquet",
+            folder / "votes/medium.parquet",
             folder / "problems.parquet",
             folder / "student",
         )

@@ -119,7 +119,7 @@ def ours(traces: pl.DataFrame, golds: pl.DataFrame, pool: algebra.Symbolic) -> l
     answers = answer_table.read_answers(traces)
     prepared = judging.prepare(answers, golds.select("problem_id", label="gold"))
     table = judging.verdicts(prepared, pool.decide(judging.undecided(prepared), "accepts"))
-    tallied = voting.tallies(voting.counted(answers, None, None))
+    tallied = voting.tallies(voting.counted(answers, None))
     same = pool.decide(voting.pairs_to_decide(tallied.values()), "same")
     accepted = pool.decide(labels.gold_pairs_to_decide(tallied, golds), "accepts")
     labels.votes(tallied, golds, same=same, accepted=accepted, rule=measuring.profile(PROFILE).vote)

@@ -111,7 +111,7 @@ def settings(folder: Path, num_samples: int) -> None:
 
 VERBS = {
     "read": "read --traces data/traces/medium --output data/answers/medium.parquet",
-    "vote": "vote --effort medium --problems data/problems.parquet --answers data/answers/medium.parquet "
+    "vote": "vote --problems data/problems.parquet --answers data/answers/medium.parquet "
     "--output data/votes/medium.parquet --changed data/changed.parquet "
     "--metrics metrics/vote.json --plot metrics/vote.csv",
     "judge": "judge --answers data/answers/medium.parquet --votes data/votes/medium.parquet "

@@ -29,7 +29,7 @@ def main() -> None:
     for baseline in listed:
         served = endpoints.from_settings("baseline", baseline.name, baseline.model, args.base)
         prompts: list[tuple[str | None, params.TeacherPrompt | params.Prompt]] = [
-            (effort, params.load_part(params.TeacherPrompt, f"teach.{effort}")) for effort in baseline.efforts
+            (effort, params.load(params.TeacherPrompt, f"prompts.{effort}")) for effort in baseline.efforts
         ]
         model_jobs = [
             jobs.made(

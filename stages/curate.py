@@ -1,8 +1,7 @@
 """Judged traces -> the SFT set of one stage, and every reject with its reason.
 
-python -m stages.curate --stage turbo --problems data/problems.parquet --traces data/traces/high data/traces/medium \
-    --verdicts data/verdicts/high.parquet data/verdicts/medium.parquet \
-    --votes data/votes/high.parquet data/votes/medium.parquet \
+python -m stages.curate --stage turbo --problems data/problems.parquet --traces data/traces/medium \
+    --verdicts data/verdicts/medium.parquet --votes data/votes/medium.parquet \
     --student models/base --sft data/sft/turbo --held-out data/held_out/turbo \
     --rejects data/rejects/turbo.parquet --metrics metrics/curate_turbo.json --plot metrics/plots/funnel_turbo.csv \
     --lengths metrics/plots/lengths_turbo.csv
@@ -31,9 +30,9 @@ from stages.edge.workers import shards
 
 
 def main() -> None:
-    """Filter, mix, cap and weigh the traces of the efforts that the stage learns from."""
-    written, by_effort = ("sft", "held-out", "rejects", "metrics", "plot", "lengths"), ("traces", "verdicts", "votes")
-    parser = running.parser(__doc__, "problems", "student", *written, several=by_effort)
+    """Filter, mix, cap and weigh the traces of the effort, or pool of efforts, that the stage learns from."""
+    read, written = ("problems", "traces", "verdicts", "votes", "student"), ("sft", "held-out", "rejects")
+    parser = running.parser(__doc__, *read, *written, "metrics", "plot", "lengths")
     parser.add_argument("--stage", required=True, help="section of `curate` in params.yaml")
     args = parser.parse_args()
     settings = params.load(params.Curate, f"curate.{args.stage}")
@@ -91,18 +90,16 @@ def _from_traces(args: argparse.Namespace, settings: params.Curate, problems: pl
     prompt_parts = prompt.system, prompt.suffix
     runtime = params.load(params.Runtime, "runtime")
     efforts = list(settings.mixture)
-    traces, verdicts, votes = (_of(efforts, paths) for paths in (args.traces, args.verdicts, args.votes))
-    num_verdicts = candidates.num_verdicts(verdicts, efforts)
+    num_verdicts = candidates.num_verdicts(args.verdicts, efforts)
     if not num_verdicts:
         raise EmptyError(
-            f"{tables.spoken(args.verdicts)} holds no verdict on the efforts {efforts}; see "
-            f"curate.{args.stage}.mixture in params.yaml"
+            f"{args.verdicts} holds no verdict on the efforts {efforts}; see curate.{args.stage}.mixture in params.yaml"
         )
-    pieces = candidates.pieces(traces, efforts)
+    pieces = candidates.pieces(args.traces, efforts)
     work = partial(
         candidates.decide,
         rules=settings,
-        places=candidates.Places(verdicts, votes, args.problems, args.student, texts, time.time_ns()),
+        places=candidates.Places(args.verdicts, args.votes, args.problems, args.student, texts, time.time_ns()),
         prompt=prompt_parts,
     )
     decided = shards.each(pieces, filtering.TRACES_IN, work, runtime.num_workers, runtime.pool)
@@ -111,11 +108,6 @@ def _from_traces(args: argparse.Namespace, settings: params.Curate, problems: pl
         decisions,
         lambda selected, wanted: candidates.conversations(pieces, selected, wanted, problems, prompt_parts, texts),
     )
-
-
-def _of(efforts: Iterable[str], paths: Iterable[Path]) -> tuple[Path, ...]:
-    """Of tables named after efforts, those of `efforts`."""
-    return tuple(path for path in paths if tables.name(path) in efforts)
 
 
 def _complete(decided: Iterator[pl.DataFrame], num_verdicts: int, args: argparse.Namespace) -> Iterator[pl.DataFrame]:
@@ -127,8 +119,8 @@ def _complete(decided: Iterator[pl.DataFrame], num_verdicts: int, args: argparse
         yield piece
     if num_rows != num_verdicts:
         raise InputError(
-            f"{tables.spoken(args.verdicts)}: only {num_rows} of {num_verdicts} verdicts have a trace in "
-            f"{tables.spoken(args.traces)}; run `dvc repro`, which judges anew"
+            f"{args.verdicts}: only {num_rows} of {num_verdicts} verdicts have a trace in {args.traces}; run "
+            "`dvc repro`, which judges anew"
         )
 
 

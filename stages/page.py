@@ -101,7 +101,7 @@ def _gain_lines(numbers: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 
 def _prompt(effort: str) -> chats.Prompt:
-    asked = params.load_part(params.TeacherPrompt, f"teach.{effort}")
+    asked = params.load(params.TeacherPrompt, f"prompts.{effort}")
     examples = [Example(each.topic, each.prompt, each.response) for each in asked.examples]
     return chats.prompt(effort, asked.reasoning_effort, asked.system, asked.suffix, examples)
 

@@ -63,8 +63,8 @@ def _plan(name: str, settings: params.Profile, args: argparse.Namespace) -> dict
         raise SettingError(f"--price {args.price}: must be a number that is not negative")
     stages = repro_state.stages(Path.cwd(), params.text_with(name))
     known = evidence.gather(Path.cwd(), name, settings, stages)
-    works = Forecast(settings, known, _assumed(args.assume)).works(stages)
-    expected = Forecast(settings, evidence.NONE, {}).works(stages)
+    works = Forecast(settings, params.graph(), known, _assumed(args.assume)).works(stages)
+    expected = Forecast(settings, params.graph(), evidence.NONE, {}).works(stages)
     planned = {
         stage: Planned(
             str(each.verdict),

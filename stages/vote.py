@@ -1,10 +1,8 @@
 """A pseudo-label per problem from the answers of its traces.
 
-python -m stages.vote --effort medium --problems data/problems.parquet \
-    --answers data/answers/high.parquet data/answers/medium.parquet --output data/votes/medium.parquet \
-    --changed data/changed_labels/medium.parquet --metrics metrics/vote_medium.json --plot metrics/plots/vote_medium.csv
-
-Of the answers those at the effort count, or all of them where efforts are pooled.
+python -m stages.vote --problems data/problems.parquet --answers data/answers/medium.parquet \
+    --output data/votes/medium.parquet --changed data/changed_labels/medium.parquet \
+    --metrics metrics/vote_medium.json --plot metrics/plots/vote_medium.csv
 """
 
 from functools import partial
@@ -38,27 +36,19 @@ def _counted(
 
 def main() -> None:
     """Extract, group into classes of equal answers, count, and choose a label by the policy."""
-    parser = running.parser(__doc__, "problems", "output", "changed", "metrics", "plot", several=["answers"])
-    parser.add_argument("--effort", required=True, help="whose traces are counted, unless all efforts are pooled")
-    args = parser.parse_args()
+    args = running.parser(__doc__, "problems", "answers", "output", "changed", "metrics", "plot").parse_args()
     settings = params.load(params.Vote, "vote")
     limits = params.load(params.SymbolicLimits, "symbolic")
     params.check_versions(params.load_shared(params.Versions, "versions"))
     runtime = params.load(params.Runtime, "runtime")
-    with track.stage(f"vote@{args.effort}", settings.model_dump()) as run:
+    with track.stage(f"vote@{tables.name(args.answers)}", settings.model_dump()) as run:
         problems = tables.read(args.problems, labels.PROBLEMS_IN)
-        effort = None if settings.pool_efforts else args.effort
-        work = partial(voting.counted, effort=effort, models=settings.models)
-        counted = [path for path in args.answers if effort in (None, tables.name(path))]
-        if not counted:
-            raise InputError(
-                f"{tables.spoken(args.answers)}: none of these is called {effort}; see the command in dvc.yaml"
-            )
-        answers = pl.concat(shards.mapped(counted, ANSWERS, work, runtime.num_workers, runtime.pool))
+        work = partial(voting.counted, models=settings.models)
+        answers = pl.concat(shards.mapped(args.answers, ANSWERS, work, runtime.num_workers, runtime.pool))
         strangers = answers.select("problem_id").unique().join(problems, on="problem_id", how="anti")["problem_id"]
         if strangers.len():
             raise InputError(
-                f"{tables.spoken(counted)}: {strangers.len()} problems with answers do not stand in {args.problems}, "
+                f"{args.answers}: {strangers.len()} problems with answers do not stand in {args.problems}, "
                 f"such as {strangers.sort()[0]}; run `dvc repro`, which asks anew"
             )
         with algebra.symbolic(limits, runtime) as pool:

@@ -23,6 +23,21 @@ COPIED = (
 )
 
 
+def link(document: dict[str, Any]) -> None:
+    """Complete the names of the graph in a params.yaml whose stages, teachers or pools a test has changed."""
+    document["efforts"] = {**document["teachers"], **document["pools"]}
+    document["students"] = {"base": {}, **document["sft"]}
+    document["marked"] = {"base": {}, "baselines": {}, **document["sft"]}
+
+
+def pool(document: dict[str, Any], *stages: str) -> None:
+    """A pool `both` of medium and high, from which some SFT stages learn."""
+    document["pools"]["both"] = {"first": "medium", "second": "high"}
+    for stage in stages:
+        document["sft"][stage]["effort"] = "both"
+    link(document)
+
+
 def copy_project(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
     """Copy what a run of the pipeline needs to `folder`, let `change` edit the settings of params.yaml, and commit."""
     for name in COPIED:

@@ -39,7 +39,6 @@ def decontamination(**changes: Any) -> params.Decontaminate:
 
 
 def vote(policy: str, min_share: float, min_votes: int, credibility: float) -> params.Vote:
-    more = {"pool_efforts": False, "models": None}
     return params.Vote.model_validate(
-        {"policy": policy, "min_share": min_share, "min_votes": min_votes, "credibility": credibility, **more}
+        {"policy": policy, "min_share": min_share, "min_votes": min_votes, "credibility": credibility, "models": None}
     )

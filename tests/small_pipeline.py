@@ -28,7 +28,8 @@ def settings(model: Path, **samples: int) -> Change:
             benchmark["num_problems"] = NUM_EXAM_PROBLEMS // 2
         profile["teach"]["models"][0].update(name=TEACHER)
         for effort in EFFORTS:
-            profile["teach"][effort].update(num_samples={**NUM_SAMPLES, **samples}[effort], examples=[])
+            profile["teach"][effort].update(num_samples={**NUM_SAMPLES, **samples}[effort])
+            profile["prompts"][effort].update(examples=[])
         for stage in ("turbo", "final"):
             profile["curate"][stage]["filters"].update(max_tokens=512)
             profile["curate"][stage].update(num_held_out_problems=2)

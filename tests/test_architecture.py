@@ -180,24 +180,13 @@ def _literal(node: ast.expr) -> str:
     return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
 
 
-def efforts_of(project: Path, name: str, section: str) -> list[str]:
-    """A section that a stage without items of its own loads for each effort, by the names of the efforts."""
-    start, is_of_efforts, field = section.partition("profiles.{}.teach.{}")
-    if not is_of_efforts or name == "teach":
-        return [section]
-    efforts = yaml.safe_load((project / "params.yaml").read_text())["efforts"]
-    return [f"{start}profiles.{{}}.teach.{effort}{field}" for effort in efforts]
-
-
 def wrong_params(project: Path) -> list[str]:
     """Sections that a stage loads and does not list, or lists and does not load; `runtime` is never listed."""
     trees = modules(project)
     faults = []
     for name, stage in stages(project):
         module, command = verb_of(stage)
-        loaded = {
-            each for section in loaded_sections(trees[module], command) for each in efforts_of(project, name, section)
-        }
+        loaded = loaded_sections(trees[module], command)
         listed = {re.sub(r"\$\{[^}]*\}", "{}", param) for param in stage.get("params", [])}
         for section in sorted(loaded - {"profiles.{}.runtime"}):
             if not any(section == each or section.startswith(f"{each}.") for each in listed):
@@ -305,14 +294,13 @@ def replace(file: Path, old: str, new: str) -> None:
         (wrong_imports, "stages/core/training/loss_log.py", "import polars", "import os\nimport polars", "no effects"),
         (wrong_params, "dvc.yaml", "        - profiles.${profile}.train.${key}.seed\n", "        - versions\n", "train: loads"),
         (wrong_params, "dvc.yaml", "train.${key}.checkpoint_exam\n", "train.${key}.seed\n", "choose: lists"),
-        (wrong_params, "dvc.yaml", "      - profiles.${profile}.teach.high.system\n", "", "baselines: loads profiles.{}.teach.high.system"),
+        (wrong_params, "dvc.yaml", "      - profiles.${profile}.prompts\n", "", "baselines: loads profiles.{}.prompts.{}"),
         (wrong_params, "dvc.yaml", "      - profiles.${profile}.report\n", "      - profiles.${profile}.vote\n", "report: lists"),
         (wrong_folders, "dvc.yaml", "      - data/exams/final\n", "", "report@: data/exams/final is read and no dep"),
         (wrong_folders, "dvc.yaml", "      - data/exams/final\n", "      - data/exams\n", "report@: data/exams is a folder of outs"),
-        (wrong_folders, "params.yaml", "efforts: {medium: {},", "efforts: {low: {}, medium: {},", "vote@high: data/answers/low.parquet is not read"),
-        (wrong_folders, "dvc.yaml", "--answers data/answers/high.parquet data/answers/medium.parquet", "--answers data/answers", "vote@high: data/answers is a folder of outs"),
-        (wrong_folders, "dvc.yaml", "        - data/answers/medium.parquet\n", "", "vote@high: data/answers/medium.parquet is read and no dep"),
-        (spelled_paths, "stages/vote.py", '"--effort"', '"data/votes"', "stages.vote spells data/votes"),
+        (wrong_folders, "dvc.yaml", "--answers data/answers/${key}.parquet", "--answers data/answers", "vote@high: data/answers is a folder of outs"),
+        (wrong_folders, "dvc.yaml", "        - data/answers/${key}.parquet\n        - data/problems", "        - data/problems", "vote@high: data/answers/high.parquet is read and no dep"),
+        (spelled_paths, "stages/vote.py", '"changed"', '"data/votes"', "stages.vote spells data/votes"),
     ],
 )  # fmt: skip
 def test_a_broken_rule_is_noticed(rule: Any, file: str, old: str, new: str, fault: str, tmp_path: Path) -> None:
@@ -341,6 +329,8 @@ def test_every_section_forbids_unknown_keys_and_is_frozen() -> None:
 SECTIONS: dict[str, Any] = {
     "base": params.Base,
     "collect": params.Collect,
+    "prompts.medium": params.TeacherPrompt,
+    "prompts.high": params.TeacherPrompt,
     "teach.models": list[params.TeacherModel],
     "teach.medium": params.Teach,
     "teach.high": params.Teach,

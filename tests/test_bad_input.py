@@ -31,10 +31,10 @@ from tests.test_verbs import COLLECT, Ended, call, curate, judge, vote
 from tests.tiny_models import save_tiny_model, sft_row
 
 Change = Callable[[dict[str, Any]], None]
-VOTE, CURATE = vote("medium"), curate("turbo")
+VOTE, CURATE = vote("medium"), curate("turbo", "medium")
 TEACH = (
     *("teach", "--effort", "medium", "--problems", "data/problems.parquet"),
-    *("--base", "models/base", "--output", "data/traces/medium"),
+    *("--model", "models/base", "--output", "data/traces/medium"),
 )
 TRAIN = (
     *(
@@ -321,14 +321,14 @@ def test_a_filter_that_leaves_nothing_names_itself_and_keeps_the_reasons(folder:
     assert not (folder / "data/sft/turbo").exists()
 
 
-def test_a_mixture_of_efforts_that_nobody_answered_at_is_named(folder: Path, model: Path) -> None:
-    copy_project(folder, cpu(lambda p: p["curate"]["turbo"].update(mixture={"high": 1.0})))
+def test_an_effort_that_nobody_answered_at_is_named(folder: Path, model: Path) -> None:
+    copy_project(folder, lambda _: None)
     write_problems(folder)
     write_judged(folder, "correct")
-    verdicts = folder / "data/verdicts"
-    pl.read_parquet(verdicts / "medium.parquet").clear().write_parquet(verdicts / "high.parquet")
+    verdicts = folder / "data/verdicts/medium.parquet"
+    pl.read_parquet(verdicts).clear().write_parquet(verdicts)
     told = sentence(call(folder, *CURATE))
-    assert "no verdict on the efforts ['high']" in told and "curate.turbo.mixture in params.yaml" in told
+    assert "no verdict on the efforts ['medium']" in told and "curate.turbo.mixture in params.yaml" in told
 
 
 def test_verdicts_without_their_traces_are_no_rejects_but_an_error(folder: Path) -> None:

@@ -240,7 +240,7 @@ def test_told_to_end_at_any_moment_the_stage_does_so_without_a_word_and_asks_no_
 ) -> None:
     project = tmp_path / "project"
     subprocess.run(["cp", "-a", str(collected), str(project)], check=True)
-    teach = ("--effort", "medium", "--problems", "data/problems.parquet", "--base", "models/base")
+    teach = ("--effort", "medium", "--problems", "data/problems.parquet", "--model", "models/base")
     command = [sys.executable, "-m", "stages.teach", *teach, "--output", "data/traces/medium"]
     with small_pipeline.server(project, lambda body: small_pipeline.reply(body)._replace(seconds=0.02)) as server:
 

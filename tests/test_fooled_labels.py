@@ -52,7 +52,7 @@ def test_texts_that_were_cut_off_do_not_vote_are_not_right_and_become_no_row(col
     assert metrics(collected, "vote_medium")["num_changed_labels"] == 0
     judged = metrics(collected, "judge_medium")
     assert (judged["num_no_answer"], judged["num_correct"], judged["correct_share"]) == (8, 0, 0.0)
-    curated = call(collected, *curate("turbo"))
+    curated = call(collected, *curate("turbo", "medium"))
     assert curated.returncode == 1 and "no trace is left of 8: 8 fell to 'truncated'" in curated.stderr
 
 

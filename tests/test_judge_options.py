@@ -22,16 +22,7 @@ JUDGE = (
     *("--output", "data/verdicts.parquet", "--metrics", "metrics/judge.json"),
 )
 VOTE = (
-    *(
-        "vote",
-        "--effort",
-        "high",
-        "--problems",
-        "data/problems.parquet",
-        "--answers",
-        "data/answers/high.parquet",
-        "data/answers/medium.parquet",
-    ),
+    *("vote", "--problems", "data/problems.parquet", "--answers", "data/answers/high.parquet"),
     *("--output", "data/votes_made.parquet", "--changed", "data/changed.parquet"),
     *("--metrics", "metrics/vote.json", "--plot", "metrics/vote.csv"),
 )

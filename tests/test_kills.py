@@ -41,7 +41,8 @@ def tiny(model: Path, **train: object) -> Callable[[dict[str, Any]], None]:
         for benchmark in profile["collect"]["benchmarks"]:
             benchmark["num_problems"] = 8
         medium = profile["teach"]["medium"]
-        medium.update(num_samples=NUM_SAMPLES, examples=[])
+        medium.update(num_samples=NUM_SAMPLES)
+        profile["prompts"]["medium"].update(examples=[])
         medium["sampling"]["max_tokens"] = MAX_TOKENS
         profile["train"]["turbo"].update(train)
         profile["runtime"].update(concurrency=16, save_steps=2)

@@ -76,7 +76,7 @@ EXAM_ANSWERS = {
 def change(profile: dict[str, Any]) -> None:
     profile["exam"]["protocol"].update(num_samples=2, pass_k=1)
     profile["report"]["published"] = {"source": "https://example.org", "figures": {"base": {"fruit": [50.0, 75.0]}}}
-    profile["teach"]["high"]["system"] = "You teach <b>arithmetic</b>."
+    profile["prompts"]["high"]["system"] = "You teach <b>arithmetic</b>."
 
 
 def write_exam(folder: Path, student: str) -> None:

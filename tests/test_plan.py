@@ -348,10 +348,10 @@ def fill(folder: Path, num_answers: int, monkeypatch: pytest.MonkeyPatch) -> Non
     params.content.cache_clear()
     settings = params.load_profile("cpu")
     params.content.cache_clear()
-    (model,), teach = settings.teach.models, settings.teach.by_effort["medium"]
+    (model,), teach, prompt = settings.teach.models, settings.teach.by_effort["medium"], settings.prompts["medium"]
     served = from_settings("teacher", model.label, model, folder / "models/base")
     table = tables.read(folder / "data/problems.parquet", PROBLEMS).select(list(queries.PROBLEMS_IN))
-    job = jobs.made("teacher", "medium", "medium", served, table, teach, teach.sampling, teach.num_samples)
+    job = jobs.made("teacher", "medium", "medium", served, table, prompt, teach.sampling, teach.num_samples)
     asked = [query for each in job.queries() for query in each][:num_answers]
     with store.opened(served.collection, "medium") as answers:
         answers.put([(query.key, Answer("stop", "4", None, 9, 40, None)) for query in asked])

@@ -26,7 +26,7 @@ TEACHERS = [f"teacher-{number}" for number in range(6)]
 """A file of traces each, so six pieces of work for votes and verdicts; and as many for curation, which keeps them apart."""
 NUM_PROBLEMS = 24
 SAMPLES = 4
-VERBS = (read("medium"), vote("medium"), judge("medium"), curate("turbo"))
+VERBS = (read("medium"), vote("medium"), judge("medium"), curate("turbo", "medium"))
 MADE = ("data/answers/medium.parquet", "data/votes/medium.parquet", "data/changed_labels/medium.parquet", "data/verdicts/medium.parquet", "data/sft/turbo",
         "data/held_out/turbo", "data/rejects/turbo.parquet", "metrics/vote_medium.json", "metrics/judge_medium.json",
         "metrics/curate_turbo.json")  # fmt: skip

@@ -33,7 +33,7 @@ BATCH = 32
 MODEL = "some/model"
 TEACH = (
     *("-m", "stages.teach", "--effort", "medium", "--problems", "data/problems.parquet"),
-    *("--base", "models/base", "--output", "data/traces/medium"),
+    *("--model", "models/base", "--output", "data/traces/medium"),
 )
 FAULTS = (
     Reply("broken", status=500),

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from stages.core.problems.dropped import DUPLICATES, EVIDENCE
-from stages.core.tables.answers import TIERS, VERDICT, VERDICTS
+from stages.core.tables.answers import ANSWERS, ANSWERS_KEY, TIERS, VERDICT, VERDICTS
 from stages.core.tables.benchmarks import BENCHMARKS
 from stages.core.tables.problems import PROBLEMS
 from stages.core.tables.rejects import REASONS, REJECTS
@@ -29,6 +29,7 @@ from stages.core.text.identity import problem_id
 from stages.edge import params
 from stages.edge.curating import candidates
 from stages.edge.files import tables
+from tests import projects
 from tests.projects import ROOT, environment
 from tests.tiny_models import save_tiny_model
 
@@ -87,16 +88,7 @@ def read(effort: str) -> tuple[str, ...]:
 
 def vote(effort: str) -> tuple[str, ...]:
     return (
-        *(
-            "vote",
-            "--effort",
-            effort,
-            "--problems",
-            "data/problems.parquet",
-            "--answers",
-            "data/answers/high.parquet",
-            "data/answers/medium.parquet",
-        ),
+        *("vote", "--problems", "data/problems.parquet", "--answers", f"data/answers/{effort}.parquet"),
         *("--output", f"data/votes/{effort}.parquet", "--metrics", f"metrics/vote_{effort}.json"),
         *("--plot", f"metrics/plots/vote_{effort}.csv", "--changed", f"data/changed_labels/{effort}.parquet"),
     )
@@ -109,7 +101,10 @@ def judge(effort: str) -> tuple[str, ...]:
     )
 
 
-def curate(stage: str) -> tuple[str, ...]:
+POOL = ("pool", "--traces", "data/traces/medium", "data/traces/high", "--output", "data/traces/both")
+
+
+def curate(stage: str, effort: str) -> tuple[str, ...]:
     return (
         *(
             "curate",
@@ -118,16 +113,13 @@ def curate(stage: str) -> tuple[str, ...]:
             "--problems",
             "data/problems.parquet",
             "--traces",
-            "data/traces/high",
-            "data/traces/medium",
+            f"data/traces/{effort}",
         ),
         *(
             "--verdicts",
-            "data/verdicts/high.parquet",
-            "data/verdicts/medium.parquet",
+            f"data/verdicts/{effort}.parquet",
             "--votes",
-            "data/votes/high.parquet",
-            "data/votes/medium.parquet",
+            f"data/votes/{effort}.parquet",
             "--student",
             "models/base",
         ),
@@ -207,6 +199,7 @@ def settings(profile: dict[str, Any]) -> None:
 
 def write_params(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     document = yaml.safe_load((ROOT / "params.yaml").read_text())
+    projects.pool(document, "final")
     settings(document["profiles"]["cpu"])
     change(document["profiles"]["cpu"])
     (folder / "params.yaml").write_text(yaml.safe_dump(document))
@@ -249,7 +242,8 @@ def write_exam(folder: Path) -> None:
 
 VERBS: Sequence[tuple[str, ...]] = (
     *(COLLECT, read("medium"), read("high"), vote("medium"), vote("high"), judge("medium"), judge("high")),
-    *(JUDGE_EXAM, curate("turbo"), curate("final")),
+    *(POOL, read("both"), vote("both"), judge("both")),
+    *(JUDGE_EXAM, curate("turbo", "medium"), curate("final", "both")),
 )
 
 
@@ -379,40 +373,34 @@ def test_vote_says_how_right_samples_votes_and_labels_are(project: Path) -> None
     assert plot.rows() == [(0.5, 1, None), (0.7, 3, 1.0), (0.9, 1, 0.0)]
 
 
-def test_each_effort_votes_alone_unless_they_are_pooled(project: Path, tmp_path: Path) -> None:
+def test_each_effort_votes_alone_and_a_pool_on_the_traces_of_both(project: Path) -> None:
     alone = by_prompt(tables.read(project / "data/votes/high.parquet", VOTES))
     assert {row["num_traces"] for row in alone.values()} == {1}
     assert alone[PROOF]["label_source"] == "none", "one voice is no vote"
-    for name in ("data/problems.parquet", "data/answers"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).symlink_to(project / name)
-    write_params(tmp_path, lambda profile: profile["vote"].update(pool_efforts=True))
-    works(tmp_path, *vote("high"))
-    pooled = by_prompt(tables.read(tmp_path / "data/votes/high.parquet", VOTES))
+    pooled = by_prompt(tables.read(project / "data/votes/both.parquet", VOTES))
     assert {prompt: row["num_traces"] for prompt, row in pooled.items()} == {**dict.fromkeys(MEDIUM, 5), PERCENT: 4}
     assert (pooled[SUM]["votes"], pooled[SUM]["num_answered"]) == (4, 5)
-    write_params(tmp_path, lambda profile: profile["vote"].update(pool_efforts=True, models=["teacher"]))
-    works(tmp_path, *vote("high"))
-    assert by_prompt(tables.read(tmp_path / "data/votes/high.parquet", VOTES)) == pooled
 
 
-def test_the_answers_of_an_effort_that_was_renamed_have_no_vote_though_they_still_lie_there(
-    project: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "data").mkdir()
-    shutil.copyfile(project / "data/problems.parquet", tmp_path / "data/problems.parquet")
-    shutil.copytree(project / "data/answers", tmp_path / "data/answers")
-    write_params(tmp_path, lambda profile: profile["vote"].update(pool_efforts=True))
-    works(tmp_path, *vote("high"))
-    before = tables.read(tmp_path / "data/votes/high.parquet", VOTES)
-    for name in ("medium", "high"):
-        old = pl.read_parquet(tmp_path / f"data/answers/{name}.parquet").with_columns(effort=pl.lit("old"))
-        old.write_parquet(tmp_path / f"data/answers/old_{name}.parquet")
-    works(tmp_path, *vote("high"))
-    assert tables.read(tmp_path / "data/votes/high.parquet", VOTES).equals(before)
-    write_params(tmp_path, lambda profile: None)
-    done = call(tmp_path, *vote("low"))
-    assert done.returncode == 1 and "none of these is called low; see the command in dvc.yaml" in done.stderr
+def test_a_pool_holds_the_traces_of_both_efforts_without_taking_room(project: Path) -> None:
+    parts = sorted((project / "data/traces/both").iterdir())
+    assert [part.name for part in parts] == ["high-part-0000.parquet", "medium-part-0000.parquet"]
+    assert parts[0].samefile(project / "data/traces/high/part-0000.parquet")
+    both = [tables.read(project / f"data/traces/{effort}", TRACES) for effort in ("high", "medium")]
+    assert tables.read(project / "data/traces/both", TRACES).equals(pl.concat(both))
+
+
+def test_the_answers_of_a_pool_of_several_teachers_are_in_the_order_of_their_key(project: Path, tmp_path: Path) -> None:
+    for effort in ("medium", "high"):
+        one = tables.read(project / f"data/traces/{effort}", TRACES)
+        both = pl.concat([one, one.with_columns(model=pl.lit("second"))])
+        tables.write(both, tmp_path / f"data/traces/{effort}", TRACES, TRACES_KEY)
+    write_params(tmp_path, lambda _: None)
+    for verb in (POOL, read("medium"), read("high"), read("both")):
+        works(tmp_path, *verb)
+    apart = [tables.read(tmp_path / f"data/answers/{effort}.parquet", ANSWERS) for effort in ("medium", "high")]
+    pooled = tables.read(tmp_path / "data/answers/both.parquet", ANSWERS)
+    assert pooled.equals(pl.concat(apart).sort(ANSWERS_KEY)) and pooled["model"].n_unique() == 2
 
 
 def test_the_answers_of_a_teacher_that_has_no_vote_are_not_counted(project: Path, tmp_path: Path) -> None:
@@ -523,8 +511,8 @@ def test_a_mixture_takes_rows_of_its_efforts_by_their_weights(project: Path) -> 
     assert counts["high"] == 1, "the heavier effort keeps all that is right"
     mixed = rejects.filter(pl.col("reason") == "mixture")
     assert set(mixed["effort"]) == {"medium"}, "of the lighter one about half stays"
-    assert counts["medium"] + mixed.height == 14
-    assert 2 <= counts["medium"] <= 12
+    assert counts["medium"] + mixed.height == 11
+    assert 2 <= counts["medium"] <= 9
 
 
 def written(folder: Path) -> dict[str, bytes]:
@@ -545,8 +533,8 @@ def test_any_number_of_workers_and_pieces_curates_the_same_bytes(
     monkeypatch.setattr(candidates, "ROWS_AT_ONCE", rows_at_once)
     before = written(project)
     write_params(project, lambda profile: profile["runtime"].update(num_workers=num_workers))
-    for stage in ("turbo", "final"):
-        works(project, *curate(stage))
+    for stage, effort in (("turbo", "medium"), ("final", "both")):
+        works(project, *curate(stage, effort))
     assert written(project) == before
 
 
@@ -626,13 +614,13 @@ def test_a_published_set_takes_the_place_of_ours(num_workers: int, tmp_path: Pat
     write_sources(folder, change)
     works(folder, *COLLECT)
     works(
-        folder, "teach", "--effort", "medium", "--problems", "data/problems.parquet", "--base", "models/base",
+        folder, "teach", "--effort", "medium", "--problems", "data/problems.parquet", "--model", "models/base",
         "--output", "data/traces/medium",
     )  # fmt: skip
     works(folder, *read("medium"))
     works(folder, *vote("medium"))
     works(folder, *judge("medium"))
-    works(folder, *curate("turbo"))
+    works(folder, *curate("turbo", "medium"))
     sft = tables.read(folder / "data/sft/turbo", SFT)
     held_out = tables.read(folder / "data/held_out/turbo", SFT)
     assert (sft.height, held_out.height) == (54, 6) and held_out["problem_id"].n_unique() == 2
@@ -645,7 +633,7 @@ def test_a_published_set_takes_the_place_of_ours(num_workers: int, tmp_path: Pat
 
 def test_another_process_writes_the_same_bytes_with_every_verb(project: Path) -> None:
     before = written(project)
-    assert len(before) == 27
+    assert len(before) == 32
     for name in before:
         (project / name).unlink()
     # Another hash seed is another order of sets: it may show in no out.

@@ -101,7 +101,10 @@ def test_a_profile_can_be_loaded_that_is_not_the_chosen_one(tmp_path: Path, monk
             lambda p: p["teach"]["medium"].update(max_tokens_when_cut_off=64),
             "cpu.teach.medium.max_tokens_when_cut_off: Input should be more than sampling.max_tokens (found 64)",
         ),
-        (lambda p: p["teach"].update(high=p["teach"]["medium"]), "teach.high and teach.medium are the same"),
+        (
+            lambda p: (p["teach"].update(high=p["teach"]["medium"]), p["prompts"].update(high=p["prompts"]["medium"])),
+            "teach.high and teach.medium are the same",
+        ),
         (lambda p: p["teach"]["models"].append(p["teach"]["models"][0]), "each must have its own"),
         (lambda p: p["vote"].update(models=["nobody"]), "vote.models names ['nobody']; the labels of teach.models"),
         (lambda p: p["runtime"].update(concurrency="much"), "cpu.runtime.concurrency"),
@@ -112,7 +115,7 @@ def test_a_profile_can_be_loaded_that_is_not_the_chosen_one(tmp_path: Path, monk
         (lambda p: p.pop("vote"), "cpu.vote: Field required"),
         (
             lambda p: p["curate"]["final"].update(mixture={"hihg": 1.0}),
-            "curate.final.mixture names ['hihg']; the efforts of teach are ['high', 'medium']",
+            "curate.final.mixture names ['hihg']; the efforts of prompts are ['high', 'medium']",
         ),
         (lambda p: p["baselines"][0].update(efforts=["max"]), "baselines.0.efforts names ['max']"),
         (
@@ -223,7 +226,7 @@ def test_a_key_that_is_misspelt_is_named_before_the_one_that_is_missing(
 ) -> None:
     assert told(tmp_path, monkeypatch, lambda p: p["vote"].update(min_shre=p["vote"].pop("min_share"))) == [
         "profiles.cpu.vote.min_shre: Extra inputs are not permitted (found 0.85): did you mean min_share? It may have "
-        "policy, min_share, min_votes, credibility, pool_efforts, models",
+        "policy, min_share, min_votes, credibility, models",
         "profiles.cpu.vote.min_share: Field required",
     ]
 
@@ -233,7 +236,7 @@ def test_a_key_that_is_misspelt_is_named_before_the_one_that_is_missing(
     [
         (lambda p: p["symbolic"].update(foo=3), "symbolic.foo", "seconds, memory_gib"),
         (lambda p: p["collect"]["sources"][0].update(foo=3), "collect.sources.0.generated.foo", "kind, name, topic, split"),
-        (lambda p: p["teach"]["medium"]["examples"][5].update(foo=3), "teach.medium.examples.5.foo", "topic, prompt, response"),
+        (lambda p: p["prompts"]["medium"]["examples"][5].update(foo=3), "prompts.medium.examples.5.foo", "topic, prompt, response"),
         (lambda p: p["exam"]["protocol"].update(until={"ci_width": 0.1, "max_samples": 64, "foo": 3}), "exam.protocol.until.foo", "ci_width, max_samples"),
         (lambda p: p["exam"]["overrides"]["turbo"].update(foo=3), "exam.overrides.turbo.foo", "temperature, top_p, max_tokens"),
     ],
@@ -259,7 +262,7 @@ def test_all_faults_are_told_at_once_up_to_eight_of_them(tmp_path: Path, monkeyp
         "profiles.cpu.train.final.epochs",
     ]
     every = told(tmp_path, monkeypatch, lambda p: p.clear())
-    assert len(every) == 9 and every[-1] == "and 5 more"
+    assert len(every) == 9 and every[-1] == "and 6 more"
 
 
 @pytest.mark.parametrize("key", document()["profiles"]["cpu"]["train"]["turbo"])

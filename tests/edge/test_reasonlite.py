@@ -35,7 +35,8 @@ def settings(params: dict[str, Any]) -> None:
     profile = params["profiles"]["cpu"]
     profile["teach"]["models"][0] |= {"name": "openai/gpt-oss-120b"}
     for effort in ("medium", "high"):
-        profile["teach"][effort].update(examples=[], reasoning_effort=effort, num_samples=3, suffix=SUFFIX)
+        profile["teach"][effort].update(num_samples=3)
+        profile["prompts"][effort].update(examples=[], reasoning_effort=effort, suffix=SUFFIX)
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def run(folder: Path, verb: str, *arguments: str, effort: str = "medium") -> End
 def ask_nothing(folder: Path) -> pl.DataFrame:
     """What `teach` makes of the store alone: there is no server to ask."""
     done = call(
-        folder, "teach", "--effort", "medium", "--problems", "data/problems.parquet", "--base", "models/base",
+        folder, "teach", "--effort", "medium", "--problems", "data/problems.parquet", "--model", "models/base",
         "--output", "data/traces/medium",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -102,12 +103,12 @@ def test_answers_that_were_paid_for_are_not_asked_again(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda p: p["teach"]["medium"].update(suffix="Think."), "was asked ...'What is 2+2?\\nPlease reason"),
-        (lambda p: p["teach"]["medium"].update(reasoning_effort="high"), "was asked with reasoning effort medium"),
+        (lambda p: p["prompts"]["medium"].update(suffix="Think."), "was asked ...'What is 2+2?\\nPlease reason"),
+        (lambda p: p["prompts"]["medium"].update(reasoning_effort="high"), "was asked with reasoning effort medium"),
         (
-            lambda p: p["teach"]["medium"].update(system="Be brief."),
+            lambda p: p["prompts"]["medium"].update(system="Be brief."),
             "know neither `system` nor `examples`: a profile that has them asks something else; choose one whose "
-            "teach.medium has neither, such as `profile: gpu` or `profile: reasonlite`",
+            "prompts.medium has neither, such as `profile: gpu` or `profile: reasonlite`",
         ),
         (lambda p: p["teach"]["models"][0].update(label="other"), "teach.models has no 'teacher', only other"),
     ],
@@ -124,8 +125,8 @@ def test_rows_that_another_profile_asked_for_are_refused(change: Any, told: str,
 
 @pytest.mark.parametrize("name", ["gpu", "reasonlite"])
 def test_the_profiles_that_are_proposed_have_neither_a_system_prompt_nor_examples(name: str) -> None:
-    teach = yaml.safe_load((ROOT / "params.yaml").read_text())["profiles"][name]["teach"]
-    assert not any(teach[effort]["system"] or teach[effort]["examples"] for effort in ("medium", "high"))
+    prompts = yaml.safe_load((ROOT / "params.yaml").read_text())["profiles"][name]["prompts"]
+    assert prompts and not any(each["system"] or each["examples"] for each in prompts.values())
 
 
 def test_broken_lines_are_told_by_file_and_line_and_the_rest_is_read(folder: Path) -> None:

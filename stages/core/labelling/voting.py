@@ -70,10 +70,8 @@ class Vote(NamedTuple):
         return self.votes / self.num_answered if self.classes else 0.0
 
 
-def counted(answers: pl.DataFrame, effort: str | None, models: Sequence[str] | None) -> pl.DataFrame:
-    """`COUNTED` of the traces that came back, at one effort or all, of some models or all, from `ANSWERS`."""
-    if effort is not None:
-        answers = answers.filter(pl.col("effort") == effort)
+def counted(answers: pl.DataFrame, models: Sequence[str] | None) -> pl.DataFrame:
+    """`COUNTED` of the traces that came back, of some models or all, from `ANSWERS`."""
     if models is not None:
         answers = answers.filter(pl.col("model").is_in(list(models)))
     each = answers.filter(~pl.col("status").is_in(UNANSWERED)).group_by(list(COUNTED)[:-1], maintain_order=True)

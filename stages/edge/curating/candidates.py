@@ -23,11 +23,11 @@ ROWS_PER_CHECK = 100
 
 
 class Places(NamedTuple):
-    """Where the rest of a candidate is: verdicts and votes by effort, the problems, the student, and a scratch folder
-    for the tokens of those that may stay."""
+    """Where the rest of a candidate is: its verdict, the votes, the problems, the student, and a scratch folder for the
+    tokens of those that may stay."""
 
-    verdicts: tuple[Path, ...]
-    votes: tuple[Path, ...]
+    verdicts: Path
+    votes: Path
     problems: Path
     student: Path
     tokens: Path
@@ -41,17 +41,8 @@ def pieces(traces: tables.Table, efforts: Sequence[str]) -> list[Piece]:
     Raises:
         InputError: there are no traces.
     """
-    unordered = shards.pieces(traces, ROWS_AT_ONCE, filtering.WHOLE, num_apart=2)  # model and effort
-    firsts = [_first(piece) for piece in unordered]
-    ordered = sorted((first, number) for number, first in enumerate(firsts) if first[1] in efforts)
-    return [unordered[number] for _, number in ordered]
-
-
-def _first(piece: Piece) -> tuple[str, str, str]:
-    shard = piece[0]
-    row = tables.read(shard.file, pl.Schema({name: SFT[name] for name in filtering.WHOLE}), shard.start, 1)
-    model, effort, problem_id = row.row(0)
-    return model, effort or "", problem_id
+    parts = shards.pieces(traces, ROWS_AT_ONCE, filtering.WHOLE, num_apart=2)  # model and effort
+    return [piece for (_, effort, _), piece in shards.in_order(parts, filtering.WHOLE) if effort in efforts]
 
 
 def decide(
@@ -67,12 +58,12 @@ def decide(
     joined = traces.join(verdicts, on=SFT_KEY).join(_problems(places), on="problem_id")
     if not traces.height == verdicts.height == joined.height:
         raise InputError(
-            f"{tables.spoken(places.verdicts)}: only {joined.height} of {verdicts.height} verdicts have a trace and "
+            f"{places.verdicts}: only {joined.height} of {verdicts.height} verdicts have a trace and "
             f"a problem in {places.problems}; run `dvc repro`, which judges anew"
         )
     if rules.labels == "majority":
         votes = _votes(places)
-        joined = joined.join(votes, on=["effort", "problem_id"], how="left")
+        joined = joined.join(votes, on="problem_id", how="left")
     else:
         joined = joined.with_columns(majority=pl.lit(None, pl.String))
     reader = tokeniser(places.student, places.run)
@@ -118,15 +109,8 @@ def _problems(places: Places) -> pl.DataFrame:
 
 @cache
 def _votes(places: Places) -> pl.DataFrame:
-    """The vote's answer by effort and problem; the effort is the name of its file."""
-    parts = [
-        tables.read(file, filtering.VOTES_IN).select(
-            "problem_id", effort=pl.lit(tables.name(path)), majority=pl.col("answer")
-        )
-        for path in places.votes
-        for file in tables.files(path)
-    ]
-    return pl.concat(parts)
+    """The vote's answer by problem."""
+    return tables.read(places.votes, filtering.VOTES_IN).select("problem_id", majority=pl.col("answer"))
 
 
 class Tokeniser:

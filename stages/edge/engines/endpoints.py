@@ -59,10 +59,12 @@ def from_folder(
     return Served(role, name, str(folder), content, _flags(dtype, quantization, parser, None), {})
 
 
-def from_settings(role: Role, label: str, model: Model, base: Path) -> Served:
-    """The model that params.yaml names: `base` for the weights in the folder `base`, another folder, or a hub id."""
-    folder = base if model.name == "base" else Path(model.name)
-    if folder.is_dir() or model.name == "base":
+def from_settings(role: Role, label: str, model: Model, own: Path) -> Served:
+    """The model that params.yaml names: the student of the graph in the folder `own`, by the folder's name, another
+    folder, or a hub id."""
+    is_own = model.name == own.name
+    folder = own if is_own else Path(model.name)
+    if is_own or folder.is_dir():
         served = from_folder(role, label, folder, model.dtype, model.quantization, model.reasoning_parser)
         return served._replace(extra_body=model.extra_body)
     content = {key: getattr(model, key) for key in ("name", "revision", "dtype", "quantization")}

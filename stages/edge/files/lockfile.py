@@ -16,6 +16,8 @@ from stages.edge.files import tables, yaml_text
 
 FOLDER_SUFFIX = ".dir"
 """End of the md5 that DVC gives to a folder."""
+REPEATED = ("efforts", "students", "marked")
+"""Keys of params.yaml that are made of `teachers`, `pools` and `sft`."""
 
 
 class LockedStage(NamedTuple):
@@ -160,6 +162,17 @@ def folder_md5(files: Mapping[str, str]) -> str:
     """What DVC calls the md5 of a folder, from those of its files by path within it: that of their sorted list."""
     listed = [{"md5": md5, "relpath": path} for path, md5 in sorted(files.items())]
     return bytes_md5(json.dumps(listed, sort_keys=True).encode()) + FOLDER_SUFFIX
+
+
+def settings(text: str) -> dict[str, object]:
+    """The settings in the text of a params.yaml by dotted key, those of its profile alone; numbers as DVC reads them.
+
+    The lists of names that dvc.yaml needs are left out, since they repeat what other settings say.
+    """
+    document = yaml_text.parsed(text) or {}
+    rest = {key: value for key, value in document.items() if key not in ("profiles", *REPEATED)}
+    profile = (document.get("profiles") or {}).get(document.get("profile")) or {}
+    return flat({**rest, **profile})
 
 
 def flat(values: object, key: str = "") -> dict[str, object]:

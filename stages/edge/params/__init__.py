@@ -19,6 +19,7 @@ from stages.edge.params.exams import (
     Report,
     Until,
 )
+from stages.edge.params.graph import Graph, Pool, SftStage, TaughtBy
 from stages.edge.params.judging import Judge, LlmJudge, SymbolicLimits, Versions, Vote
 from stages.edge.params.machine import Budget, Concurrency, Endpoint, Engine, Price, Role, Runtime
 from stages.edge.params.models import Base, Model, Sampling
@@ -45,6 +46,7 @@ from stages.edge.params.reading import (
     document,
     exam_budgets,
     fingerprints,
+    graph,
     load,
     load_part,
     load_profile,
@@ -59,12 +61,12 @@ from stages.edge.params.training import CheckpointExam, Choice, Train, Training
 from stages.edge.params.whole import Profile
 
 __all__ = [
-    "Adaptive", "AnyColumns", "Asked", "Balance", "Base", "Baseline", "Benchmark", "Budget", "CheckpointExam",
-    "Choice", "Collect", "Columns", "Concurrency", "Curate", "Cut", "Decontaminate", "Deduplicate", "Dtype",
-    "Embedding", "Endpoint", "Engine", "Exam", "ExamRules", "FilesSource", "Filters", "GeneratedSource", "Generator",
-    "Grams", "HubSource", "HubSplit", "Judge", "LlmJudge", "Model", "Override", "Price", "Profile", "Prompt",
-    "Protocol", "PublishedFigures", "PublishedSet", "Report", "Role", "Runtime", "Sampling", "Section", "Shot",
-    "Source", "SymbolicLimits", "Target", "Teach", "Teacher", "TeacherModel", "TeacherPrompt", "Train", "Training",
-    "Until", "Versions", "Vote", "Where", "check_versions", "content", "document", "exam_budgets", "fingerprints",
-    "load", "load_part", "load_profile", "load_shared", "max_length", "profile", "text_with",
+    "Adaptive", "AnyColumns", "Asked", "Balance", "Base", "Baseline", "Benchmark", "Budget", "CheckpointExam", "Choice",
+    "Collect", "Columns", "Concurrency", "Curate", "Cut", "Decontaminate", "Deduplicate", "Dtype", "Embedding",
+    "Endpoint", "Engine", "Exam", "ExamRules", "FilesSource", "Filters", "GeneratedSource", "Generator", "Grams",
+    "Graph", "HubSource", "HubSplit", "Judge", "LlmJudge", "Model", "Override", "Pool", "Price", "Profile", "Prompt",
+    "Protocol", "PublishedFigures", "PublishedSet", "Report", "Role", "Runtime", "Sampling", "Section", "SftStage",
+    "Shot", "Source", "SymbolicLimits", "Target", "TaughtBy", "Teach", "Teacher", "TeacherModel", "TeacherPrompt",
+    "Train", "Training", "Until", "Versions", "Vote", "Where", "check_versions", "content", "document", "exam_budgets",
+    "fingerprints", "graph", "load", "load_part", "load_profile", "load_shared", "max_length", "profile", "text_with",
 ]  # fmt: skip

@@ -53,7 +53,8 @@ class Curate(Section):
     published: PublishedSet | None
     """A set to take instead of the teacher's traces; `teach.*.num_samples: 0` then asks for none."""
     mixture: dict[str, Positive]
-    """Weight of each effort; the largest keeps all its rows, others in proportion."""
+    """Weight of each effort that is in the one that the stage learns from (`sft` at the top), which is several in a
+    pool; the largest keeps all its rows, others in proportion."""
     labels: Literal["none", "majority", "verified"]
     """`verified`: traces that are right by the label; `majority`: that give the vote's answer; `none`: any finished."""
     filters: Filters

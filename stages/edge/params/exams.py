@@ -114,7 +114,7 @@ class Baseline(Section):
     name: str
     model: Model
     efforts: list[str]
-    """Efforts of `teach` whose prompt it is asked with, each apart; empty: asked like a student."""
+    """Efforts of `prompts` with which it is asked, each apart; empty: asked like a student."""
 
     @field_validator("efforts")
     @classmethod

@@ -1,11 +1,11 @@
 """From answers to labels and verdicts."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from stages.edge.params.models import Model, Sampling
-from stages.edge.params.section import Count, Positive, Section, Share, disagreement
+from stages.edge.params.section import Count, Positive, Section, Share
 
 
 class Versions(Section):
@@ -27,8 +27,6 @@ class Vote(Section):
     min_votes: Count
     credibility: Share
     """Of `posterior`: probability that the share is at least `min_share` in the long run."""
-    pool_efforts: bool
-    """Count the traces of all efforts together instead of each effort's own."""
     models: list[str] | None
     """Labels of the teachers whose traces are counted; null: all."""
 
@@ -47,12 +45,6 @@ class LlmJudge(Model):
     sampling: Sampling
     num_overlap: Annotated[int, Field(ge=0)]
     """Pairs that algebra decided and the model is asked about too, for its agreement (Cohen's kappa)."""
-
-    @model_validator(mode="after")
-    def _is_named(self) -> Self:
-        if self.name == "base":
-            raise disagreement("judge.llm.name is base, which knows no schema; name a hub id")
-        return self
 
 
 class Judge(Section):

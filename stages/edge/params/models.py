@@ -45,7 +45,7 @@ class Model(Section):
     """A model that answers, and how it is run."""
 
     name: str
-    """`base`: the weights of models/base; otherwise a folder of weights, or a hub id."""
+    """A student of the graph, such as `base`; otherwise a folder of weights, or a hub id."""
     revision: str | None
     dtype: Dtype
     quantization: str | None

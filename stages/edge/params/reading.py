@@ -16,10 +16,11 @@ from pydantic_core import ErrorDetails
 from stages.edge.errors import SettingError
 from stages.edge.files import yaml_text
 from stages.edge.params.exams import Exam
+from stages.edge.params.graph import Graph
 from stages.edge.params.judging import Versions
 from stages.edge.params.section import Section
 from stages.edge.params.training import Train
-from stages.edge.params.whole import Profile
+from stages.edge.params.whole import Profile, misfits
 
 SectionT = TypeVar("SectionT")
 PartT = TypeVar("PartT", bound=Section)
@@ -29,6 +30,11 @@ MAX_ERRORS, MAX_CHARS = 8, 60
 """Errors and characters of a value that one message shows."""
 UNKNOWN = "extra_forbidden"
 """What pydantic calls a key that a section does not have."""
+MOVED = {
+    "pool_efforts": "a pool is now an entry of `pools` at the top, such as `both: {first: medium, second: high}`",
+    **dict.fromkeys(("reasoning_effort", "system", "suffix", "examples"), "it now stands in prompts, by effort"),
+}
+"""What to write in place of keys that sections had in earlier versions."""
 
 
 @cache
@@ -88,7 +94,25 @@ def load_profile(name: str) -> Profile:
 @cache
 def _validated(_: bytes, name: str) -> Profile:
     """A profile of a file with this content: it is validated once a process."""
-    return _parse(Profile, f"profiles.{name}")
+    profile = _parse(Profile, f"profiles.{name}")
+    for fault in misfits(profile, graph()):
+        raise SettingError(f"params.yaml: profiles.{name}: {fault}")
+    return profile
+
+
+def graph() -> Graph:
+    """The graph that all profiles share.
+
+    Raises:
+        SettingError: a part is missing, has a ring, or names what is not there.
+    """
+    return _graph(content())
+
+
+@cache
+def _graph(_: bytes) -> Graph:
+    """The graph of a file with this content."""
+    return _checked(Graph, {name: value for name, value in document().items() if name in Graph.model_fields}, "")
 
 
 def text_with(name: str) -> str:
@@ -176,6 +200,11 @@ def _parse(kind: type[SectionT], key: str) -> SectionT:
         if not isinstance(value, Mapping) or part not in value:
             raise SettingError(f"params.yaml: {key} is missing")
         value = value[part]
+    return _checked(kind, value, key)
+
+
+def _checked(kind: type[SectionT], value: object, key: str) -> SectionT:
+    """`value`, which stands under `key` (empty: at the top), as a section."""
     names: dict[int, list[str]] = {}
     try:
         return TypeAdapter(kind).validate_python(value, context=names)
@@ -188,14 +217,17 @@ def _parse(kind: type[SectionT], key: str) -> SectionT:
 
 def _message(key: str, error: ErrorDetails, parent: object, names: Mapping[int, list[str]]) -> str:
     """The message about one setting. `parent` is the mapping that holds it; `names` are the keys that each may have."""
-    where = ".".join([key, *(str(part) for part in error["loc"])])
+    where = ".".join(part for part in (key, *map(str, error["loc"])) if part) or "the graph"
     value = repr(error["input"])
     value = value if len(value) <= MAX_CHARS else f"{value[:MAX_CHARS]}..."
     message = f"{where}: {error['msg']}" + ("" if isinstance(error["input"], Mapping) else f" (found {value})")
     allowed = names.get(id(parent), [])
     if error["type"] != UNKNOWN or not allowed:
         return message
-    similar = difflib.get_close_matches(str(error["loc"][-1]), allowed, n=1)
+    name = str(error["loc"][-1])
+    if name in MOVED:
+        return f"{message}: {MOVED[name]}"
+    similar = difflib.get_close_matches(name, allowed, n=1)
     suggestion = f"did you mean {similar[0]}? " if similar else ""
     return f"{message}: {suggestion}It may have {', '.join(allowed)}"
 

@@ -44,7 +44,7 @@ class Adaptive(Section):
 
 
 class TeacherPrompt(Section):
-    """What a teacher is told at one effort, besides the problem."""
+    """What a model is asked with at one effort, besides the problem: when it teaches, and as a baseline."""
 
     reasoning_effort: Literal["low", "medium", "high"] | None
     """Sent to models that have that switch; null elsewhere."""
@@ -53,9 +53,11 @@ class TeacherPrompt(Section):
     examples: list[Shot]
 
 
-class Teach(TeacherPrompt):
-    """How the teachers are asked at one effort."""
+class Teach(Section):
+    """How the teachers are asked at one effort; with what, `prompts` has."""
 
+    models: Annotated[list[TeacherModel], Field(min_length=1)] | None
+    """Who teaches at this effort; null: `teach.models`."""
     num_samples: Annotated[int, Field(ge=0, le=MOST_SAMPLES)]
     """0 asks nothing: the SFT sets are published ones."""
     adaptive: Adaptive | None
@@ -87,8 +89,13 @@ class Teacher(Section):
     __pydantic_extra__: dict[str, Teach]
 
     models: Annotated[list[TeacherModel], Field(min_length=1)]
+    """Who teaches at each effort that names no models of its own."""
 
     @property
     def by_effort(self) -> dict[str, Teach]:
         """The efforts by name, sorted."""
         return dict(sorted((self.model_extra or {}).items()))
+
+    def models_of(self, effort: str) -> list[TeacherModel]:
+        """Who teaches at an effort."""
+        return self.by_effort[effort].models or self.models

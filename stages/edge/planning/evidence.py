@@ -115,15 +115,23 @@ def _stored(name: str, settings: params.Profile, stages: Mapping[str, Stage]) ->
     if table is None:
         return {}
     stored = {}
-    for model in settings.teach.models:
+    own = _own_model(stages[name].deps)
+    for model in settings.teach.models_of(effort):
         try:
-            served = endpoints.from_settings("teacher", model.label, model, stages["base"].outs[0])
+            served = endpoints.from_settings("teacher", model.label, model, own)
         except InputError:
             continue  # its weights are not there yet, so nothing was asked of them
         teach = settings.teach.by_effort[effort]
-        job = jobs.made(model.label, effort, effort, served, table, teach, teach.sampling, teach.num_samples)
+        prompt = settings.prompts[effort]
+        job = jobs.made(model.label, effort, effort, served, table, prompt, teach.sampling, teach.num_samples)
         stored[model.label] = _held(job, served.collection)
     return {label: held for label, held in stored.items() if held.num}
+
+
+def _own_model(deps: Iterable[Path]) -> Path:
+    """The student of the graph among what a stage reads, by its name."""
+    students = params.graph().chain
+    return next((path for path in deps if path.name in students), Path())
 
 
 def _table(outs: Iterable[Path]) -> pl.DataFrame | None:

@@ -18,9 +18,11 @@ BYTES_IN_BFLOAT16, BYTES_IN_FLOAT32 = 2, 4
 class Forecast:
     """The work of each stage of a profile. Measured values go before published ones, the user's before both."""
 
-    def __init__(self, settings: params.Profile, evidence: Evidence, assumed: Mapping[str, float]) -> None:
+    def __init__(
+        self, settings: params.Profile, graph: params.Graph, evidence: Evidence, assumed: Mapping[str, float]
+    ) -> None:
         """`assumed` are the values of `--assume`, by key."""
-        self._settings, self._evidence, self._assumed = settings, evidence, assumed
+        self._settings, self._graph, self._evidence, self._assumed = settings, graph, evidence, assumed
         self._keys: set[str] = set()
 
     def works(self, names: Iterable[str]) -> dict[str, Work]:
@@ -85,7 +87,7 @@ class Forecast:
 
     def _weights(self, model: str) -> str:
         """The name under which a model's rates are known."""
-        name = self._settings.base.name if model == "base" else model
+        name = self._settings.base.name if model in self._graph.chain else model
         return priors.LIKE.get(name, name)
 
     def _writing(self, model: str) -> Speed:
@@ -97,12 +99,12 @@ class Forecast:
         return self._figure(f"prompt.{stage}", measured and measured.prompt, prior)
 
     def _teach(self, effort: str) -> Work:
-        stage, teach = f"teach@{effort}", self._settings.teach.by_effort[effort]
+        stage, teach, prompt = f"teach@{effort}", self._settings.teach.by_effort[effort], self._settings.prompts[effort]
         asked = []
-        for model in self._settings.teach.models:
+        for model in self._settings.teach.models_of(effort):
             stored = self._evidence.stored.get(stage, {}).get(model.label)
             measured = self._evidence.answers.get(stage, {}).get((model.label, effort)) or stored
-            prior = priors.WRITTEN.get((model.name, teach.reasoning_effort or ""))
+            prior = priors.WRITTEN.get((model.name, prompt.reasoning_effort or ""))
             most = teach.max_tokens_when_cut_off or teach.sampling.max_tokens
             written = self._figure(f"tokens.{stage}", measured and measured.written, prior)
             basis = Basis.BOUND if teach.adaptive else Basis.SETTING
@@ -110,7 +112,7 @@ class Forecast:
                 Queries(
                     self._problems(),
                     Figure(teach.num_samples, basis),
-                    self._prompt(stage, measured, bool(teach.examples)),
+                    self._prompt(stage, measured, bool(prompt.examples)),
                     planning.capped(written, most),
                     self._writing(model.name),
                     stored.num if stored else 0,
@@ -131,12 +133,12 @@ class Forecast:
         asked = []
         for each in (each for each in every if "all" in wanted or each.name in wanted):
             for effort in each.efforts or [""]:
-                teach = self._settings.teach.by_effort[effort] if effort else None
+                prompt = self._settings.prompts[effort] if effort else None
                 measured = self._evidence.answers.get("baselines", {}).get((each.name, effort or None))
-                prior = priors.WRITTEN_IN_EXAMS.get((each.model.name, (teach and teach.reasoning_effort) or ""))
+                prior = priors.WRITTEN_IN_EXAMS.get((each.model.name, (prompt and prompt.reasoning_effort) or ""))
                 stage = "/".join(["baselines", each.name, *([effort] if effort else [])])
                 asked.append(
-                    self._sitting(stage, measured, prior, most, each.model.name, bool(teach and teach.examples))
+                    self._sitting(stage, measured, prior, most, each.model.name, bool(prompt and prompt.examples))
                 )
         return planning.asking(asked, self._bytes_per_token())
 
@@ -169,8 +171,7 @@ class Forecast:
         return self._figure(f"rate.{verb}", None, prior)
 
     def _vote(self, effort: str) -> Work:
-        efforts = self._settings.teach.by_effort if self._settings.vote.pool_efforts else [effort]
-        answers = planning.total(self._answers(each) for each in efforts)
+        answers = self._answers(effort)
         return Work(samples=answers, machine_hours=planning.hours(answers, self._rate("vote", priors.VOTED)))
 
     def _judge(self, effort: str) -> Work:
@@ -189,7 +190,8 @@ class Forecast:
         return work._replace(gpu_hours=self._figure("hours.judge", None, None))
 
     def _answers(self, effort: str) -> Figure:
-        return self._teach(effort).samples or Figure(0)
+        """Answers at an effort, or of a pool."""
+        return planning.total(self._teach(each).samples or Figure(0) for each in self._graph.members(effort))
 
     def _curate(self, stage: str) -> Work:
         curate = self._settings.curate[stage]
@@ -227,12 +229,13 @@ class Forecast:
         if metrics.get("num_traces"):
             share = self._figure(f"kept.{stage}", metrics["num_rows"] / metrics["num_traces"], None)
             return planning.product(planning.total(answers.values()), share)
-        efforts = self._settings.teach.by_effort
+        prompts = self._settings.prompts
         kept = {
-            effort: self._figure(f"kept.{stage}", None, priors.KEPT_SHARE.get(efforts[effort].reasoning_effort or ""))
+            effort: self._figure(f"kept.{stage}", None, priors.KEPT_SHARE.get(prompts[effort].reasoning_effort or ""))
             for effort in curate.mixture
         }
-        most = planning.product(self._problems(), Figure(curate.max_per_problem * len(self._settings.teach.models)))
+        num_models = max(len(self._settings.teach.models_of(effort)) for effort in curate.mixture)
+        most = planning.product(self._problems(), Figure(curate.max_per_problem * num_models))
         return planning.rows(answers, kept, curate.mixture, most)
 
     def _row_tokens(self, stage: str, mean: float | None) -> Figure:

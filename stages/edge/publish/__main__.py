@@ -82,12 +82,12 @@ def _review(path: Path) -> dict[str, Any]:
 
 
 def _origin(args: argparse.Namespace) -> card.Origin:
-    models = params.load(list[params.TeacherModel], "teach.models")
+    teach = params.load(params.Teacher, "teach")
     collect = params.load(params.Collect, "collect")
     revisions: Mapping[str, str] = _read(args.provenance).get("revisions", {})
     names = {each.name: _source_text(each, revisions) for each in collect.sources}
     servers = {path.name: answered_by.read(path) for path in args.traces}
-    teachers = [model.name for model in models]
+    teachers = list(dict.fromkeys(model.name for effort in teach.by_effort for model in teach.models_of(effort)))
     return card.Origin(args.title, _commit(), teachers, names, _read(args.collected), servers)
 
 

@@ -168,10 +168,11 @@ def _teaching(record: RunRecord, trained: list[TrainingStage], base: str) -> lis
         curated = record.settings(f"curate@{each.name}")[f"curate.{each.name}"]
         for effort in [] if curated["published"] else curated["mixture"]:
             settings = record.settings(f"teach@{effort}")
+            asked = {**settings.get(f"prompts.{effort}", {}), **settings[f"teach.{effort}"]}
             servers = _servers(record, effort)
-            for model in settings["teach.models"]:
+            for model in asked.pop("models", None) or settings["teach.models"]:
                 name = base if model["name"] == "base" else model["name"]
-                teaching = Teaching(effort, name, model["revision"], settings[f"teach.{effort}"], servers)
+                teaching = Teaching(effort, name, model["revision"], asked, servers)
                 teachings += [teaching] if teaching not in teachings else []
     return teachings
 

@@ -40,7 +40,7 @@ def main() -> None:
         command.add_argument("folder", type=Path, help="the experiment")
         command.add_argument("--effort", required=True, help="section of `teach` in params.yaml")
         command.add_argument("--model", required=True, help="label of one of `teach.models`")
-        command.add_argument("--base", type=Path, help="folder of the weights, if the teacher is `base`")
+        command.add_argument("--weights", type=Path, help="their folder, if the teacher is a student of the graph")
         for option in options:
             command.add_argument(f"--{option}", type=Path, required=True)
     args = parser.parse_args()
@@ -48,23 +48,25 @@ def main() -> None:
 
 
 def _target(args: argparse.Namespace) -> AnswerTarget:
-    models = {model.label: model for model in params.load(list[params.TeacherModel], "teach.models")}
+    effort = params.load(params.Teach, f"teach.{args.effort}")
+    models = {model.label: model for model in params.load(params.Teacher, "teach").models_of(args.effort)}
     if args.model not in models:
         raise SettingError(
             f"params.yaml: teach.models has no {args.model!r}, only {', '.join(models)}; name one of them"
         )
-    effort = params.load(params.Teach, f"teach.{args.effort}")
-    if effort.examples or effort.system:
+    prompt = params.load(params.TeacherPrompt, f"prompts.{args.effort}")
+    if prompt.examples or prompt.system:
         raise SettingError(
-            f"params.yaml: teach.{args.effort}: the original's rows know neither `system` nor `examples`: a profile "
-            f"that has them asks something else; choose one whose teach.{args.effort} has neither, such as "
+            f"params.yaml: prompts.{args.effort}: the original's rows know neither `system` nor `examples`: a profile "
+            f"that has them asks something else; choose one whose prompts.{args.effort} has neither, such as "
             "`profile: gpu` or `profile: reasonlite`"
         )
-    if models[args.model].name == "base" and args.base is None:
-        raise SettingError(f"{args.model} is the student's own weights: name their folder with --base")
-    served = endpoints.from_settings("teacher", args.model, models[args.model], args.base)
+    own = models[args.model].name
+    if own in params.graph().chain and (args.weights is None or args.weights.name != own):
+        raise SettingError(f"{args.model} is the student {own}: name the folder {own} of its weights with --weights")
+    served = endpoints.from_settings("teacher", args.model, models[args.model], args.weights or Path())
     none = pl.DataFrame(schema=queries.PROBLEMS_IN)
-    job = jobs.made(args.model, args.effort, PART, served, none, effort, effort.sampling, effort.num_samples)
+    job = jobs.made(args.model, args.effort, PART, served, none, prompt, effort.sampling, effort.num_samples)
     return AnswerTarget(job, served.collection)
 
 

@@ -78,8 +78,9 @@ def _checked_messages(place: str, row: AnswerRow, target: AnswerTarget) -> tuple
     reasoning_effort = original.effort(row.model_input)
     if reasoning_effort not in (None, request.reasoning_effort):
         raise InputError(
-            f"{place}: was asked with reasoning effort {reasoning_effort}, but teach.{request.effort}.reasoning_effort "
-            f"in params.yaml is {request.reasoning_effort}: name the effort that these rows come from"
+            f"{place}: was asked with reasoning effort {reasoning_effort}, but in params.yaml "
+            f"prompts.{request.effort}.reasoning_effort is {request.reasoning_effort}: name the effort that these rows "
+            "come from"
         )
     return messages
 

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -114,8 +113,7 @@ def show(runs: Runs, one: Revision, other: Revision, method: Method) -> None:
 
 
 def _order() -> list[str]:
-    students = params.document().get("students")
-    return list(students) if isinstance(students, Mapping) else []
+    return params.graph().chain
 
 
 def _show_student(

@@ -63,7 +63,7 @@ def keep(scores: Path, folder: Path) -> str:
     """Keep the scores of the pipeline in `folder` with its settings; the name of the run. A known run is kept once."""
     params = (folder / "params.yaml").read_text(encoding="utf-8")
     content = scores.read_bytes()
-    settings = json.dumps(revisions.settings(params), sort_keys=True, default=str).encode()
+    settings = json.dumps(lockfile.settings(params), sort_keys=True, default=str).encode()
     name = hashlib.sha256(settings + b"\0" + content).hexdigest()[:NAME_CHARS]
     place = project_root(folder) / revisions.KEPT / name
     if (place / "run.json").is_file():
@@ -82,7 +82,7 @@ def runs(folder: Path) -> list[KeptRun]:
     found = []
     for about in (project_root(folder) / revisions.KEPT).glob("*/run.json"):
         experiment = str(json.loads(about.read_text(encoding="utf-8"))["experiment"])
-        settings = revisions.settings((about.parent / "params.yaml").read_text(encoding="utf-8"))
+        settings = lockfile.settings((about.parent / "params.yaml").read_text(encoding="utf-8"))
         found.append(KeptRun(about.parent, about.parent.name, experiment, about.stat().st_mtime, settings))
     return sorted(found, key=lambda run: run.time, reverse=True)
 

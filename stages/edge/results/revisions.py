@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from stages.edge.errors import InputError
-from stages.edge.files import lockfile, yaml_text
+from stages.edge.files import lockfile
 from stages.edge.files.paths import project_root
 
 WORKSPACE = "workspace"
@@ -45,7 +45,7 @@ def settings_at(folder: Path, name: str) -> dict[str, object]:
     Raises:
         InputError: there is no such revision.
     """
-    return settings(_text(folder, name, "params.yaml"))
+    return lockfile.settings(_text(folder, name, "params.yaml"))
 
 
 def _read(folder: Path, name: str, path: str, md5: str, schema: pl.Schema) -> pl.DataFrame | None:
@@ -100,14 +100,6 @@ def _experiments(folder: Path, name: str) -> list[str]:
         check=False,
     )
     return [each for each in result.stdout.split() if each.endswith(f"/{name}")]
-
-
-def settings(text: str) -> dict[str, object]:
-    """The settings in a params.yaml by dotted key, those of its profile alone; numbers as DVC reads them."""
-    document = yaml_text.parsed(text) or {}
-    profile = document.get("profile")
-    rest = {key: value for key, value in document.items() if key != "profiles"}
-    return lockfile.flat({**rest, **document.get("profiles", {}).get(profile, {})})
 
 
 def differing(one: Revision, other: Revision) -> dict[str, tuple[object, object]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.edge.cli import stage_log
-from stages.edge.files import lockfile, yaml_text
+from stages.edge.files import lockfile
 
 REPORTS = (".md", ".html")
 """Endings of the outs that a person reads."""
@@ -16,8 +16,8 @@ AS_COMMITTED = "as committed"
 
 
 def settings(folder: Path) -> dict[str, object]:
-    """The settings of the profile in force by dotted key, as `params.yaml` has them, numbers as DVC reads them."""
-    return _flat_profile((folder / "params.yaml").read_text(encoding="utf-8"))
+    """The settings of the graph and of the profile in force by dotted key, as `params.yaml` has them."""
+    return lockfile.settings((folder / "params.yaml").read_text(encoding="utf-8"))
 
 
 def tags(folder: Path, current: Mapping[str, object], baseline: str) -> dict[str, str]:
@@ -27,7 +27,7 @@ def tags(folder: Path, current: Mapping[str, object], baseline: str) -> dict[str
     )
     if shown.returncode:
         return {}
-    before = _flat_profile(shown.stdout)
+    before = lockfile.settings(shown.stdout)
     names = sorted(current.keys() | before.keys())
     pairs = {name: (before.get(name), current.get(name)) for name in names}
     changed = [f"{name}: {old} -> {new}" for name, (old, new) in pairs.items() if old != new]
@@ -72,10 +72,3 @@ def _percent(name: str, numbers: Mapping[str, float], key: str) -> dict[str, flo
 
 def _read(path: Path | None) -> Any:  # noqa: ANN401
     return json.loads(path.read_text(encoding="utf-8")) if path is not None and path.is_file() else {}
-
-
-def _flat_profile(text: str) -> dict[str, object]:
-    document = yaml_text.parsed(text) or {}
-    name = document.get("profile")
-    profile = document.get("profiles", {}).get(name)
-    return {"profile": name, **(lockfile.flat(profile) if isinstance(profile, dict) else {})}

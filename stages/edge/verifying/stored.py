@@ -65,8 +65,8 @@ def _collections(name: str, options: dict[str, Path]) -> Iterator[str]:
         model, parser = options["model"], protocol.reasoning_parser
         yield endpoints.from_folder("student", key, model, protocol.dtype, None, parser).collection
     elif verb == "teach":
-        for teacher in params.load(list[params.TeacherModel], "teach.models"):
-            yield endpoints.from_settings("teacher", teacher.label, teacher, options["base"]).collection
+        for teacher in params.load(params.Teacher, "teach").models_of(key):
+            yield endpoints.from_settings("teacher", teacher.label, teacher, options["model"]).collection
     else:
         for baseline in params.load(list[params.Baseline], "baselines"):
             yield endpoints.from_settings("baseline", baseline.name, baseline.model, options["base"]).collection

@@ -73,12 +73,22 @@ def pieces(
 
 
 def _runs(file: Path, whole: Sequence[str]) -> Iterator[tuple[int, int, tuple[object, ...]]]:
-    """(start, length, values) of each run of rows of a file that share the columns `whole`."""
+    """(start, length, values) of each run of rows of a file that share the columns `whole`, which are text."""
+    tables.read(file, pl.Schema(dict.fromkeys(whole, pl.String())), 0, 0)  # for its errors
     runs = pl.scan_parquet(file).select(pl.struct(whole).rle().alias("run")).collect().unnest("run")
     start = 0
     for length, values in runs.iter_rows():
         yield start, length, tuple(values.values())
         start += length
+
+
+def in_order(parts: Sequence[Piece], columns: Sequence[str]) -> list[tuple[tuple[str, ...], Piece]]:
+    """Pieces of several tables, each sorted by these columns of text, in the order of all rows together, with these
+    columns of their first rows. No two tables may have the same values there."""
+    needs = pl.Schema(dict.fromkeys(columns, pl.String()))
+    firsts = [tables.read(piece[0].file, needs, piece[0].start, 1).row(0) for piece in parts]
+    keyed = [(tuple(value or "" for value in first), piece) for first, piece in zip(firsts, parts, strict=True)]
+    return sorted(keyed, key=lambda pair: pair[0])
 
 
 def mapped(

@@ -49,11 +49,12 @@ def teach(folder: Path, budget: dict[str, Any] | None, adaptive: dict[str, Any] 
     document = yaml.safe_load((ROOT / "params.yaml").read_text())
     profile = document["profiles"]["cpu"]
     profile["teach"]["models"][0]["name"] = "some/model"
-    profile["teach"]["medium"].update(num_samples=NUM_SAMPLES, adaptive=adaptive, examples=[])
+    profile["teach"]["medium"].update(num_samples=NUM_SAMPLES, adaptive=adaptive)
+    profile["prompts"]["medium"].update(examples=[])
     profile["runtime"].update(budget=budget, concurrency=2)
     (folder / "params.yaml").write_text(yaml.safe_dump(document))
     return call(
-        folder, "teach", "--effort", "medium", "--problems", "problems.parquet", "--base", "none", "--output", "traces"
+        folder, "teach", "--effort", "medium", "--problems", "problems.parquet", "--model", "none", "--output", "traces"
     )
 
 

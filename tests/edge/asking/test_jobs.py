@@ -119,9 +119,10 @@ def test_own_problems_without_a_topic_are_warned_of_once_before_they_are_asked(
     )
     profile = yaml.safe_load((ROOT / "params.yaml").read_text())["profiles"]["cpu"]
     effort = params.Teach.model_validate(profile["teach"]["medium"])
+    prompt = params.TeacherPrompt.model_validate(profile["prompts"]["medium"])
     served = Served("teacher", "m", "m", {"model": "m"}, {}, {})
     for _ in range(2):
-        jobs.made("teacher", "medium", "medium", served, problems, effort, effort.sampling, 4)
+        jobs.made("teacher", "medium", "medium", served, problems, prompt, effort.sampling, 4)
     warned = capsys.readouterr().err
     assert warned.count("warning: teacher, effort medium: 1 of 1 problems match no example") == 1
     assert "one_step, two_steps" in warned

@@ -38,9 +38,9 @@ MODEL = {
     "extra_body": {"chat_template_kwargs": {"enable_thinking": True}},
 }  # fmt: skip
 TEACH: dict[str, Any] = {
-    "num_samples": 2, "adaptive": None, "reasoning_effort": "high", "system": None, "suffix": SUFFIX, "examples": [],
-    "sampling": SAMPLING, "max_tokens_when_cut_off": None,
+    "models": None, "num_samples": 2, "adaptive": None, "sampling": SAMPLING, "max_tokens_when_cut_off": None,
 }  # fmt: skip
+TEACHER_PROMPT: dict[str, Any] = {"reasoning_effort": "high", "system": None, "suffix": SUFFIX, "examples": []}
 PROMPT = {"system": None, "suffix": SUFFIX}
 HUB_IDENTITY = {name: MODEL[name] for name in ("name", "revision", "dtype", "quantization", "reasoning_parser")}
 FOLDER_IDENTITY = {"weights": "", "dtype": "bfloat16", "quantization": None}
@@ -51,6 +51,7 @@ def settings(folder: Path) -> None:
     document = yaml.safe_load((ROOT / "params.yaml").read_text())
     profile = document["profiles"]["cpu"]
     profile["teach"].update(models=[{"label": "teacher", **MODEL}], medium=TEACH)
+    profile["prompts"]["medium"] = TEACHER_PROMPT
     profile["exam"]["protocol"].update(num_samples=2, dtype="bfloat16", sampling=SAMPLING)
     profile["exam"]["prompt"] = PROMPT
     profile["baselines"] = [{"name": "other", "model": MODEL, "efforts": ["medium"]}]
@@ -86,7 +87,7 @@ def verb(name: str, *arguments: str) -> None:
 
 
 def teach() -> None:
-    verb("teach", "--effort", "medium", "--problems", "problems.parquet", "--base", "weights", "--output", "traces")
+    verb("teach", "--effort", "medium", "--problems", "problems.parquet", "--model", "weights", "--output", "traces")
 
 
 def exam() -> None:

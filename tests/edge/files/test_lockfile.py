@@ -28,3 +28,15 @@ def test_the_projects_own_stages_are_those_of_its_lock() -> None:
 
 def test_without_a_pipeline_nothing_is_declared(tmp_path: Path) -> None:
     assert lockfile.declared(tmp_path) == set()
+
+
+def test_settings_are_those_of_the_graph_and_of_the_chosen_profile_each_once() -> None:
+    text = """
+    profile: cpu
+    sft: &sft {turbo: {effort: medium}}
+    pools: {}
+    students: {base: {}, <<: *sft}
+    profiles: {cpu: {train: {rate: 1e-04}}, gpu: {train: {rate: 1}}}
+    """
+    wanted = {"profile": "cpu", "sft.turbo.effort": "medium", "pools": {}, "train.rate": 1e-4}
+    assert lockfile.settings(text) == wanted

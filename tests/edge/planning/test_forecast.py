@@ -1,6 +1,6 @@
 """Each setting that changes the work changes the plan, and what is said goes before what was measured or published."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from stages.edge import params
 from stages.edge.planning import evidence
 from stages.edge.planning.evidence import AnswerStats
 from stages.edge.planning.forecast import Forecast
+from tests import projects
 
 ROOT = Path(__file__).parents[3]
 Settings = dict[str, Any]
@@ -38,10 +39,16 @@ def works(
     found: evidence.Evidence = evidence.NONE,
     assumed: Mapping[str, float] | None = None,
     profile: str = "gpu",
+    pooled: Sequence[str] = (),
 ) -> dict[str, Work]:
-    settings = yaml.safe_load((ROOT / "params.yaml").read_text())["profiles"][profile]
+    document = yaml.safe_load((ROOT / "params.yaml").read_text())
+    settings = document["profiles"][profile]
     change(settings)
-    return Forecast(params.Profile.model_validate(settings), found, assumed or {}).works(STAGES)
+    if pooled:
+        projects.pool(document, *pooled)
+    graph = params.Graph.model_validate({name: document[name] for name in params.Graph.model_fields})
+    stages = [*STAGES, "vote@both"] if pooled else STAGES
+    return Forecast(params.Profile.model_validate(settings), graph, found, assumed or {}).works(stages)
 
 
 def judged_by_a_model(settings: Settings) -> None:
@@ -122,14 +129,16 @@ def test_targets_limit_rows_and_tokens() -> None:
 
 
 def test_a_mixture_of_efforts_takes_rows_of_both() -> None:
-    one, both = works(), works(lambda p: p["curate"]["final"].update(mixture={"medium": 1.0, "high": 0.5}))
+    mixture = {"medium": 1.0, "high": 0.5}
+    one, both = works(), works(lambda p: p["curate"]["final"].update(mixture=mixture), pooled=["final"])
     medium, high = given(one["curate@turbo"].samples), given(one["curate@final"].samples)
     assert given(both["curate@final"].samples) == pytest.approx(medium + high / 2)
 
 
 def test_pooled_votes_read_the_answers_of_both_efforts() -> None:
-    assert given(works(lambda p: p["vote"].update(pool_efforts=True))["vote@medium"].samples) == NUM_PROBLEMS * 8
-    assert given(works()["vote@medium"].samples) == NUM_PROBLEMS * 4
+    found = works(pooled=["final"])
+    assert given(found["vote@both"].samples) == NUM_PROBLEMS * 8
+    assert given(found["vote@medium"].samples) == NUM_PROBLEMS * 4
 
 
 def test_only_baselines_that_are_examined_are_counted() -> None:

@@ -75,7 +75,7 @@ def lock(folder: Path) -> None:
         ),
     }  # fmt: skip
     for effort in ("medium", "high"):
-        stages[f"teach@{effort}"] = stage([], [], "teach.models", f"teach.{effort}")
+        stages[f"teach@{effort}"] = stage([], [], f"prompts.{effort}", "teach.models", f"teach.{effort}")
     for name, init in (("turbo", "base"), ("final", "turbo")):
         stages[f"curate@{name}"] = stage([], [f"metrics/curate_{name}.json", f"data/sft/{name}"], f"curate.{name}")
         train = [f"train.{name}.{field}" for field in Training.model_fields]

@@ -245,7 +245,7 @@ def test_sync_closes_what_nobody_else_can_and_settles_once(ended: Stored, folder
 
     said = sync(folder)
     first = Stored(folder / "mlflow.db")
-    assert "2 metrics, 1 settings, 3 outs, closed 1 runs" in said
+    assert "2 metrics, 2 settings, 3 outs, closed 1 runs" in said
     assert f"mlflow ui --backend-store-uri sqlite:///{folder}/mlflow.db" in said
     assert first.status("orphan") == ["KILLED"]
     parent = first.tags_of("finishes")["mlflow.parentRunId"]
