@@ -121,9 +121,11 @@ VERBS = {
     "--sft data/sft --held-out data/held_out --rejects data/rejects.parquet "
     "--metrics metrics/curate.json --plot metrics/funnel.csv --lengths metrics/lengths.csv",
     "mark": "mark --traces data/exams/final --benchmarks data/benchmarks.parquet --output data/marks/final.parquet",
-    "report": "report --marks data/marks/final.parquet --exams data/exams/final --benchmarks data/benchmarks.parquet "
+    "gather": "gather --student base --output data/gathered/base --files data/exams/final data/marks/final.parquet",
+    "report": "report --gathered data/gathered/base --benchmarks data/benchmarks.parquet "
     "--scores data/scores.parquet --eval metrics/eval.json --summary metrics/summary.json --table metrics/results.md "
-    "--plot metrics/accuracy.csv --budgets metrics/budgets.csv",
+    "--plot metrics/accuracy.csv --budgets metrics/budgets.csv --funnels metrics/funnels.csv "
+    "--lengths metrics/lengths_of_all.csv --votes metrics/votes.csv --losses metrics/losses.csv",
 }
 
 

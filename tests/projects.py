@@ -1,5 +1,6 @@
 """Whole projects for tests: a copy of this one as a git repository of its own, with settings changed."""
 
+import copy
 import os
 import shutil
 import subprocess
@@ -35,6 +36,32 @@ def pool(document: dict[str, Any], *stages: str) -> None:
     document["pools"]["both"] = {"first": "medium", "second": "high"}
     for stage in stages:
         document["sft"][stage]["effort"] = "both"
+    link(document)
+
+
+def add_stage(document: dict[str, Any], name: str, **entry: str) -> None:
+    """An SFT stage with the settings of `final`, at the end of the chain."""
+    document["sft"][name] = entry
+    document["last"] = name
+    for profile in document["profiles"].values():
+        profile["curate"][name] = copy.deepcopy(profile["curate"]["final"])
+        profile["curate"][name]["mixture"] = dict.fromkeys(_members(document, entry["effort"]), 1.0)
+        profile["train"][name] = copy.deepcopy(profile["train"]["final"])
+        profile["exam"]["overrides"][name] = copy.deepcopy(profile["exam"]["overrides"]["base"])
+    link(document)
+
+
+def _members(document: dict[str, Any], effort: str) -> list[str]:
+    return list(document["pools"][effort].values()) if effort in document["pools"] else [effort]
+
+
+def add_own_effort(document: dict[str, Any], model: str) -> None:
+    """An effort `own` that a student teaches, without examples."""
+    document["teachers"]["own"] = {"model": model}
+    for profile in document["profiles"].values():
+        teacher = {**profile["teach"]["models"][0], "name": model, "label": model}
+        profile["teach"]["own"] = {**copy.deepcopy(profile["teach"]["medium"]), "models": [teacher]}
+        profile["prompts"]["own"] = {**profile["prompts"]["medium"], "examples": []}
     link(document)
 
 

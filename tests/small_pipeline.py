@@ -30,7 +30,7 @@ def settings(model: Path, **samples: int) -> Change:
         for effort in EFFORTS:
             profile["teach"][effort].update(num_samples={**NUM_SAMPLES, **samples}[effort])
             profile["prompts"][effort].update(examples=[])
-        for stage in ("turbo", "final"):
+        for stage in params["sft"]:
             profile["curate"][stage]["filters"].update(max_tokens=512)
             profile["curate"][stage].update(num_held_out_problems=2)
             profile["train"][stage].update(max_length=512)
@@ -52,7 +52,7 @@ def server(folder: Path, answer: Callable[[dict[str, Any]], Reply] = reply, teac
     """A server that has the students of the project in `folder`, as far as they are trained, and the teacher."""
 
     def models() -> list[str]:
-        students = [path for role in ("base", "turbo", "final") if (path := folder / "models" / role).is_dir()]
+        students = sorted(path.parent for path in (folder / "models").glob("*/config.json"))
         names = [weights.served_name(path.name, weights.identity(path)) for path in students]
         return [*names, TEACHER] if teacher else names
 

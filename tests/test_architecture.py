@@ -234,7 +234,7 @@ def expanded(project: Path) -> Iterator[tuple[str, str, list[str], list[str]]]:
         each = names[each[2:-1]] if isinstance(each, str) else each
         for key in each:
             item = each[key] if isinstance(each, dict) else key
-            text = yaml.safe_dump(stage.get("do", stage)).replace("${key}", key).replace("${item}", str(key))
+            text = yaml.safe_dump(stage.get("do", stage)).replace("${key}", key).replace("${last}", names["last"])
             for field, value in item.items() if isinstance(item, dict) else ():
                 text = text.replace(f"${{item.{field}}}", str(value))
             one = yaml.safe_load(text)
@@ -244,14 +244,9 @@ def expanded(project: Path) -> Iterator[tuple[str, str, list[str], list[str]]]:
 
 def wrong_folders(project: Path) -> list[str]:
     """Folders of several outs among the deps, which DVC cannot fetch, or in a command, which would read what an effort or
-    a student of another name left there; outs that are read and no deps; and some efforts' outs where not all are read.
-    """
+    a student of another name left there; and outs that are read and no deps."""
     graph = list(expanded(project))
     made = {out for *_, outs in graph for out in outs}
-    alike: dict[tuple[str, int], set[str]] = {}
-    for name, _, _, outs in graph:
-        for place, out in enumerate(outs):
-            alike.setdefault((name.partition("@")[0], place), set()).add(out)
     faults = []
     for name, command, deps, outs in graph:
         words = {*command.split(), *deps}
@@ -260,13 +255,17 @@ def wrong_folders(project: Path) -> list[str]:
         ]
         read = words & made - set(outs)
         faults += [f"{name}: {out} is read and no dep" for out in sorted(read - set(deps))]
-        for group in alike.values():
-            if len(read & group) > 1:
-                faults += [f"{name}: {out} is not read, and others like it are" for out in sorted(group - read)]
     return faults
 
 
-RULES = (wrong_imports, wrong_deps, wrong_params, defaults, spelled_paths, wrong_folders)
+def spelled_names(project: Path) -> list[str]:
+    """Names of efforts and SFT stages that dvc.yaml has: they stand in params.yaml alone."""
+    names = yaml.safe_load((project / "params.yaml").read_text())
+    text = (project / "dvc.yaml").read_text()
+    return [f"dvc.yaml names {name}" for name in (*names["sft"], *names["efforts"]) if re.search(rf"\b{name}\b", text)]
+
+
+RULES = (wrong_imports, wrong_deps, wrong_params, defaults, spelled_paths, spelled_names, wrong_folders)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -296,8 +295,9 @@ def replace(file: Path, old: str, new: str) -> None:
         (wrong_params, "dvc.yaml", "train.${key}.checkpoint_exam\n", "train.${key}.seed\n", "choose: lists"),
         (wrong_params, "dvc.yaml", "      - profiles.${profile}.prompts\n", "", "baselines: loads profiles.{}.prompts.{}"),
         (wrong_params, "dvc.yaml", "      - profiles.${profile}.report\n", "      - profiles.${profile}.vote\n", "report: lists"),
-        (wrong_folders, "dvc.yaml", "      - data/exams/final\n", "", "report@: data/exams/final is read and no dep"),
-        (wrong_folders, "dvc.yaml", "      - data/exams/final\n", "      - data/exams\n", "report@: data/exams is a folder of outs"),
+        (wrong_folders, "dvc.yaml", "      - data/gathered/${last}\n", "", "report@: data/gathered/final is read and no dep"),
+        (wrong_folders, "dvc.yaml", "      - data/gathered/${last}\n", "      - data/gathered\n", "report@: data/gathered is a folder of outs"),
+        (spelled_names, "dvc.yaml", "data/gathered/${last}", "data/gathered/final", "dvc.yaml names final"),
         (wrong_folders, "dvc.yaml", "--answers data/answers/${key}.parquet", "--answers data/answers", "vote@high: data/answers is a folder of outs"),
         (wrong_folders, "dvc.yaml", "        - data/answers/${key}.parquet\n        - data/problems", "        - data/problems", "vote@high: data/answers/high.parquet is read and no dep"),
         (spelled_paths, "stages/vote.py", '"changed"', '"data/votes"', "stages.vote spells data/votes"),

@@ -26,7 +26,7 @@ from stages.edge.training import learning
 from tests.projects import copy_project, environment
 from tests.scripted_server import Reply, ScriptedServer
 from tests.test_kills import write_sft
-from tests.test_report import REPORT, write_exams
+from tests.test_report import REPORT, gather, write_exams
 from tests.test_verbs import COLLECT, Ended, call, curate, judge, vote
 from tests.tiny_models import save_tiny_model, sft_row
 
@@ -178,7 +178,7 @@ EXAM = (
         (CURATE, "data/problems.parquet"),
         (TRAIN, "data/sft/turbo"),
         (EXAM, "data/benchmarks.parquet"),
-        (("report", *REPORT), "data/marks/base.parquet"),
+        (("report", *REPORT), "data/gathered/final"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
@@ -366,6 +366,7 @@ def test_exams_that_cannot_be_scored_leave_the_last_report_alone(
     if gone:
         file = folder / f"data/marks/{gone}.parquet"
         pl.read_parquet(file).clear().write_parquet(file)
+    gather(folder, "base", "turbo", "final", others=["baselines"])
     (folder / "metrics").mkdir(exist_ok=True)
     (folder / "metrics/eval.json").write_text("{}")
     assert told in sentence(call(folder, "report", *REPORT))

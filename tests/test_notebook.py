@@ -15,7 +15,7 @@ from stages.core.tables.votes import VOTES, VOTES_KEY
 from stages.core.text.identity import problem_id
 from stages.edge.files import tables
 from tests.projects import ROOT
-from tests.test_report import REPORT, write_exams
+from tests.test_report import REPORT, gather, write_exams
 from tests.test_verbs import HIGH, MEDIUM, PRODUCT, VERBS, works, write_params, write_sources, write_traces
 
 NOTEBOOK = ROOT / "notebooks/results.ipynb"
@@ -43,14 +43,14 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     write_params(folder, lambda profile: None)
     write_exams(folder)
-    (folder / "metrics").mkdir()
-    works(folder, "report", *REPORT)
     for effort in ("medium", "high"):
         write_votes(folder, effort)
     for stage in ("turbo", "final"):
         (folder / f"metrics/plots/funnel_{stage}.csv").write_text("step,num_rows\nall traces,9\nnot incorrect,4\n")
         (folder / "data/train_log").mkdir(exist_ok=True)
-        (folder / f"data/train_log/{stage}.csv").write_text("step,loss\n1,2.0\n2,1.5\n")
+        (folder / f"data/train_log/{stage}.csv").write_text("step,loss,held_out_loss\n1,2.0,\n2,1.5,1.7\n")
+    gather(folder, "base", "turbo", "final", others=["baselines"])
+    works(folder, "report", *REPORT)
     return folder
 
 

@@ -26,6 +26,10 @@ MARK = (
     *("stages.mark", "--traces", "data/exams/baselines", "--benchmarks", "data/benchmarks.parquet"),
     *("--output", "data/marks/baselines.parquet"),
 )
+GATHER = (
+    *("stages.gather", "--student", "base", "--output", "data/gathered/base"),
+    *("--files", "data/exams/baselines", "data/marks/baselines.parquet"),
+)
 
 
 def settings(params: dict[str, Any]) -> None:
@@ -56,7 +60,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     (folder / "metrics").mkdir(exist_ok=True)
     said = ""
     with ScriptedServer(["some/model"], reply) as server:
-        for command in (ASK, MARK, ("stages.report", *report_of("baselines"))):
+        for command in (ASK, MARK, GATHER, ("stages.report", *report_of("base"))):
             done = subprocess.run(
                 [sys.executable, "-m", *command],
                 cwd=folder, env=environment(OPENAI_BASE_URL=server.url), capture_output=True, text=True, timeout=100,

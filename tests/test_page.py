@@ -17,13 +17,14 @@ from stages.core.tables.traces import TRACES, TRACES_KEY
 from stages.edge.files import tables
 from stages.edge.results import webpage
 from tests.browsers import chromium, opened
-from tests.test_report import report_of
+from tests.test_report import gather, report_of
 from tests.test_verbs import (
     EXAM,
     HALF,
     HIGH,
     MEDIUM,
     PRODUCT,
+    PROOF,
     SUM,
     VERBS,
     Ended,
@@ -45,28 +46,30 @@ MARK_TURBO = (
     *("mark", "--traces", "data/exams/turbo", "--benchmarks", "data/benchmarks.parquet"),
     *("--output", "data/marks/turbo.parquet"),
 )
-REPORT = ("report", *report_of("base", "turbo"))
-EXCERPT = (
-    *("excerpt", "--problems", "data/problems.parquet", "--traces", "data/traces/high", "data/traces/medium"),
-    *("--verdicts", "data/verdicts/high.parquet", "data/verdicts/medium.parquet"),
-    *("--votes", "data/votes/high.parquet", "data/votes/medium.parquet"),
-    *("--rejects", "data/rejects/final.parquet", "data/rejects/turbo.parquet"),
-    *("--sft", "data/sft/final", "data/sft/turbo", "--output", "data/excerpt.parquet"),
-)
+REPORT = ("report", *report_of("final"))
+EFFORTS = {"turbo": "medium", "final": "both"}
+
+
+def excerpt(stage: str) -> tuple[str, ...]:
+    effort = EFFORTS[stage]
+    return (
+        *("excerpt", "--problems", "data/problems.parquet", "--traces", f"data/traces/{effort}"),
+        *("--verdicts", f"data/verdicts/{effort}.parquet", "--votes", f"data/votes/{effort}.parquet"),
+        *("--rejects", f"data/rejects/{stage}.parquet", "--sft", f"data/sft/{stage}"),
+        *("--output", f"data/excerpts/{stage}.parquet"),
+    )
+
+
 PAGE = (
-    *("page", "--benchmarks", "data/benchmarks.parquet", "--excerpt", "data/excerpt.parquet"),
-    *("--logs", "data/train_log/turbo.csv", "data/train_log/final.csv"),
-    *("--exams", "data/exams/base", "data/exams/turbo"),
-    *("--marks", "data/marks/base.parquet", "data/marks/turbo.parquet"),
+    *("page", "--benchmarks", "data/benchmarks.parquet", "--gathered", "data/gathered/final"),
     *("--scores", "data/scores.parquet", "--eval", "metrics/eval.json", "--summary", "metrics/summary.json"),
-    *("--budgets", "metrics/plots/budgets.csv", "--collected", "metrics/collect.json"),
-    *("--lengths", "metrics/plots/lengths_turbo.csv", "metrics/plots/lengths_final.csv"),
-    *("--votes", "metrics/plots/vote_medium.csv", "metrics/plots/vote_high.csv"),
-    *("--curated", "metrics/curate_turbo.json", "metrics/curate_final.json"),
-    *("--judged", "metrics/judge_medium.json", "metrics/judge_high.json", "--output", "metrics/report.html"),
+    *("--budgets", "metrics/plots/budgets.csv", "--output", "metrics/report.html"),
 )
-NUM_TRACES = 33
-"""20 at medium effort, 5 at high, 4 of each of two students in the exam."""
+NUM_TRACES = 53
+"""20 at medium effort for `turbo`, these and 5 at high in the pool for `final`, 4 of each of two students in the exam."""
+ALL = (19, 7, NUM_TRACES)
+"""Lines, problems and traces: of the exam 2 problems and 2 students; of the others 5 problems, once and twice in the
+pool."""
 EXAM_ANSWERS = {
     "base": {EXAM: [HOSTILE, "\\boxed{8}"], HALF: ["\\boxed{1.5}", "\\boxed{2}"]},  # one of two right, twice
     "turbo": {EXAM: ["\\boxed{8}", "\\boxed{8}"], HALF: ["\\boxed{2}", "\\boxed{2}"]},
@@ -105,9 +108,19 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "data/train_log").mkdir()
     for stage in ("turbo", "final"):
         (folder / f"data/train_log/{stage}.csv").write_text("step,loss,held_out_loss\n1,2.5,\n2,1.5,1.7\n")
-    for verb in (*VERBS, MARK_TURBO, REPORT, EXCERPT, PAGE):
+    for verb in (*VERBS, MARK_TURBO):
         works(folder, *verb)
+    make(folder, REPORT)
     return folder
+
+
+def make(folder: Path, *verbs: tuple[str, ...]) -> None:
+    """Excerpts, what is gathered, the report where it is among `verbs`, and the page."""
+    for stage in EFFORTS:
+        works(folder, *excerpt(stage))
+    gather(folder, "base", *EFFORTS, efforts=EFFORTS)
+    for verb in (*verbs, PAGE):
+        works(folder, *verb)
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +227,7 @@ def test_what_the_teacher_is_asked_stands_there_once_for_each_effort(page: Page)
 
 
 def test_a_line_is_a_problem_and_who_answered_it_with_its_right_answers_counted(page: Page) -> None:
-    assert count(page) == (14, 7, NUM_TRACES)
+    assert count(page) == ALL
     choose(page, student="turbo")
     assert count(page) == (2, 2, 4)
     found = sorted(lines(page))
@@ -231,7 +244,7 @@ def test_lines_are_chosen_by_student_verdict_fate_and_exam_or_source(page: Page)
     choose(page, verdict="correct")
     assert count(page) == (3, 2, 4)
     page.click("button[type=reset]")
-    assert count(page) == (14, 7, NUM_TRACES)
+    assert count(page) == ALL
     choose(page, fate="turbo: truncated")
     assert count(page) == (1, 1, 1)
 
@@ -259,13 +272,13 @@ def test_lines_are_sorted_by_right_answers_and_by_tokens(page: Page) -> None:
 
 def test_words_are_found_in_problems_answers_and_all_texts_and_shown_where_they_stand(page: Page) -> None:
     search(page, SUM.upper())
-    assert count(page) == (2, 1, 5)
+    assert count(page) == (3, 1, 9)
     search(page, "thought  1.")
-    assert count(page) == (5, 5, 5)
+    assert count(page) == (10, 5, 10)
     hit = page.locator("#lines .hit").first
     assert hit.inner_text() == "sample 1, reasoning: Thought 1." and hit.locator("mark").inner_text() == "Thought 1."
     search(page, "\\frac{2}{\\sqrt{2}}")
-    assert count(page) == (1, 1, 1)
+    assert count(page) == (2, 1, 2)
     search(page, ".*")
     assert count(page) == (0, 0, 0)
 
@@ -281,10 +294,23 @@ def test_a_line_opens_to_its_answers_with_label_verdicts_and_fates(page: Page) -
     head = cards.first.locator("summary").inner_text()
     assert head.startswith("correct 54 sample 0")
     fate = facts(cards.first)["fate"]
-    assert facts(cards.first)["decided by"] == "number" and fate.startswith("final: ") and "; turbo: " in fate
+    assert facts(cards.first)["decided by"] == "number" and fate.startswith("turbo: ")
     assert "Thought 0." in cards.first.inner_text()
     page.click("#lines > li > button >> nth=0")
     assert page.locator(".opened").count() == 0
+
+
+def test_what_a_pool_votes_on_stands_in_lines_of_its_own_by_effort(page: Page) -> None:
+    search(page, PROOF)
+    found = dict.fromkeys(["teach@medium", "pool@both, medium", "pool@both, high"], "")
+    for who in found:
+        choose(page, student=who)
+        (found[who],) = lines(page)
+    assert found["teach@medium"].startswith("3 of 4 right")
+    assert found["pool@both, medium"].startswith("4 unscored"), "three of five answers are no label"
+    assert found["pool@both, high"].startswith("1 unscored")
+    choose(page, student="pool@both, medium")
+    assert facts(open_first(page).locator(":scope > dl"))["label"] == "none (from the none)"
 
 
 def test_another_students_answers_to_the_same_problem_are_one_step_away(page: Page) -> None:
@@ -315,7 +341,7 @@ def test_a_link_holds_search_filters_order_and_the_open_line_and_the_way_back(br
     page.go_back()
     page.go_back()
     page.wait_for_function("document.querySelector('select[name=student]').value === ''")
-    assert count(page) == (14, 7, NUM_TRACES)
+    assert count(page) == ALL
     page.go_forward()
     page.wait_for_function("document.querySelector('select[name=student]').value === 'teach@medium'")
     assert count(page) == (5, 5, 20)
@@ -326,7 +352,7 @@ def test_a_link_of_another_run_with_names_that_are_unknown_here_shows_all(browse
     seen = opened(page, project / "metrics/report.html", "#student=nobody&page=x&problem=none&of=base&q=%5B(&right=%00")
     assert page.inner_text("#count").startswith("0 lines") and seen.messages == []
     search(page, "")
-    assert count(page) == (14, 7, NUM_TRACES)
+    assert count(page) == ALL
     page.close()
 
 
@@ -382,8 +408,7 @@ def test_of_more_traces_than_asked_for_whole_problems_are_taken(project: Path, t
     shutil.copytree(project, folder)
     document = (folder / "params.yaml").read_text()
     (folder / "params.yaml").write_text(document.replace("num_traces: 10000", "num_traces: 12"))
-    for verb in (EXCERPT, PAGE):
-        works(folder, *verb)
+    make(folder)
     rows = read_rows(folder / "metrics/report.html")
     columns = rows["columns"]
     sizes = {
@@ -391,8 +416,12 @@ def test_of_more_traces_than_asked_for_whole_problems_are_taken(project: Path, t
         for prompt in [problem["prompt"] for problem in rows["problems"]]
     }
     assert 0 < sum(sizes.values()) < NUM_TRACES
-    whole = {prompt: len(given) + len(HIGH[prompt]) for prompt, given in MEDIUM.items()} | {EXAM: 4, HALF: 4}
-    assert all(whole[prompt] == size for prompt, size in sizes.items())
+    # `turbo` reads fewer traces, so more whole problems, than `final`, which reads those of both efforts.
+    whole: dict[str, tuple[int, ...]] = {
+        prompt: (len(given), 2 * len(given) + len(HIGH[prompt])) for prompt, given in MEDIUM.items()
+    }
+    whole |= {EXAM: (4,), HALF: (4,)}
+    assert all(size in whole[prompt] for prompt, size in sizes.items())
 
 
 def read_rows(path: Path) -> dict[str, Any]:

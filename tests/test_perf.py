@@ -19,7 +19,7 @@ FIGURES = {
     "outside": {"answers", "ours", "exact_match", "math_verify", "verdicts_that_differ"},
     "problems": {"seconds", "peak_gib", "rows"},
     "sampling": {"occupancy", "speedup_over_original", "cpu_ms_per_answer", "peak_gib", "seconds_to_first_request"},
-    "scale": {"traces", "read", "vote", "judge", "curate", "mark", "report"},
+    "scale": {"traces", "read", "vote", "judge", "curate", "mark", "gather", "report"},
     "training": {"tokens_per_second", "mfu", "speedup_over_original_settings", "loss_difference", "peak_gib"},
 }
 """What the JSON object of each script has at least."""

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +32,42 @@ RIGHT: dict[tuple[str, str, str | None], dict[str, tuple[int, int]]] = {
 }
 
 
-def report_of(*exams: str) -> tuple[str, ...]:
-    """The arguments of `report` on these exams."""
+def report_of(last: str) -> tuple[str, ...]:
+    """The arguments of `report` on what was gathered of the students up to `last`."""
+    plots = ("budgets", "funnels", "lengths", "votes", "losses")
     return (
-        *("--marks", *(f"data/marks/{name}.parquet" for name in exams)),
-        *("--exams", *(f"data/exams/{name}" for name in exams), "--benchmarks", "data/benchmarks.parquet"),
+        *("--benchmarks", "data/benchmarks.parquet", "--gathered", f"data/gathered/{last}"),
         *("--scores", "data/scores.parquet", "--eval", "metrics/eval.json", "--summary", "metrics/summary.json"),
         *("--table", "metrics/results.md", "--plot", "metrics/plots/accuracy.csv"),
-        *("--budgets", "metrics/plots/budgets.csv"),
+        *(word for name in plots for word in (f"--{name}", f"metrics/plots/{name}.csv")),
     )
 
 
-REPORT = report_of("base", "turbo", "final", "baselines")
+REPORT = report_of("final")
+EFFORTS = {"turbo": "medium", "final": "high"}
+
+
+def gather(folder: Path, *students: str, others: Sequence[str] = (), efforts: Mapping[str, str] = EFFORTS) -> Path:
+    """What `gather` makes of a chain of students, from those of their files that lie there; the last of its folders."""
+    before = None
+    for student in students:
+        names = [student, *(others if before is None else ())]
+        files = [folder / path for name in names for path in (f"data/exams/{name}", f"data/marks/{name}.parquet")]
+        options = ["--student", student]
+        if before is None:
+            files.append(folder / "metrics/collect.json")
+        else:
+            effort = efforts[student]
+            options += ["--effort", effort, "--after", f"data/gathered/{before}"]
+            files += [folder / f"metrics/{name}.json" for name in (f"curate_{student}", f"judge_{effort}")]
+            plots = (f"funnel_{student}", f"lengths_{student}", f"vote_{effort}")
+            files += [folder / f"metrics/plots/{name}.csv" for name in plots]
+            files += [folder / f"data/train_log/{student}.csv", folder / f"data/excerpts/{student}.parquet"]
+        there = [str(path.relative_to(folder)) for path in files if path.exists()]
+        done = call(folder, "gather", *options, "--output", f"data/gathered/{student}", "--files", *there)
+        assert done.returncode == 0, done.stderr
+        before = student
+    return folder / f"data/gathered/{before}"
 
 
 def write_exams(folder: Path) -> None:
@@ -82,6 +107,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A project after `report`, and what it printed."""
     folder = copy_project(tmp_path_factory.mktemp("report") / "project", lambda params: None)
     write_exams(folder)
+    gather(folder, "base", "turbo", "final", others=["baselines"])
     return folder, report(folder)
 
 
@@ -160,7 +186,9 @@ def test_the_last_student_of_the_graph_is_compared_whatever_it_is_called_and_wha
         name, new = Path(place).name, Path(place).name.replace("final", "large").replace("turbo", "small")
         marks = pl.read_parquet(folder / f"data/marks/{name}.parquet").with_columns(model=pl.lit(new))
         tables.write(marks, folder / f"data/marks/{new}.parquet", EXAM_VERDICTS, VERDICTS_KEY)
-    done = call(folder, "report", *report_of("base", "small", "large", "baselines"))
+    efforts = {"small": "medium", "large": "high"}
+    gather(folder, "base", "small", "large", others=["baselines"], efforts=efforts)
+    done = call(folder, "report", *report_of("large"))
     assert done.returncode == 0, done.stderr
     found = json.loads((folder / "metrics/summary.json").read_text())["difference"]
     assert set(found) == {"large_over_base", "large_over_small", "large_over_teacher"}
@@ -194,6 +222,7 @@ def test_what_others_published_stands_in_a_column_of_its_own(tmp_path: Path) -> 
 
     folder = copy_project(tmp_path / "project", change)
     write_exams(folder)
+    gather(folder, "base", "turbo", "final", others=["baselines"])
     squeezed = [" ".join(line.split()) for line in report(folder).splitlines()]
     assert "| student | easy avg@4 / pass@2 | hard avg@4 / pass@2 | mean avg | hard published |" in squeezed
     (turbo,) = [line for line in squeezed if line.startswith("| turbo |")]
@@ -226,3 +255,19 @@ def test_a_second_run_writes_the_same_bytes(reported: tuple[Path, str]) -> None:
     before = {name: (folder / name).read_bytes() for name in names}
     report(folder)
     assert {name: (folder / name).read_bytes() for name in names} == before
+
+
+def test_what_is_gathered_takes_no_room_and_holds_the_whole_chain(reported: tuple[Path, str]) -> None:
+    folder, _ = reported
+    last = folder / "data/gathered/final"
+    assert sorted(path.name for path in (last / "exams").iterdir()) == ["base", "baselines", "final", "turbo"]
+    assert json.loads((last / "chain.json").read_text()) == {"base": None, "turbo": "medium", "final": "high"}
+    assert (last / "exams/base/part-0000.parquet").samefile(folder / "data/exams/base/part-0000.parquet")
+    assert not (folder / "data/gathered/base/exams/turbo").exists()
+
+
+def test_what_lies_at_a_place_where_nothing_was_gathered_is_named(tmp_path: Path) -> None:
+    folder = copy_project(tmp_path / "project", lambda params: None)
+    (folder / "data/gathered/final").mkdir(parents=True)
+    done = call(folder, "report", *REPORT)
+    assert done.returncode == 1 and "data/gathered/final: no table there; run `dvc repro`" in done.stderr

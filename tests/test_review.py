@@ -69,6 +69,7 @@ def folder(tmp_path: Path) -> Path:
     write(sft[:HELD_OUT], "data/held_out/turbo", SFT, SFT_KEY)
     write(rejects, "data/rejects/turbo.parquet", REJECTS, SFT_KEY)
     stages = {name: {"outs": [{"path": path, "md5": "m"} for path in outs]} for name, outs in LOCKED.items()}
+    stages["curate@turbo"]["deps"] = [{"path": LOCKED["vote@medium"][0], "md5": "m"}]
     (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
     return tmp_path
 

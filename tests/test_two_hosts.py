@@ -104,7 +104,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
         documented(host, "git add .dvc/config")
         documented(host, 'git commit -m "Remote"')
         with small_pipeline.server(host) as server:
-            output = documented(host, "dvc repro curate@turbo curate@final excerpt", OPENAI_BASE_URL=server.url)
+            output = documented(host, "dvc repro excerpt", OPENAI_BASE_URL=server.url)
         documented(host, "dvc push", **bucket.environment)
         documented(host, "python -m stages.edge.store sync s3://bucket/answers", **bucket.environment)
         documented(host, "git add dvc.lock metrics")
@@ -127,7 +127,7 @@ def trained(team: Team) -> tuple[Path, str, ScriptedServer, set[str]]:
 
 
 def test_the_first_host_asks_each_query_once_and_commits_no_secret(team: Team) -> None:
-    assert ran(team.output) == SAMPLED | CURATED | {"excerpt"}
+    assert ran(team.output) == SAMPLED | CURATED | {"excerpt@turbo", "excerpt@final"}
     assert team.num_asked == NUM_PROBLEMS * sum(small_pipeline.NUM_SAMPLES.values())
     told = run(team.folder / "a", "git log -p --all") + (team.folder / "a/.dvc/config").read_text()
     assert "s3://bucket/outs" in told
@@ -141,11 +141,12 @@ def test_another_host_trains_on_what_it_needs_alone_and_asks_the_teacher_nothing
     host, output, server, there = trained
     students = ("base", "turbo", "final")
     exams = {f"{verb}@{student}" for verb in ("exam", "mark") for student in students}
+    gathered = {"gather_base", "gather@turbo", "gather@final"}
     made = {f"{verb}@{stage}" for verb in ("train", "choose") for stage in ("turbo", "final")}
-    assert ran(output) == {*made, *exams, "baselines", "mark@baselines", "report", "page"}
+    assert ran(output) == {*made, *exams, *gathered, "baselines", "mark@baselines", "report", "page"}
     assert small_pipeline.asked(server.requests) == []
     assert len(server.requests) == len(students) * small_pipeline.NUM_EXAM_PROBLEMS * 4
-    needed = {"models/base", "data/benchmarks.parquet", "data/excerpt.parquet"}
+    needed = {"models/base", "data/benchmarks.parquet", "data/excerpts/turbo.parquet", "data/excerpts/final.parquet"}
     needed |= {f"data/{table}/{stage}" for table in ("sft", "held_out") for stage in ("turbo", "final")}
     big = {"data/problems.parquet", "data/duplicates.parquet", "data/contamination.parquet"}
     big |= {f"data/{table}/{effort}" for table in ("traces",) for effort in small_pipeline.EFFORTS}
@@ -193,8 +194,8 @@ def test_a_changed_setting_fetches_what_its_stage_reads_and_runs_it_alone(comman
         setting = "-S profiles.cpu.curate.turbo.max_per_problem=1"
         output = run(host, f"dvc exp run --pull --allow-missing {setting} curate@turbo", **team.bucket.environment)
     assert ran(output) == {"curate@turbo"}
-    assert {"data/traces/medium", "data/verdicts/high.parquet", "data/sft/turbo"} <= outs(host)
-    assert not {"data/sft/final", "data/benchmarks.parquet", "data/duplicates.parquet"} & outs(host)
+    assert {"data/traces/medium", "data/verdicts/medium.parquet", "data/sft/turbo"} <= outs(host)
+    assert not {"data/traces/high", "data/sft/final", "data/benchmarks.parquet", "data/duplicates.parquet"} & outs(host)
 
 
 def test_more_samples_on_another_host_ask_only_for_those_that_the_store_lacks(team: Team) -> None:

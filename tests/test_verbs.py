@@ -202,7 +202,7 @@ def write_params(folder: Path, change: Callable[[dict[str, Any]], object]) -> No
     projects.pool(document, "final")
     settings(document["profiles"]["cpu"])
     change(document["profiles"]["cpu"])
-    (folder / "params.yaml").write_text(yaml.safe_dump(document))
+    (folder / "params.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
 
 
 def trace(model: str, effort: str | None, benchmark: str | None, prompt: str, sample: int) -> dict[str, object]:

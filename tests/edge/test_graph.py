@@ -9,7 +9,7 @@ import yaml
 
 from stages.edge import params
 from stages.edge.errors import SettingError
-from tests.projects import ROOT, link, pool
+from tests.projects import ROOT, add_own_effort, add_stage, link, pool
 
 Change = Callable[[dict[str, Any]], object]
 SECTIONS = (("curate", "final"), ("train", "final"), ("exam.overrides", "final"), ("teach", "high"))
@@ -21,8 +21,9 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Change], 
 
     def graph(change: Change) -> params.Graph:
         document = yaml.safe_load((ROOT / "params.yaml").read_text())
+        document["profiles"] = {"cpu": document["profiles"]["cpu"]}
         change(document)
-        (tmp_path / "params.yaml").write_text(yaml.safe_dump(document))
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
         monkeypatch.chdir(tmp_path)
         params.content.cache_clear()
         try:
@@ -32,27 +33,6 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Change], 
             params.content.cache_clear()
 
     return graph
-
-
-def add_stage(document: dict[str, Any], name: str, **entry: str) -> None:
-    """An SFT stage with the settings of `final`, at the end of the chain."""
-    document["sft"][name] = entry
-    document["last"] = name
-    for profile in document["profiles"].values():
-        profile["curate"][name] = {**profile["curate"]["final"], "mixture": {entry["effort"]: 1.0}}
-        profile["train"][name] = profile["train"]["final"]
-        profile["exam"]["overrides"][name] = profile["exam"]["overrides"]["base"]
-    link(document)
-
-
-def add_own_effort(document: dict[str, Any], model: str) -> None:
-    """An effort `own` that a student teaches, without examples."""
-    document["teachers"]["own"] = {"model": model}
-    for profile in document["profiles"].values():
-        teacher = {**profile["teach"]["models"][0], "name": model, "label": model}
-        profile["teach"]["own"] = {**profile["teach"]["medium"], "models": [teacher]}
-        profile["prompts"]["own"] = {**profile["prompts"]["medium"], "examples": []}
-    link(document)
 
 
 def test_students_are_in_the_order_of_the_chain_wherever_their_entries_stand(read: Any) -> None:
@@ -137,10 +117,10 @@ def test_a_name_of_the_graph_needs_its_section_in_the_profile(section: str, name
             lambda d: d["profiles"]["cpu"]["curate"]["final"].update(mixture={"medium": 1.0}),
             "curate.final.mixture names ['medium'], but sft.final.effort is 'high', which has the traces of ['high']",
         ),
-        (lambda d: d["teachers"]["high"].update(model="turbo"), "but no model that teaches 'high' has that name: set teach.high.models"),
+        (lambda d: d["teachers"]["high"].update(model="turbo"), "'high' is taught by 'base', and teachers.high.model is 'turbo': make them the same"),
         (
             lambda d: d["profiles"]["cpu"]["teach"]["models"][0].update(name="turbo"),
-            "teach.medium is taught by 'turbo': set teachers.medium.model to it",
+            "'medium' is taught by 'turbo', and teachers.medium.model is 'base'",
         ),
         (
             lambda d: d["profiles"]["cpu"]["baselines"][0]["model"].update(name="final"),

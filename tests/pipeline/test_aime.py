@@ -307,7 +307,7 @@ def test_the_learning_rate_of_stage_two_reruns_stage_two_and_what_follows(ran: R
     before = len(ran.server.requests)
     output = repro(ran.folder, ran.server, "exp", "run", "-S", "profiles.aime.train.final.learning_rate=1e-4")
     stages = [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
-    assert stages == ["train@final", "choose@final", "exam@final", "mark@final", "report", "page"]
+    assert stages == ["train@final", "choose@final", "exam@final", "mark@final", "gather@final", "report", "page"]
     asked = [body for body in ran.server.requests[before:] if body["temperature"] != PROBE_TEMPERATURE]
     assert Counter(body["model"].partition("-")[0] for body in asked) == {"final": 115 * 16}
 

@@ -53,11 +53,11 @@ def _problems(known: pl.DataFrame, labels: dict[str, dict[str, list[str | None]]
 
 
 def _labels(rows: pl.DataFrame) -> dict[str, dict[str, list[str | None]]]:
-    """[label, what it comes from] by problem and effort."""
+    """[label, what it comes from] by problem and part: a pool has a vote of its own."""
     labels: dict[str, dict[str, list[str | None]]] = {}
-    labelled = rows.filter(pl.col("label_source").is_not_null()).unique(["problem_id", "effort"], maintain_order=True)
-    for problem_id, effort, *label in labelled.select("problem_id", "effort", "label", "label_source").iter_rows():
-        labels.setdefault(problem_id, {})[effort] = label
+    labelled = rows.filter(pl.col("label_source").is_not_null()).unique(["problem_id", "part"], maintain_order=True)
+    for problem_id, part, *label in labelled.select("problem_id", "part", "label", "label_source").iter_rows():
+        labels.setdefault(problem_id, {})[part] = label
     return labels
 
 

@@ -19,8 +19,8 @@ EXCERPT = pl.Schema(
         **dict.fromkeys(("set", "prompt", "gold", "label", "label_source", "fate"), pl.String()),
     }
 )
-"""`part` is the stage that sampled the trace, `set` the problem's source or benchmark, `label` its label after the
-vote, and `fate` the trace's use in the SFT sets."""
+"""`part` is the stage that sampled the trace, or the one that put it into a pool, whose vote may judge it otherwise;
+`set` the problem's source or benchmark, `label` its label after the vote, and `fate` the trace's use in the SFT sets."""
 EXCERPT_KEY = TRACES_KEY
 
 TRACES_IN = pl.Schema({name: TRACES[name] for name in TRACE_COLUMNS})
@@ -33,6 +33,13 @@ def chosen(problem_ids: Collection[str], share: float) -> list[str]:
     """A random share of the problems, one at least; the same in every run."""
     ordered = sorted(problem_ids, key=lambda name: (sha256(name.encode()).digest(), name))
     return ordered[: max(1, round(share * len(ordered)))]
+
+
+def merged(rows: pl.DataFrame) -> pl.DataFrame:
+    """`EXCERPT` of several SFT sets with each trace once: sets that learn from one effort have the same traces."""
+    key = ("part", *TRACES_KEY)
+    fate = pl.col("fate").sort().str.join("; ").over(key)
+    return rows.with_columns(fate=pl.when(fate != "").then(fate)).unique(key, keep="first", maintain_order=True)
 
 
 def exam_excerpt(student: str, traces: pl.DataFrame, verdicts: pl.DataFrame, exams: pl.DataFrame) -> pl.DataFrame:

@@ -35,11 +35,18 @@ def outcomes(
 
 
 def teacher_excerpt(
-    traces: pl.DataFrame, verdicts: pl.DataFrame, problems: pl.DataFrame, votes: pl.DataFrame, outcomes: pl.DataFrame
+    name: str,
+    traces: pl.DataFrame,
+    verdicts: pl.DataFrame,
+    problems: pl.DataFrame,
+    votes: pl.DataFrame,
+    outcomes: pl.DataFrame,
 ) -> pl.DataFrame:
-    """`EXCERPT` of the teacher's `TRACES_IN` at one effort, with the other `_IN` tables and `outcomes`."""
+    """`EXCERPT` of the teacher's `TRACES_IN` at an effort or of a pool of this name, with the other `_IN` tables and
+    `outcomes`."""
+    is_own = pl.col("effort").eq_missing(name)
     return rows(
-        "teach@" + pl.col("effort").fill_null(""),
+        pl.when(is_own).then(pl.lit(f"teach@{name}")).otherwise(pl.lit(f"pool@{name}")),
         traces.join(verdicts, on=VERDICTS_KEY, how="left", nulls_equal=True)
         .join(problems.rename({"source": "set"}), on="problem_id", how="left")
         .join(votes, on="problem_id", how="left")

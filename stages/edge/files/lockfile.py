@@ -55,6 +55,16 @@ class Lock:
             raise InputError(f"{name}: dvc.lock records no such stage: run `dvc repro`")
         return self.stages[name]
 
+    def before(self, name: str, verb: str) -> str | None:
+        """The stage of a verb of which a stage reads an out.
+
+        Raises:
+            InputError: it did not run.
+        """
+        made_by = makers(self.stages)
+        names = [made_by[path][0] for path in self.stage(name).deps if path in made_by]
+        return next((each for each in names if each.partition("@")[0] == verb), None)
+
     def out(self, path: str, md5: str | None = None) -> Path:
         """Where an out lies.
 

@@ -35,3 +35,8 @@ def read_metrics(path: Path) -> dict[str, Any]:
 def write_csv(rows: pl.DataFrame | Sequence[Mapping[str, object]], path: Path) -> None:
     """Write rows for a DVC plot. Raises as `write_text`."""
     write_text(pl.DataFrame(rows, infer_schema_length=None).write_csv(), path)
+
+
+def read_csv(path: Path, schema: pl.Schema) -> pl.DataFrame:
+    """Some columns of a file that a stage wrote for a plot; types are set, as a file without rows has none."""
+    return pl.read_csv(path, schema_overrides=schema).select(list(schema))

@@ -140,6 +140,6 @@ class Report(Section):
     max_repeated_share: Share
     """An answer of which more repeats itself is counted as a loop."""
     num_traces: Count
-    """Traces of the teacher, and as many of the students, that the page of results holds to be read: of more than these
-    it takes whole problems, by draw."""
+    """Traces of each SFT stage's teacher, and as many of all students, that the page of results holds to be read: of
+    more than these it takes whole problems, by draw."""
     published: PublishedFigures

@@ -68,8 +68,7 @@ class RunRecord:
 
     def before(self, stage: str, verb: str) -> str | None:
         """The stage of a verb whose out this one starts from."""
-        makers = [self._makers[path][0] for path in self._lock.stage(stage).deps if path in self._makers]
-        return next((name for name in makers if name.partition("@")[0] == verb), None)
+        return self._lock.before(stage, verb)
 
     def hashes(self, stages: Iterable[str]) -> dict[str, str]:
         """md5 of the outs of stages, by path."""

@@ -48,7 +48,7 @@ def lines(folder: Path, problem_id: str) -> Iterator[str]:
         yield f"problem {problem_id}"
         yield from _origin(problems, copies, evidence, outs, problem_id)
     if problems:
-        for effort in sorted(outs.stages("teach")):
+        for effort in sorted([*outs.stages("teach"), *outs.stages("pool")]):
             yield from _effort(outs, effort, problem_id)
         yield "nearest exam questions"
         for share, row in _nearest(problems[0]["prompt"], outs.table("collect", BENCHMARKS)):
@@ -83,12 +83,13 @@ def _origin(problems: Rows, copies: Rows, evidence: Rows, outs: "_Outs", problem
 
 
 def _effort(outs: "_Outs", effort: str, problem_id: str) -> Iterator[str]:
-    """The teachers' answers at one effort, and what happened to them."""
+    """The teachers' answers at one effort, or in a pool of efforts, and what happened to them."""
 
     def table(stage: str, schema: pl.Schema) -> pl.DataFrame:
         return pl.DataFrame(outs.rows(stage, schema, problem_id=problem_id), schema=schema)
 
-    traces, votes = table(f"teach@{effort}", TRACES), table(f"vote@{effort}", VOTES)
+    traces = pl.concat([table(f"teach@{effort}", TRACES), table(f"pool@{effort}", TRACES)])
+    votes = table(f"vote@{effort}", VOTES)
     yield f"effort {effort}: {traces.height} samples"
     for row in votes.iter_rows(named=True):
         counts = ", ".join(f"{_short(str(each['answer']), 60)} x{each['votes']}" for each in row["histogram"]) or "none"
@@ -100,7 +101,7 @@ def _effort(outs: "_Outs", effort: str, problem_id: str) -> Iterator[str]:
     outcomes = teacher.outcomes(rejects, kept, pl.format("row of {} tokens", "num_tokens"))
     problems = table("collect", PROBLEMS).select(list(teacher.PROBLEMS_IN))
     labels = votes.select(list(teacher.VOTES_IN))
-    samples = teacher.teacher_excerpt(traces, table(f"judge@{effort}", VERDICTS), problems, labels, outcomes)
+    samples = teacher.teacher_excerpt(effort, traces, table(f"judge@{effort}", VERDICTS), problems, labels, outcomes)
     yield from map(_sample, samples.iter_rows(named=True))
 
 

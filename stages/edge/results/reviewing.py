@@ -110,19 +110,24 @@ def _trained_on(lock: lockfile.Lock, stage: str, rows: pl.DataFrame) -> pl.DataF
     return rows.join(rejects, on=SFT_KEY, how="anti", nulls_equal=True)
 
 
-def _described(lock: lockfile.Lock, rows: pl.DataFrame, kind: str, effort: str) -> pl.DataFrame:
+def _described(lock: lockfile.Lock, rows: pl.DataFrame, kind: str, name: str) -> pl.DataFrame:
     """The rows with the columns that strata may be made of."""
     wanted = pl.Schema({name: PROBLEMS[name] for name in ("problem_id", "source", "topic")})
     rows = rows.join(tables.read(lock.table("collect", PROBLEMS), wanted), on="problem_id", how="left")
     if kind == "labels":
-        return rows.with_columns(effort=pl.lit(effort))
-    parts = []
-    for (each,), part in rows.group_by(["effort"], maintain_order=True):
-        votes = _of(lock, f"vote@{each}", VOTES, ("problem_id", "label_source"), part)
-        verdicts = _of(lock, f"judge@{each}", VERDICTS, (*SFT_KEY, "decided_by"), part)
-        joined = part.join(votes, on="problem_id", how="left").join(verdicts, on=SFT_KEY, how="left", nulls_equal=True)
-        parts.append(joined.with_columns(pl.col("label_source", "decided_by").cast(pl.String)))
-    return pl.concat(parts)
+        return rows.with_columns(effort=pl.lit(name))
+    judged = _judged(lock, name, rows, "label_source", "decided_by")
+    return rows.join(judged, on=SFT_KEY, how="left", nulls_equal=True)
+
+
+def _judged(lock: lockfile.Lock, stage: str, rows: pl.DataFrame, of_vote: str, *of_verdict: str) -> pl.DataFrame:
+    """Of the traces in `rows` columns of the vote and of the verdict that an SFT stage went by, as text."""
+    effort = (lock.before(f"curate@{stage}", "vote") or "").partition("@")[2]
+    votes = _of(lock, f"vote@{effort}", VOTES, ("problem_id", of_vote), rows)
+    verdicts = _of(lock, f"judge@{effort}", VERDICTS, (*SFT_KEY, *of_verdict), rows)
+    joined = rows.select(SFT_KEY).join(votes, on="problem_id", how="left")
+    joined = joined.join(verdicts, on=SFT_KEY, how="left", nulls_equal=True)
+    return joined.with_columns(pl.col(of_vote, *of_verdict).cast(pl.String))
 
 
 def _of(lock: lockfile.Lock, stage: str, schema: pl.Schema, columns: Sequence[str], rows: pl.DataFrame) -> pl.DataFrame:
@@ -136,7 +141,7 @@ def _of(lock: lockfile.Lock, stage: str, schema: pl.Schema, columns: Sequence[st
 
 
 def _texts(
-    lock: lockfile.Lock, rows: pl.DataFrame, kind: str, files: Sequence[Path], effort: str
+    lock: lockfile.Lock, rows: pl.DataFrame, kind: str, files: Sequence[Path], name: str
 ) -> Callable[[Mapping[str, Any]], list[tuple[str, str]]]:
     """What is shown of each row."""
     problems = {
@@ -159,18 +164,12 @@ def _texts(
 
         return label
     shown: dict[tuple[object, ...], tuple[str, str]] = {}
-    facts: dict[tuple[object, ...], dict[str, Any]] = {}
+    judged = _judged(lock, name, rows, "label", "answer", "verdict")
+    facts = {tuple(row[column] for column in SFT_KEY): row for row in judged.iter_rows(named=True)}
     for (each,), part in rows.group_by(["effort"]):
         traces = _of(lock, f"teach@{each}", TRACES, (*SFT_KEY, "reasoning", "content"), part)
-        verdicts = _of(lock, f"judge@{each}", VERDICTS, (*SFT_KEY, "answer", "verdict"), part)
-        votes = _of(lock, f"vote@{each}", VOTES, ("problem_id", "label"), part)
-        joined = part.select(SFT_KEY).join(traces, on=SFT_KEY, how="left", nulls_equal=True)
-        joined = joined.join(verdicts, on=SFT_KEY, how="left", nulls_equal=True).join(
-            votes, on="problem_id", how="left"
-        )
-        for row in joined.iter_rows(named=True):
-            key = tuple(row[name] for name in SFT_KEY)
-            shown[key], facts[key] = (row["reasoning"] or "", row["content"] or ""), row
+        for *key_values, reasoning, content in traces.join(part, on=SFT_KEY, how="semi", nulls_equal=True).iter_rows():
+            shown[tuple(key_values)] = (reasoning or "", content or "")
     if kind == "rows":  # what the student reads, which is also there where the traces are not
         for file in files:
             learnt = pl.scan_parquet(file).filter(pl.col("problem_id").is_in(rows["problem_id"].unique().implode()))

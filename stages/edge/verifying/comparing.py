@@ -24,8 +24,8 @@ class Compared(NamedTuple):
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file or a folder holds Parquet."""
-    return path.suffix == ".parquet" or (path.is_dir() and any(path.rglob("*.parquet")))
+    """Whether a file, or a folder of parts, is a table; a folder of folders may hold several."""
+    return path.suffix == ".parquet" or (path.is_dir() and any(path.glob("*.parquet")))
 
 
 def rows_of(path: Path, ids: Collection[str] | None) -> pl.DataFrame:

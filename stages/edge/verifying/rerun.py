@@ -29,6 +29,8 @@ from stages.edge.verifying import comparing, stored
 
 FILES = ("params.yaml", "dvc.yaml", "dvc.lock")
 CACHE = ".cache"
+ASKING = ("teach", "exam", "baselines")
+"""Verbs whose traces come from the store; those of a pool are links."""
 
 
 def sample(stage: Stage, num_problems: int) -> set[str]:
@@ -75,7 +77,8 @@ def run_again(project: Path, name: str, stage: Stage, ids: Collection[str] | Non
             shutil.copyfile(project / hub.SEEN, folder / hub.SEEN)
         for path in stage.outs:
             (folder / path.relative_to(project)).parent.mkdir(parents=True, exist_ok=True)
-        traces = [comparing.rows_of(path, ids) for path in stage.outs if _is_asked(path)]
+        is_asking = name.partition("@")[0] in ASKING
+        traces = [comparing.rows_of(path, ids) for path in stage.outs if is_asking and _is_asked(path)]
         answers = (
             stored.root(name, options(stage.command), pl.concat(traces), folder / "answers")
             if traces

@@ -1,7 +1,7 @@
 import polars as pl
 
 from stages.core.page import browser
-from stages.core.page.excerpt import EXCERPT
+from stages.core.page.excerpt import EXCERPT, merged
 
 
 def rows(*given: dict[str, object]) -> pl.DataFrame:
@@ -40,5 +40,17 @@ def test_a_problem_stands_once_for_all_who_answered_it_and_apart_from_an_exam_qu
     assert found["columns"]["problem"] == [0, 0, 1]
     exam, source = found["problems"]
     assert (exam["exam"], source["exam"]) == ("exam", None)
-    assert "labels" not in exam and source["labels"] == {"high": ["4", "vote"]}
+    assert "labels" not in exam and source["labels"] == {"teach@high": ["4", "vote"]}
     assert exam["line"] == source["line"] == "What?"
+
+
+def test_a_trace_from_which_two_stages_learn_stands_once_with_both_fates() -> None:
+    trace: dict[str, object] = {"part": "teach@high", "model": "teacher", "effort": "high", "benchmark": None}
+    pooled = trace | {"part": "pool@both", "verdict": "no_label"}
+    given = rows(trace | {"fate": "turbo: row"}, pooled, trace | {"fate": "final: too_long"}, {})
+    found = merged(given).select("part", "fate", "verdict").rows()
+    assert found == [
+        ("teach@high", "final: too_long; turbo: row", None),
+        ("pool@both", None, "no_label"),
+        ("exam@base", None, None),
+    ]

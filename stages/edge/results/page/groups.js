@@ -15,10 +15,11 @@ const groups = (() => {
     return group.scored ? group.right / group.scored : 2; // unscored ones go after all others, and first in reverse
   }
 
-  // A student by its name, with the effort whose prompt it had; a teacher by its stage.
+  // A student by its name, with the effort whose prompt it had; a teacher by its stage, in a pool with the effort too.
   function name(part, model, effort, severalTeach) {
     if (part.startsWith("exam@")) return effort ? `${model}, ${effort}` : model;
-    return severalTeach ? `${part}, ${model}` : part;
+    const stage = part.startsWith("pool@") ? `${part}, ${effort}` : part;
+    return severalTeach ? `${stage}, ${model}` : stage;
   }
 
   function made(table) {

@@ -153,7 +153,7 @@
 
   async function fill(into, group, matches) {
     const problem = problems[group.problem];
-    const label = group.effort ? (problem.labels ?? {})[group.effort] : undefined;
+    const label = (problem.labels ?? {})[group.part];
     const others = element("p", "The same problem: ", "others");
     for (const other of byProblem[group.problem]) {
       if (other === group) continue;
