@@ -20,7 +20,7 @@ EXCERPT = pl.Schema(
     }
 )
 """`part` is the stage that sampled the trace, or the one that put it into a pool, whose vote may judge it otherwise;
-`set` the problem's source or benchmark, `label` its label after the vote, and `fate` the trace's use in the SFT sets."""
+`set` the problem's source or benchmark, `label` its label after the vote, `fate` the trace's use in the SFT sets."""
 EXCERPT_KEY = TRACES_KEY
 
 TRACES_IN = pl.Schema({name: TRACES[name] for name in TRACE_COLUMNS})
