@@ -143,14 +143,14 @@ def by_dvc(project: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("where", "kill"),
-    [("--temp", by_signal), ("--queue", by_signal), ("--queue", by_dvc)],
-    ids=["temp", "queue", "dvc"],
+    [("--temp", by_signal), ("--queue", by_dvc)],
+    ids=["temp", "queue"],
 )
 def test_what_a_killed_experiment_had_answered_the_next_one_does_not_ask(
     where: str, kill: Callable[[Path, str], None], project: Path, server: ScriptedServer, pace: Pace, request: Any
 ) -> None:
     # Another temperature each time, so that each case starts with nothing known.
-    temperature = {"temp": 0.71, "queue": 0.72, "dvc": 0.73}[request.node.callspec.id]
+    temperature = {"temp": 0.71, "queue": 0.72}[request.node.callspec.id]
     setting = f"profiles.cpu.teach.medium.sampling.temperature={temperature}"
     begin = ("dvc", "exp", "run", where, "-S", setting, "teach@medium")
     before = stored(project)
