@@ -108,7 +108,7 @@ def _settle(ledger: Ledger, parent: Run, now: state.State, folder: Path) -> str:
     ledger.write(run_id, changed, fresh, {name: value for name, value in tags.items() if known.get(name) != value})
     if not stale and not lockfile.declared(folder) - stages.keys() and parent.info.status != "FINISHED":
         ledger.client.set_terminated(run_id)
-    left_out = f", not those of {len(stale)} stages that changed since they ran" if stale else ""
+    left_out = f", not those of what changed since it ran: {', '.join(sorted(stale))}" if stale else ""
     held = f"{len(values)} metrics{left_out}, {len(settings)} settings, {len(outs)} outs"
     return f"tracking: run {parent.info.run_name!r} holds {held}"
 
