@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 
 import hypothesis
 import pytest
@@ -16,9 +17,9 @@ hypothesis.settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests go first: the many short ones then fill the time until the last of those is through."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    """Files with most slow tests go first: the many short ones then fill the time until the last of those is through."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.hookimpl(tryfirst=True)
