@@ -114,8 +114,8 @@ def test_the_recipe_is_planned_near_what_was_published(fresh: Path) -> None:
     assert value(plan, "train@turbo", "steps") == pytest.approx(4.3e6 * 8 / 256, rel=0.001)
     assert value(plan, "train@final", "steps") == pytest.approx(1.8e6 * 8 / 512, rel=0.001)
     assert plan["gpus"] == 8
-    bounded = ["exam@base", "exam@turbo", "exam@final", "baselines"]
-    assert plan["to_run"]["outs_bytes"]["at_most"] == bounded
+    bounded = {"exam@base", "exam@turbo", "exam@final", "baselines"}
+    assert set(plan["to_run"]["outs_bytes"]["at_most"]) == bounded
     assert plan["to_run"]["gpu_hours"]["at_most"] == [], "a rate is an estimate, so no time is a bound"
     assert stage(plan, "exam@final")["gpu_hours"]["basis"] == "prior"
 
